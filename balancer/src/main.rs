@@ -1,0 +1,3 @@
+//! plenum-balancer: to be written.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The master: to be written.

@@ -1,0 +1,3 @@
+//! plenum-master: to be written.
+
+fn main() {}

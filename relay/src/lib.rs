@@ -1,0 +1,1 @@
+//! The relay: to be written.

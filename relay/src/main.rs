@@ -1,0 +1,3 @@
+//! plenum-relay: to be written.
+
+fn main() {}

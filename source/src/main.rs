@@ -1,0 +1,3 @@
+//! plenum-source: to be written.
+
+fn main() {}

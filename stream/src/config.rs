@@ -1,0 +1,224 @@
+//! Settings: a TOML file, overridden by environment variables, into a role's own struct.
+//!
+//! The only place that reads files and environment. An error names file, line and key,
+//! and what to do about it.
+//!
+//! `PLENUM_MASTER__RELAY__PASSWORD=…` sets `password` in `[relay]` of the master:
+//! prefix, then the path of the key in upper case, joined by two underscores. A number
+//! is the place in a list (`PLENUM_MASTER__SOURCE__0__USER`).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+/// A configuration file is not read beyond this many bytes.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The exit code for "the configuration is wrong".
+pub const EXIT_CONFIG: u8 = 2;
+
+/// A complaint about the configuration, ready to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    /// A complaint in words: what is wrong, where, and the remedy.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads `file` (or nothing, where there is none) and lays the environment variables that
+/// begin with `prefix` (such as `PLENUM_MASTER`) over it.
+///
+/// # Errors
+/// When the file cannot be read, is not TOML, or holds a key or value that `T` refuses.
+pub fn load<T: DeserializeOwned>(
+    file: Option<&Path>,
+    prefix: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
+    let text = match file {
+        Some(path) => read(path)?,
+        None => String::new(),
+    };
+    let name = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
+    parse(&text, &name, prefix, environment)
+}
+
+/// The environment of this process, without variables that are not UTF-8.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// As [`load`], from text. `name` is what errors call the file.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse<T: DeserializeOwned>(
+    text: &str,
+    name: &str,
+    prefix: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
+    let overrides = overrides(prefix, environment)?;
+    let table: Table = toml::from_str(text).map_err(|error| at_line(&error, text, name))?;
+    if overrides.is_empty() {
+        return toml::from_str(text).map_err(|error| at_line(&error, text, name));
+    }
+    let mut whole = Value::Table(table);
+    for (variable, path, value) in &overrides {
+        set(&mut whole, path, value.clone(), variable)?;
+    }
+    // The merged table has no lines any more. When the file alone is at fault, say where.
+    whole.try_into().map_err(|error: toml::de::Error| {
+        let alone = toml::from_str::<T>(text)
+            .err()
+            .filter(|e| e.message() == error.message());
+        match alone {
+            Some(error) => at_line(&error, text, name),
+            None => {
+                let variables: Vec<_> = overrides.iter().map(|(v, ..)| v.as_str()).collect();
+                ConfigError(format!(
+                    "{name} with {} from the environment: {}",
+                    variables.join(", "),
+                    one_line(error.message())
+                ))
+            }
+        }
+    })
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let complain = |what: String| {
+        ConfigError(format!(
+            "cannot read configuration {}: {what}; check the path given with --config",
+            path.display()
+        ))
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|e| complain(e.to_string()))?
+        .len();
+    if size > FILE_BYTES_MAX {
+        return Err(complain(format!(
+            "it has {size} bytes, at most {FILE_BYTES_MAX} are read"
+        )));
+    }
+    std::fs::read_to_string(path).map_err(|e| complain(e.to_string()))
+}
+
+/// The line (from 1) that the error points at, and the key on it.
+fn at_line(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
+    let message = one_line(error.message());
+    let Some(span) = error.span() else {
+        return ConfigError(format!("{name}: {message}"));
+    };
+    let start = span.start.min(text.len());
+    let before = text.get(..start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let content = text.lines().nth(line - 1).unwrap_or("");
+    let key = content
+        .split_once('=')
+        .map(|(key, _)| key.trim())
+        .filter(|key| !key.is_empty());
+    match key {
+        Some(key) if !message.contains(&format!("`{key}`")) => {
+            ConfigError(format!("{name} line {line}: `{key}` {message}"))
+        }
+        _ => ConfigError(format!("{name} line {line}: {message}")),
+    }
+}
+
+fn one_line(message: &str) -> String {
+    message
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// Variable, path of the key, value.
+type Override = (String, Vec<String>, Value);
+
+fn overrides(
+    prefix: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Vec<Override>, ConfigError> {
+    let start = format!("{prefix}__");
+    let mut found = Vec::new();
+    for (variable, text) in environment {
+        let Some(rest) = variable.strip_prefix(&start) else {
+            continue;
+        };
+        let path: Vec<String> = rest.split("__").map(str::to_ascii_lowercase).collect();
+        if path.iter().any(String::is_empty) {
+            return Err(ConfigError(format!(
+                "environment variable {variable}: empty part in the key's path"
+            )));
+        }
+        found.push((variable, path, value_of(&text)));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+/// `8`, `true`, `[1, 2]` are what they look like; anything else is a string.
+fn value_of(text: &str) -> Value {
+    toml::from_str::<Table>(&format!("value = {text}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn set(
+    whole: &mut Value,
+    path: &[String],
+    value: Value,
+    variable: &str,
+) -> Result<(), ConfigError> {
+    let mut place = whole;
+    for key in path {
+        place = match place {
+            Value::Table(table) => table
+                .entry(key.clone())
+                .or_insert_with(|| Value::Table(Table::new())),
+            Value::Array(list) => {
+                let n_items = list.len();
+                key.parse().ok().and_then(|at: usize| list.get_mut(at)).ok_or_else(|| {
+                    ConfigError(format!(
+                        "environment variable {variable}: `{key}` is not a place in a list of {n_items}"
+                    ))
+                })?
+            }
+            _ => {
+                return Err(ConfigError(format!(
+                    "environment variable {variable}: `{key}` lies below a plain value"
+                )));
+            }
+        };
+    }
+    *place = value;
+    Ok(())
+}
+
+/// Where a program looks for its configuration when `--config` is not given, if the file
+/// is there: `/etc/plenum/<role>.toml`.
+pub fn default_file(role: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(format!("/etc/plenum/{role}.toml"));
+    path.is_file().then_some(path)
+}
+
+#[cfg(test)]
+mod tests;

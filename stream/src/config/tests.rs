@@ -1,0 +1,127 @@
+//! What an operator sees when his settings are wrong, and what the environment overrides.
+
+use serde::Deserialize;
+
+use super::*;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Settings {
+    burst_seconds: u32,
+    relay: Relay,
+    source: Vec<Source>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            burst_seconds: 3,
+            relay: Relay::default(),
+            source: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Relay {
+    password: Option<crate::secret::Secret>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    user: String,
+}
+
+fn check(text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
+    let environment = environment
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    parse(text, "master.toml", "PLENUM_MASTER", environment).map_err(|e| e.to_string())
+}
+
+#[test]
+fn nothing_is_the_defaults() {
+    assert_eq!(check("", &[]).unwrap().burst_seconds, 3);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_known_ones() {
+    let text = check("\n# x\nburst = 4\n", &[]).unwrap_err();
+    assert!(
+        text.starts_with("master.toml line 3: unknown field `burst`, expected"),
+        "{text}"
+    );
+    assert!(text.contains("`burst_seconds`"), "{text}");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_line_and_key() {
+    let text = check("burst_seconds = \"long\"", &[]).unwrap_err();
+    assert!(
+        text.starts_with("master.toml line 1: `burst_seconds` invalid type"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_poor_password_is_refused_without_repeating_it() {
+    let text = check("[relay]\npassword = \"abc123\"", &[]).unwrap_err();
+    assert!(
+        text.starts_with("master.toml line 2: `password` must have"),
+        "{text}"
+    );
+    assert!(!text.contains("abc123"), "{text}");
+}
+
+#[test]
+fn the_environment_wins_also_inside_tables_and_lists() {
+    let settings = check(
+        "burst_seconds = 4\n[[source]]\nuser = \"a\"\n",
+        &[
+            ("PLENUM_MASTER__BURST_SECONDS", "9"),
+            ("PLENUM_MASTER__RELAY__PASSWORD", "from the environment"),
+            ("PLENUM_MASTER__SOURCE__0__USER", "b"),
+            ("PLENUM_RELAY__BURST_SECONDS", "1"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(settings.burst_seconds, 9);
+    assert!(
+        settings
+            .relay
+            .password
+            .unwrap()
+            .matches("from the environment")
+    );
+    assert_eq!(settings.source[0].user, "b");
+}
+
+#[test]
+fn a_wrong_environment_variable_is_named() {
+    let text = check("", &[("PLENUM_MASTER__BURST", "9")]).unwrap_err();
+    assert!(
+        text.contains("PLENUM_MASTER__BURST") && text.contains("unknown field"),
+        "{text}"
+    );
+    let text = check("", &[("PLENUM_MASTER__SOURCE__4__USER", "x")]).unwrap_err();
+    assert!(text.contains("PLENUM_MASTER__SOURCE__4__USER"), "{text}");
+}
+
+#[test]
+fn an_error_in_the_file_keeps_its_line_when_the_environment_overrides_another_key() {
+    let text = check("\nburst = 4\n", &[("PLENUM_MASTER__BURST_SECONDS", "9")]).unwrap_err();
+    assert!(text.starts_with("master.toml line 2:"), "{text}");
+}
+
+#[test]
+fn a_missing_file_is_named_with_a_remedy() {
+    let path = Path::new("/nonexistent/master.toml");
+    let text = load::<Settings>(Some(path), "PLENUM_MASTER", std::iter::empty()).unwrap_err();
+    assert!(
+        text.to_string().contains("/nonexistent/master.toml"),
+        "{text}"
+    );
+    assert!(text.to_string().contains("--config"), "{text}");
+}

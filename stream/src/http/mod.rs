@@ -1,0 +1,3 @@
+//! The only doors: what comes in over sockets, and how it is answered.
+
+pub mod basic;

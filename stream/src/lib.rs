@@ -1,0 +1,14 @@
+//! What Plenum's four programs share: the log of a mount and how it travels.
+//!
+//! Reading order: `ogg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
+//! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors).
+//! Around them: `config`, `secret`, `shutdown`, `backoff`, `log_setup`.
+
+pub mod backoff;
+pub mod config;
+pub mod http;
+pub mod log_setup;
+pub mod ogg;
+pub mod report;
+pub mod secret;
+pub mod shutdown;

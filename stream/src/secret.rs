@@ -1,0 +1,84 @@
+//! A password or token that cannot be printed by accident and is compared in constant time.
+
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+
+/// Shorter secrets are refused: they can be guessed.
+pub const SECRET_CHARS_MIN: usize = 8;
+
+/// Known default passwords, refused however long they are.
+const REFUSED: [&str; 5] = ["hackme", "hackmemore", "changeme", "password", "passw0rd"];
+
+/// A password or token. `Debug` and logs show only dots.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret that is long enough and not a known default.
+    ///
+    /// # Errors
+    /// Says what is wrong with it and how to make a better one; never repeats it.
+    pub fn new(text: impl Into<String>) -> Result<Self, String> {
+        let text = text.into();
+        if REFUSED.contains(&text.to_ascii_lowercase().as_str()) {
+            return Err(format!(
+                "is a well-known default password; {HOW_TO_MAKE_ONE}"
+            ));
+        }
+        if text.chars().count() < SECRET_CHARS_MIN {
+            return Err(format!(
+                "must have at least {SECRET_CHARS_MIN} characters; {HOW_TO_MAKE_ONE}"
+            ));
+        }
+        Ok(Self(text))
+    }
+
+    /// Whether `given` is this secret. Takes the same time wherever they differ.
+    pub fn matches(&self, given: &str) -> bool {
+        self.0.as_bytes().ct_eq(given.as_bytes()).into()
+    }
+
+    /// The secret itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The remedy that every complaint about a missing or poor secret ends with.
+pub const HOW_TO_MAKE_ONE: &str = "make one with: openssl rand -base64 24";
+
+impl TryFrom<String> for Secret {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::new(text)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn well_known_and_short_ones_are_refused() {
+        for text in ["hackme", "HackMe", "short", ""] {
+            let complaint = Secret::new(text).unwrap_err();
+            assert!(complaint.contains("openssl rand"), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let secret = Secret::new("correct horse battery").unwrap();
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        assert!(secret.matches("correct horse battery"));
+        assert!(!secret.matches("correct horse batterz"));
+    }
+}
