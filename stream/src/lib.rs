@@ -7,6 +7,7 @@
 pub mod backoff;
 pub mod config;
 pub mod http;
+pub mod log;
 pub mod log_setup;
 pub mod ogg;
 pub mod report;

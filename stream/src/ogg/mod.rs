@@ -1,11 +1,23 @@
 //! Bytes ↔ Ogg pages (RFC 3533). Pure: no clock, no sockets, no chance.
 //!
-//! First `page` (one page), then `framer` (bytes to pages). `headers` knows which pages a
-//! joining listener needs first, `vorbis` what they say, `granule` what time it is.
+//! First `page` (one page), then `framer` (bytes to pages). `link` knows which pages a
+//! joining listener needs first, `codec` and `vorbis` what they say, `granule` what time it
+//! is.
 
-pub(crate) mod crc;
-pub mod framer;
+mod crc;
 pub mod page;
 
+pub mod framer;
+
+pub mod codec;
+pub mod granule;
+pub mod link;
+pub mod vorbis;
+
+pub use codec::Codec;
 pub use framer::{Found, Framer};
+pub use link::{Link, Links, Role, Stray};
 pub use page::{Damage, PAGE_BYTES_MAX, Page, Stamp};
+
+#[cfg(test)]
+pub(crate) mod tests;

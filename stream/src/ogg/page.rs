@@ -112,6 +112,20 @@ impl Page {
         }
     }
 
+    /// An empty page that ends the logical stream whose newest page has the stamp `last`
+    /// (RFC 3533 §4 allows an `eos` page without packets).
+    pub fn end_of(last: &Stamp) -> Self {
+        let stamp = Stamp {
+            sequence: last.sequence.wrapping_add(1),
+            granule: last.granule.max(0),
+            is_continued: false,
+            is_first: false,
+            is_last: true,
+            ..*last
+        };
+        Self::build(stamp, &[], &[])
+    }
+
     /// The same packets with another stamp and a new checksum. Costs a copy, unless the
     /// stamp is the one it has.
     pub fn restamped(&self, stamp: Stamp) -> Self {

@@ -1,0 +1,286 @@
+//! The last seconds of pages of one mount, by offset. Pure: time comes in.
+//!
+//! Does no I/O and never waits. One log of bytes: offsets only rise, and the byte at an
+//! offset is the same at the master and at every relay.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::epoch::Epoch;
+use crate::ogg::{Link, Links, Page, Role, Stamp, Stray};
+
+/// How much a ring keeps: whichever limit is reached first.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Pages that arrived longer ago are dropped.
+    pub time: Duration,
+    /// With more bytes than this the oldest pages are dropped.
+    pub n_bytes: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(60),
+            n_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// The recent part of a log.
+#[derive(Debug)]
+pub struct Ring {
+    epoch: Epoch,
+    keep: Keep,
+    entries: VecDeque<Entry>,
+    n_bytes: usize,
+    head: u64,
+    links: Links,
+    /// Offset of the first header page of the current link.
+    link_start: u64,
+    /// The newest stamp of each logical stream that has not ended.
+    open: Vec<Stamp>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    offset: u64,
+    page: Page,
+    arrived: Instant,
+    is_join_point: bool,
+}
+
+/// Where a new listener starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// Sent first; not part of the log. Empty when the headers follow in the log itself.
+    pub prefix: Bytes,
+    /// The first byte of the log that he gets.
+    pub offset: u64,
+}
+
+/// The bytes a cursor wants are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FellBehind {
+    /// How many bytes before the oldest one that is kept.
+    pub n_bytes: u64,
+}
+
+impl Ring {
+    /// An empty ring of a log that begins at `offset` (0 at a master; where it joined, at a
+    /// relay).
+    pub fn new(epoch: Epoch, offset: u64, keep: Keep) -> Self {
+        Self {
+            epoch,
+            keep,
+            entries: VecDeque::new(),
+            n_bytes: 0,
+            head: offset,
+            links: Links::new(),
+            link_start: offset,
+            open: Vec::new(),
+        }
+    }
+
+    /// Takes header pages that lie before the ring's first offset: the prefix a relay got.
+    ///
+    /// # Errors
+    /// When the page does not fit the headers so far.
+    pub fn learn_header(&mut self, page: &Page) -> Result<(), Stray> {
+        self.links.take(page).map(|_| ())
+    }
+
+    /// Appends a page that arrived at `now` and drops what is too old.
+    ///
+    /// # Errors
+    /// When the page belongs to no link of the chain; nothing is appended then.
+    pub fn append(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
+        let role = self.links.take(page)?;
+        if matches!(role, Role::Start) {
+            self.link_start = self.head;
+            self.open.clear();
+        }
+        let stamp = page.stamp();
+        self.open.retain(|open| open.serial != stamp.serial);
+        if !stamp.is_last {
+            self.open.push(stamp);
+        }
+        let is_join_point =
+            matches!(role, Role::Data(_)) && !stamp.is_continued && stamp.granule >= 0;
+        self.entries.push_back(Entry {
+            offset: self.head,
+            page: page.clone(),
+            arrived: now,
+            is_join_point,
+        });
+        self.head += page.len() as u64;
+        self.n_bytes += page.len();
+        self.drop_old(now);
+        Ok(())
+    }
+
+    /// Goes on at a later offset because the bytes between were never received. Cursors
+    /// before it have fallen behind.
+    pub fn skip_to(&mut self, offset: u64) {
+        if offset > self.head {
+            self.entries.clear();
+            self.n_bytes = 0;
+            self.head = offset;
+        }
+    }
+
+    fn drop_old(&mut self, now: Instant) {
+        while self.entries.len() > 1 {
+            let Some(oldest) = self.entries.front() else {
+                return;
+            };
+            let is_old = now.saturating_duration_since(oldest.arrived) > self.keep.time;
+            if !is_old && self.n_bytes <= self.keep.n_bytes {
+                return;
+            }
+            self.n_bytes -= oldest.page.len();
+            self.entries.pop_front();
+        }
+    }
+
+    /// Which log this is.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The offset of the next byte to come.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The oldest offset that can still be read.
+    pub fn oldest(&self) -> u64 {
+        self.entries.front().map_or(self.head, |entry| entry.offset)
+    }
+
+    /// Bytes kept now.
+    pub fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    /// When the newest page arrived.
+    pub fn newest_arrival(&self) -> Option<Instant> {
+        self.entries.back().map(|entry| entry.arrived)
+    }
+
+    /// The current link, once its headers are complete.
+    pub fn link(&self) -> Option<&Arc<Link>> {
+        self.links.current()
+    }
+
+    /// Where a listener starts who wants the last `burst` of the current link.
+    ///
+    /// The burst is counted back from the newest page, so that one who joins while the source
+    /// is away gets sound at once too. It never reaches back into an earlier link: many players
+    /// stumble where one link follows another. `None`: no link has begun.
+    pub fn join(&self, burst: Duration) -> Option<Join> {
+        let link = self.link();
+        let newest = self.newest_arrival();
+        let from = newest.and_then(|newest| newest.checked_sub(burst));
+        let point = self
+            .entries
+            .iter()
+            .rev()
+            .take_while(|entry| entry.offset >= self.link_start)
+            .filter(|entry| entry.is_join_point)
+            .take_while(|entry| from.is_none_or(|from| entry.arrived >= from))
+            .last();
+        match (point, link) {
+            (Some(entry), Some(link)) => Some(Join {
+                prefix: link.prefix.clone(),
+                offset: entry.offset,
+            }),
+            // The link's first pages are in the ring: they bring their own headers.
+            (None, _) if self.reaches(self.link_start) => Some(Join {
+                prefix: Bytes::new(),
+                offset: self.link_start,
+            }),
+            (None, Some(link)) => Some(Join {
+                prefix: link.prefix.clone(),
+                offset: self.head,
+            }),
+            (_, None) => None,
+        }
+    }
+
+    /// The first page boundary at which somebody who already has this link's headers may go on
+    /// who has to jump over what he missed.
+    pub fn live_edge(&self) -> u64 {
+        self.entries
+            .iter()
+            .rev()
+            .take_while(|entry| entry.offset >= self.link_start)
+            .find(|entry| entry.is_join_point)
+            .map_or(self.head, |entry| entry.offset)
+    }
+
+    /// Offset of the first header page of the current link.
+    pub fn link_start(&self) -> u64 {
+        self.link_start
+    }
+
+    /// The pages that would end the current link here, for listeners who are about to be moved
+    /// to another log. Not part of this log.
+    pub fn farewell(&self) -> Vec<Page> {
+        self.open.iter().map(Page::end_of).collect()
+    }
+
+    fn reaches(&self, offset: u64) -> bool {
+        offset >= self.oldest() && offset < self.head
+    }
+
+    /// Collects bytes from `offset` on, at most about `n_bytes_max` (one page more at most),
+    /// without copying them, and returns the offset behind them.
+    ///
+    /// # Errors
+    /// When `offset` is older than the ring.
+    pub fn read(
+        &self,
+        offset: u64,
+        n_bytes_max: usize,
+        found: &mut Vec<Bytes>,
+    ) -> Result<u64, FellBehind> {
+        if offset < self.oldest() {
+            return Err(FellBehind {
+                n_bytes: self.oldest() - offset,
+            });
+        }
+        let first = self.entries.partition_point(|entry| entry.end() <= offset);
+        let mut at = offset;
+        let mut n_bytes = 0;
+        for entry in self.entries.range(first..) {
+            if n_bytes >= n_bytes_max {
+                break;
+            }
+            // Only the first can begin in the middle of a page.
+            let skip = usize::try_from(at - entry.offset).unwrap_or(usize::MAX);
+            let piece = entry.page.bytes().slice(skip.min(entry.page.len())..);
+            n_bytes += piece.len();
+            at = entry.end();
+            found.push(piece);
+        }
+        Ok(at)
+    }
+
+    /// How long ago the byte at `offset` arrived; zero for what has not come yet.
+    pub fn age(&self, offset: u64, now: Instant) -> Duration {
+        let at = self.entries.partition_point(|entry| entry.end() <= offset);
+        self.entries.get(at).map_or(Duration::ZERO, |entry| {
+            now.saturating_duration_since(entry.arrived)
+        })
+    }
+}
+
+impl Entry {
+    fn end(&self) -> u64 {
+        self.offset + self.page.len() as u64
+    }
+}

@@ -1,0 +1,100 @@
+//! Which codec a logical stream carries, from its first packet. Pure.
+
+use super::vorbis::{Comments, Identification};
+
+/// The codecs that Plenum knows by name. Others pass through all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// Vorbis I §A.
+    Vorbis(Identification),
+    /// RFC 7845 §5.1.
+    Opus {
+        /// Channels, 1 to 255.
+        n_channels: u8,
+    },
+    /// The FLAC-to-Ogg mapping 1.0.
+    Flac,
+    /// Speex in Ogg.
+    Speex,
+    /// Theora I §A.
+    Theora,
+    /// Ogg Skeleton: describes the other streams, carries no sound itself.
+    Skeleton,
+    /// Anything else.
+    Other,
+}
+
+impl Codec {
+    /// Tells the codec by the first packet of a logical stream.
+    pub fn of(packet: &[u8]) -> Self {
+        if let Some(identification) = Identification::parse(packet) {
+            return Self::Vorbis(identification);
+        }
+        if let Some(rest) = packet.strip_prefix(b"OpusHead") {
+            return Self::Opus {
+                n_channels: rest.get(1).copied().unwrap_or(1),
+            };
+        }
+        let known: [(&[u8], Self); 4] = [
+            (b"\x7fFLAC", Self::Flac),
+            (b"Speex   ", Self::Speex),
+            (b"\x80theora", Self::Theora),
+            (b"fishead\0", Self::Skeleton),
+        ];
+        known
+            .iter()
+            .find(|(signature, _)| packet.starts_with(signature))
+            .map_or(Self::Other, |(_, codec)| *codec)
+    }
+
+    /// How many packets are headers, if the codec fixes it. Where it does not, header pages
+    /// are those with granule position 0 (the FLAC mapping and Skeleton say so).
+    pub fn n_header_packets(self) -> Option<usize> {
+        match self {
+            Self::Vorbis(_) | Self::Theora => Some(3),
+            Self::Opus { .. } | Self::Speex => Some(2),
+            Self::Flac | Self::Skeleton | Self::Other => None,
+        }
+    }
+
+    /// Granule positions a second, where they count samples.
+    pub fn rate_hertz(self) -> Option<u32> {
+        match self {
+            Self::Vorbis(identification) => Some(identification.rate_hertz),
+            // RFC 7845 §4: always 48 kHz, whatever the input was.
+            Self::Opus { .. } => Some(48_000),
+            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
+        }
+    }
+
+    /// Channels, where the first packet says so in a way we read.
+    pub fn n_channels(self) -> Option<u8> {
+        match self {
+            Self::Vorbis(identification) => Some(identification.n_channels),
+            Self::Opus { n_channels } => Some(n_channels),
+            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
+        }
+    }
+
+    /// The tags in the second header packet, where it has any.
+    pub fn comments(self, packet: &[u8]) -> Option<Comments> {
+        match self {
+            Self::Vorbis(_) => Comments::parse(packet),
+            Self::Opus { .. } => Comments::parse_body(packet.strip_prefix(b"OpusTags")?),
+            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
+        }
+    }
+
+    /// Its name as status pages show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vorbis(_) => "Vorbis",
+            Self::Opus { .. } => "Opus",
+            Self::Flac => "FLAC",
+            Self::Speex => "Speex",
+            Self::Theora => "Theora",
+            Self::Skeleton => "Skeleton",
+            Self::Other => "unknown",
+        }
+    }
+}

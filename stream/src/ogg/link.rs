@@ -1,0 +1,254 @@
+//! Which pages are headers, and what a listener needs who joins in the middle. Pure.
+//!
+//! An Ogg stream is a chain of links (RFC 3533 §4): each begins with one `bos` page for every
+//! logical stream in it, then their other header pages, then data.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::codec::Codec;
+use super::page::Page;
+use super::vorbis::{self, Comments};
+
+/// The most logical streams in one link.
+pub const STREAMS_MAX: usize = 10;
+/// The most bytes of header pages in one link.
+pub const HEADERS_BYTES_MAX: usize = 512 * 1024;
+
+/// One link whose headers are complete.
+#[derive(Debug)]
+pub struct Link {
+    /// All header pages, `bos` pages first: what a decoder needs before any data page.
+    pub prefix: Bytes,
+    /// What the headers say, in the order of the `bos` pages.
+    pub streams: Vec<StreamFacts>,
+}
+
+/// What the headers of one logical stream say.
+#[derive(Clone, Debug)]
+pub struct StreamFacts {
+    /// Its serial number.
+    pub serial: u32,
+    /// What it carries.
+    pub codec: Codec,
+    /// Its tags, if it has any that we read.
+    pub comments: Option<Comments>,
+}
+
+/// What a page is to the link it belongs to.
+#[derive(Debug, Clone)]
+pub enum Role {
+    /// The first page of a new link.
+    Start,
+    /// Another header page of the link.
+    Header,
+    /// The link's headers end with this page.
+    HeadersComplete(Arc<Link>),
+    /// Sound, of this link.
+    Data(Arc<Link>),
+}
+
+/// Why a page cannot belong to the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stray {
+    /// Its serial number was not announced by a `bos` page of this link.
+    UnknownSerial,
+    /// Data before all headers of the link were there.
+    TooEarly,
+    /// More than [`STREAMS_MAX`] logical streams.
+    TooManyStreams,
+    /// More than [`HEADERS_BYTES_MAX`] of headers.
+    TooManyHeaderBytes,
+    /// Two `bos` pages with one serial number in one link.
+    SerialTwice,
+    /// A Vorbis stream whose header packets are not the three that must be there.
+    BadHeaders,
+}
+
+/// Follows a chain page by page and keeps the headers of the current link.
+#[derive(Debug, Default)]
+pub struct Links {
+    logicals: Vec<Logical>,
+    first_pages: Vec<Page>,
+    other_pages: Vec<Page>,
+    n_header_bytes: usize,
+    current: Option<Arc<Link>>,
+}
+
+#[derive(Debug)]
+struct Logical {
+    facts: StreamFacts,
+    n_packets: usize,
+    partial: Vec<u8>,
+    has_all_headers: bool,
+}
+
+impl Links {
+    /// A chain that has not begun.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The current link, once its headers are complete.
+    pub fn current(&self) -> Option<&Arc<Link>> {
+        self.current.as_ref()
+    }
+
+    /// Takes the next page of the chain and says what it is.
+    ///
+    /// # Errors
+    /// Says why the page belongs to no link; the chain goes on as if it had not come.
+    pub fn take(&mut self, page: &Page) -> Result<Role, Stray> {
+        if page.stamp().is_first {
+            return self.take_first(page);
+        }
+        let serial = page.serial();
+        let logical = self
+            .logicals
+            .iter_mut()
+            .find(|logical| logical.facts.serial == serial)
+            .ok_or(Stray::UnknownSerial)?;
+        if let Some(link) = &self.current {
+            return Ok(Role::Data(Arc::clone(link)));
+        }
+        if logical.has_all_headers || logical.headers_end_before(page) {
+            logical.has_all_headers = true;
+            return self
+                .complete_if_all_there()
+                .map_or(Err(Stray::TooEarly), |link| {
+                    // Only streams of unknown length end their headers by their first data.
+                    Ok(Role::Data(link))
+                });
+        }
+        self.n_header_bytes += page.len();
+        if self.n_header_bytes > HEADERS_BYTES_MAX {
+            return Err(Stray::TooManyHeaderBytes);
+        }
+        logical.take_header(page)?;
+        self.other_pages.push(page.clone());
+        Ok(self
+            .complete_if_all_there()
+            .map_or(Role::Header, Role::HeadersComplete))
+    }
+
+    fn take_first(&mut self, page: &Page) -> Result<Role, Stray> {
+        let starts = self.current.is_some() || self.logicals.is_empty();
+        if starts {
+            *self = Self::new();
+        }
+        if self.logicals.len() == STREAMS_MAX {
+            return Err(Stray::TooManyStreams);
+        }
+        if self
+            .logicals
+            .iter()
+            .any(|logical| logical.facts.serial == page.serial())
+        {
+            return Err(Stray::SerialTwice);
+        }
+        let packet = page.packets().next().map_or(&[][..], |(packet, _)| packet);
+        let codec = Codec::of(packet);
+        if codec == Codec::Other && packet.starts_with(b"\x01vorbis") {
+            return Err(Stray::BadHeaders);
+        }
+        self.logicals.push(Logical {
+            facts: StreamFacts {
+                serial: page.serial(),
+                codec,
+                comments: None,
+            },
+            n_packets: 1,
+            partial: Vec::new(),
+            has_all_headers: false,
+        });
+        self.n_header_bytes += page.len();
+        self.first_pages.push(page.clone());
+        Ok(if starts { Role::Start } else { Role::Header })
+    }
+
+    fn complete_if_all_there(&mut self) -> Option<Arc<Link>> {
+        if !self.logicals.iter().all(|logical| logical.has_all_headers) {
+            return None;
+        }
+        let mut prefix = BytesMut::with_capacity(self.n_header_bytes);
+        for page in self.first_pages.drain(..).chain(self.other_pages.drain(..)) {
+            prefix.extend_from_slice(page.bytes());
+        }
+        let streams = self
+            .logicals
+            .iter()
+            .map(|logical| logical.facts.clone())
+            .collect();
+        let link = Arc::new(Link {
+            prefix: prefix.freeze(),
+            streams,
+        });
+        self.current = Some(Arc::clone(&link));
+        Some(link)
+    }
+}
+
+impl Logical {
+    fn headers_end_before(&self, page: &Page) -> bool {
+        self.facts.codec.n_header_packets().is_none() && page.stamp().granule > 0
+    }
+
+    fn take_header(&mut self, page: &Page) -> Result<(), Stray> {
+        for (part, ends) in page.packets() {
+            self.partial.extend_from_slice(part);
+            if ends {
+                let packet = std::mem::take(&mut self.partial);
+                self.take_header_packet(&packet)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_header_packet(&mut self, packet: &[u8]) -> Result<(), Stray> {
+        self.n_packets += 1;
+        if self.n_packets == 2 {
+            self.facts.comments = self.facts.codec.comments(packet);
+        }
+        if let Codec::Vorbis(_) = self.facts.codec {
+            let fits = match self.n_packets {
+                2 => self.facts.comments.is_some(),
+                _ => vorbis::is_setup(packet),
+            };
+            if !fits {
+                return Err(Stray::BadHeaders);
+            }
+        }
+        self.has_all_headers = self.facts.codec.n_header_packets() == Some(self.n_packets);
+        Ok(())
+    }
+}
+
+impl Link {
+    /// The first stream whose granule positions count samples: its serial number and rate.
+    pub fn clock(&self) -> Option<(u32, u32)> {
+        self.streams
+            .iter()
+            .find_map(|facts| Some((facts.serial, facts.codec.rate_hertz()?)))
+    }
+
+    /// The first value of a tag such as `TITLE` in any of the streams.
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.streams
+            .iter()
+            .find_map(|facts| facts.comments.as_ref()?.field(name))
+    }
+}
+
+impl std::fmt::Display for Stray {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::UnknownSerial => "a page of a stream that was never begun",
+            Self::TooEarly => "sound before all headers",
+            Self::TooManyStreams => "more than 10 logical streams",
+            Self::TooManyHeaderBytes => "more than 512 KiB of headers",
+            Self::SerialTwice => "two streams with one serial number",
+            Self::BadHeaders => "Vorbis headers that no decoder would take",
+        })
+    }
+}
