@@ -6,10 +6,13 @@
 
 pub mod backoff;
 pub mod config;
+pub mod fanout;
 pub mod http;
 pub mod log;
 pub mod log_setup;
+pub mod mount;
 pub mod ogg;
 pub mod report;
 pub mod secret;
 pub mod shutdown;
+pub mod status;

@@ -58,6 +58,11 @@ impl Log {
         self.ring().link().cloned()
     }
 
+    /// Tells of every change.
+    pub fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
     /// How long ago the newest page arrived.
     pub fn silence(&self, now: Instant) -> Option<Duration> {
         self.ring()

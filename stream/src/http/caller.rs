@@ -1,0 +1,89 @@
+//! A connection whose first bytes have been read, and how to answer it and hang up.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::head::{BadHead, HEAD_BYTES_MAX, Head};
+
+/// An answer that ends the connection is written and read to its end within this time.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
+/// So many bytes of what the caller still sends are thrown away before hanging up: closing
+/// with unread bytes would destroy the answer on its way (RFC 9112 §9.6).
+const GOODBYE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How much is read at once.
+const READ_BYTES: usize = 4096;
+
+/// A connection and what has been read from it so far.
+#[derive(Debug)]
+pub struct Caller {
+    /// The connection.
+    pub socket: TcpStream,
+    /// Read, from the first byte on: the head and perhaps more.
+    pub read: BytesMut,
+}
+
+/// Why no head came.
+#[derive(Debug)]
+pub enum NoHead {
+    /// What came is not one.
+    Bad(BadHead),
+    /// The caller went before he had said anything useful.
+    Gone,
+}
+
+impl Caller {
+    /// A connection from which nothing has been read.
+    pub fn new(socket: TcpStream) -> Self {
+        Self {
+            socket,
+            read: BytesMut::new(),
+        }
+    }
+
+    /// Reads until the head is there. Not bounded in time: the door does that.
+    ///
+    /// # Errors
+    /// When it is no head, or the caller goes.
+    pub async fn head(&mut self) -> Result<Head, NoHead> {
+        loop {
+            match Head::parse(&self.read) {
+                Ok(Some(head)) => return Ok(head),
+                Err(bad) => return Err(NoHead::Bad(bad)),
+                Ok(None) => {}
+            }
+            self.read.reserve(READ_BYTES.min(HEAD_BYTES_MAX));
+            match self.socket.read_buf(&mut self.read).await {
+                Ok(0) | Err(_) => return Err(NoHead::Gone),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// What was read beyond the head.
+    pub fn beyond(&mut self, head: &Head) -> Bytes {
+        let mut read = std::mem::take(&mut self.read).freeze();
+        read.split_off(head.n_bytes.min(read.len()))
+    }
+
+    /// Writes an answer and hangs up in such a way that the caller can read it.
+    pub async fn answer(mut self, answer: &[u8]) {
+        let _ = timeout(GOODBYE_MAX, async {
+            self.socket.write_all(answer).await?;
+            self.socket.shutdown().await?;
+            let mut waste = vec![0; READ_BYTES];
+            let mut n_wasted = 0;
+            while n_wasted < GOODBYE_BYTES_MAX {
+                match self.socket.read(&mut waste).await? {
+                    0 => break,
+                    n_bytes => n_wasted += n_bytes,
+                }
+            }
+            std::io::Result::Ok(())
+        })
+        .await;
+    }
+}

@@ -1,0 +1,307 @@
+//! The head of a request: its first line and headers, as old and odd clients send them. Pure.
+//!
+//! Takes what HTTP libraries refuse: bare line feeds, `SOURCE`, `ICE/1.0`.
+
+use std::fmt;
+
+/// The most bytes of a head.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// The most header lines.
+pub const HEADERS_MAX: usize = 64;
+
+/// The version a caller speaks; the answer speaks it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0, and `ICE/1.0` of old source clients.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
+/// A request head.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Such as `GET`.
+    pub method: String,
+    /// The path, as sent, without the query.
+    pub path: String,
+    /// Everything behind the first `?`.
+    pub query: Option<String>,
+    /// What the caller speaks.
+    pub version: Version,
+    /// How many bytes the head takes.
+    pub n_bytes: usize,
+    headers: Vec<(String, String)>,
+}
+
+/// Why bytes are not the head of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadHead {
+    /// More than [`HEAD_BYTES_MAX`] or [`HEADERS_MAX`].
+    TooLarge,
+    /// It breaks the grammar of HTTP/1.
+    Malformed,
+    /// It says how long its body is in two ways, which is how requests are smuggled.
+    Ambiguous,
+}
+
+impl Head {
+    /// Reads a head from the front of `bytes`. `None`: more bytes are needed.
+    ///
+    /// # Errors
+    /// When it can never become one.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>, BadHead> {
+        let as_http = as_http(bytes);
+        let bytes_read = as_http.as_deref().unwrap_or(bytes);
+        let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut lines);
+        let n_read = match request.parse(bytes_read) {
+            Ok(httparse::Status::Complete(n_bytes)) => n_bytes,
+            Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Ok(None),
+            Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+                return Err(BadHead::TooLarge);
+            }
+            Err(_) => return Err(BadHead::Malformed),
+        };
+        if n_read > HEAD_BYTES_MAX {
+            return Err(BadHead::TooLarge);
+        }
+        let (Some(method), Some(target)) = (request.method, request.path) else {
+            return Err(BadHead::Malformed);
+        };
+        let version = if request.version == Some(1) {
+            Version::Http11
+        } else {
+            Version::Http10
+        };
+        let headers = request
+            .headers
+            .iter()
+            .map(|line| {
+                let value = String::from_utf8_lossy(line.value).trim().to_owned();
+                (line.name.to_ascii_lowercase(), value)
+            })
+            .collect();
+        let (path, query) = split_target(target);
+        // `ICE/1.0` is one byte shorter than what was read in its place.
+        let n_bytes = n_read - usize::from(as_http.is_some());
+        let head = Self {
+            method: method.to_owned(),
+            path,
+            query,
+            version,
+            n_bytes,
+            headers,
+        };
+        if head.is_ambiguous() {
+            Err(BadHead::Ambiguous)
+        } else {
+            Ok(Some(head))
+        }
+    }
+
+    /// The value of the first header of this name (lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The value of `name` in the query, percent-decoded.
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        let query = self.query.as_deref()?;
+        query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name).then(|| percent_decode(value))?
+        })
+    }
+
+    /// Whether the caller waits for `100 Continue` before he sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.header("expect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+    }
+
+    fn is_ambiguous(&self) -> bool {
+        let count = |name: &str| self.headers.iter().filter(|(n, _)| n == name).count();
+        let n_lengths = count("content-length");
+        let n_codings = count("transfer-encoding");
+        n_lengths > 1 || n_codings > 1 || (n_lengths == 1 && n_codings == 1)
+    }
+}
+
+/// The path of the target, percent-decoded once, and the query. An absolute URL (as to a
+/// proxy) is cut down to its path.
+fn split_target(target: &str) -> (String, Option<String>) {
+    let local = match target.split_once("://") {
+        Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            rest.find('/').map_or("/", |at| &rest[at..])
+        }
+        _ => target,
+    };
+    let (path, query) = match local.split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (local, None),
+    };
+    (
+        percent_decode(path).unwrap_or_else(|| path.to_owned()),
+        query,
+    )
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        if *first == b'%' {
+            let (two, after) = tail.split_at_checked(2)?;
+            let digits = std::str::from_utf8(two).ok()?;
+            out.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = after;
+        } else {
+            out.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+/// With `HTTP/1.0` in the place of `ICE/1.0` on the first line, where it stands there.
+fn as_http(bytes: &[u8]) -> Option<Vec<u8>> {
+    let end = bytes
+        .iter()
+        .take(HEAD_BYTES_MAX)
+        .position(|b| *b == b'\n')?;
+    let line = bytes[..end].trim_ascii_end();
+    let start = line.strip_suffix(b"ICE/1.0")?;
+    let rest = &bytes[line.len()..];
+    Some([start, b"HTTP/1.0", rest].concat())
+}
+
+impl Version {
+    /// As it stands on the first line of an answer.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
+}
+
+impl fmt::Display for BadHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => write!(
+                f,
+                "the request head is too large: at most {HEAD_BYTES_MAX} bytes and \
+                 {HEADERS_MAX} header lines are read"
+            ),
+            Self::Malformed => f.write_str("this is not an HTTP request"),
+            Self::Ambiguous => f.write_str("the request says twice how long its body is"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Option<Head>, BadHead> {
+        Head::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn a_head_is_read_wherever_it_is_cut() {
+        let text = "GET /live.ogg?from=%2d15m HTTP/1.1\r\nHost: a\r\nX-Y:  z \r\n\r\nbody";
+        let end = text.len() - 4;
+        for cut in 0..end {
+            assert!(matches!(parse(&text[..cut]), Ok(None)), "cut at {cut}");
+        }
+        let head = parse(text).unwrap().unwrap();
+        assert_eq!(
+            (head.method.as_str(), head.path.as_str()),
+            ("GET", "/live.ogg")
+        );
+        assert_eq!(head.query_value("from").as_deref(), Some("-15m"));
+        assert_eq!((head.header("x-y"), head.n_bytes), (Some("z"), end));
+    }
+
+    #[test]
+    fn old_source_clients_are_understood() {
+        let darkice = "SOURCE /live.ogg HTTP/1.0\nContent-type: application/ogg\nice-x: y\r\n\r\n";
+        let head = parse(darkice).unwrap().unwrap();
+        assert_eq!(
+            (head.method.as_str(), head.version),
+            ("SOURCE", Version::Http10)
+        );
+        assert_eq!(head.n_bytes, darkice.len());
+        let ancient = "SOURCE /live.ogg ICE/1.0\r\nice-name: x\r\n\r\nOggS";
+        let head = parse(ancient).unwrap().unwrap();
+        assert_eq!(
+            (head.path.as_str(), head.version),
+            ("/live.ogg", Version::Http10)
+        );
+        assert_eq!(&ancient[head.n_bytes..], "OggS");
+    }
+
+    #[test]
+    fn absolute_and_encoded_targets_become_paths_once() {
+        let path = |target: &str| {
+            parse(&format!("GET {target} HTTP/1.1\r\n\r\n"))
+                .unwrap()
+                .unwrap()
+                .path
+        };
+        assert_eq!(path("http://a:8000/live.ogg?x"), "/live.ogg");
+        assert_eq!(path("/%6cive.ogg"), "/live.ogg");
+        assert_eq!(path("/%252e"), "/%2e");
+        assert_eq!(path("/%zz"), "/%zz");
+        assert_eq!(path("*"), "*");
+    }
+
+    #[test]
+    fn what_is_no_head_is_refused() {
+        for (text, why) in [
+            (
+                "\x16\x03\x01\x02garbage\r\n\r\n".to_owned(),
+                BadHead::Malformed,
+            ),
+            (
+                "GET / HTTP/1.1\r\nA: b\r\nno colon\r\n\r\n".to_owned(),
+                BadHead::Malformed,
+            ),
+            (
+                format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(65)),
+                BadHead::TooLarge,
+            ),
+            (
+                format!("GET /{}", "a".repeat(HEAD_BYTES_MAX)),
+                BadHead::TooLarge,
+            ),
+            (
+                format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(1 << 20)),
+                BadHead::TooLarge,
+            ),
+            (
+                "PUT / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    .to_owned(),
+                BadHead::Ambiguous,
+            ),
+            (
+                "PUT / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n".to_owned(),
+                BadHead::Ambiguous,
+            ),
+        ] {
+            assert_eq!(parse(&text).unwrap_err(), why, "{text:.60}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let _ = Head::parse(&bytes);
+            let _ = Head::parse(&[b"SOURCE /a ICE/1.0\r\n", bytes.as_slice()].concat());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! One listener's GET: what he asked for, what he is told, and where he starts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::answer::{Answer, http_date};
+use super::caller::Caller;
+use super::head::Head;
+use crate::fanout::{Delivery, deliver};
+use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
+use crate::log::{Cursor, Log};
+use crate::mount::{Class, Facts, Mount, Slots};
+use crate::shutdown::Shutdown;
+
+/// How listeners are served.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Recent sound that a new listener gets at once.
+    pub burst: Duration,
+    /// The same for a relay: enough for the bursts of its own listeners.
+    pub relay_burst: Duration,
+    /// The slots of this program.
+    pub slots: Slots,
+    /// Where a listener is sent for whom there is no slot: a balancer's address without path.
+    pub overflow: Option<String>,
+}
+
+/// Seconds after which somebody who found no slot may try again.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// The headers that a script on a web page may read.
+const EXPOSED: &str = "Accept-Ranges, Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
+                       icy-description, icy-genre, icy-name, icy-pub, icy-url";
+
+/// Serves a request for a mount: GET, HEAD or OPTIONS. Returns when the connection is over.
+pub async fn serve(
+    service: &Service,
+    head: &Head,
+    caller: Caller,
+    mount: Arc<Mount>,
+    class: Class,
+    shutdown: &Shutdown,
+) {
+    let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
+    match head.method.as_str() {
+        "OPTIONS" => {
+            return caller
+                .answer(&preflight(plain(StatusCode::NO_CONTENT)))
+                .await;
+        }
+        "GET" | "HEAD" => {}
+        method => {
+            let answer = plain(StatusCode::METHOD_NOT_ALLOWED)
+                .header("Allow", "GET, HEAD, OPTIONS")
+                .sentence(&format!("{method:.20} does not work on a stream; use GET"));
+            return caller.answer(&answer).await;
+        }
+    }
+    let wish = Wish::parse(head.header("range"), head.header("if-range"));
+    let burst = match class {
+        Class::Listener => service.burst,
+        Class::Relay => service.relay_burst,
+    };
+    let Some((decision, cursor, prefix)) = mount.log().open(wish, burst) else {
+        let answer = plain(StatusCode::NOT_FOUND).sentence("this mount has not begun yet");
+        return caller.answer(&answer).await;
+    };
+    if let Decision::Ahead { head: next } = decision {
+        let answer = plain(StatusCode::RANGE_NOT_SATISFIABLE)
+            .header("Content-Range", &format!("bytes */{next}"))
+            .sentence("these bytes have not come yet");
+        return caller.answer(&answer).await;
+    }
+    let facts = mount.facts();
+    if head.method == "HEAD" {
+        let answer = begin(head, decision, &cursor, &prefix, &facts).endless();
+        return caller.answer(&answer).await;
+    }
+    let Some(slot) = service.slots.take(class) else {
+        return caller.answer(&no_slot(service, head)).await;
+    };
+    let answer = begin(head, decision, &cursor, &prefix, &facts).endless();
+    let last = match decision {
+        Decision::Exact { last, .. } => last,
+        _ => FOR_EVER,
+    };
+    let audience = mount.admit(class);
+    let delivery = Delivery::new(
+        caller.socket,
+        mount,
+        cursor,
+        [Bytes::from(answer), prefix],
+        last,
+    );
+    deliver(delivery, shutdown).await;
+    drop((slot, audience));
+}
+
+/// The head of the answer to somebody who is going to be served.
+fn begin(
+    head: &Head,
+    decision: Decision,
+    cursor: &Cursor,
+    prefix: &Bytes,
+    facts: &Facts,
+) -> Answer {
+    let log: &Log = cursor.log();
+    let status = match decision {
+        Decision::Exact { .. } => StatusCode::PARTIAL_CONTENT,
+        Decision::Join | Decision::Ahead { .. } => StatusCode::OK,
+    };
+    let mut answer = with_cors(Answer::new(head.version, status, &http_date()))
+        .header("Content-Type", &facts.content_type)
+        .header("Cache-Control", "no-store")
+        .header("Accept-Ranges", "bytes")
+        .header("ETag", &format!("\"{}\"", log.epoch()))
+        .header("Stream-Offset", &cursor.offset().to_string())
+        .header("Stream-Prefix", &prefix.len().to_string())
+        .header("X-Content-Type-Options", "nosniff");
+    if let Decision::Exact { first, last } = decision {
+        answer = answer.header("Content-Range", &format!("bytes {first}-{last}/*"));
+        if last != FOR_EVER {
+            answer = answer.header("Content-Length", &(last - first + 1).to_string());
+        }
+    }
+    for (name, value) in facts.headers() {
+        answer = answer.header(name, value);
+    }
+    answer
+}
+
+fn with_cors(answer: Answer) -> Answer {
+    answer
+        .header("Access-Control-Allow-Origin", "*")
+        .header("Access-Control-Expose-Headers", EXPOSED)
+}
+
+fn preflight(answer: Answer) -> Vec<u8> {
+    answer
+        .header("Allow", "GET, HEAD, OPTIONS")
+        .header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+        .header(
+            "Access-Control-Allow-Headers",
+            "Range, If-Range, Icy-MetaData",
+        )
+        .header("Access-Control-Max-Age", "86400")
+        .endless()
+}
+
+/// Every player follows a 302; none comes back after a 503.
+fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
+    let date = http_date();
+    let answer = |status| {
+        with_cors(Answer::new(head.version, status, &date)).header("Cache-Control", "no-store")
+    };
+    match &service.overflow {
+        Some(balancer) => {
+            let query = head
+                .query
+                .as_ref()
+                .map(|query| format!("?{query}"))
+                .unwrap_or_default();
+            answer(StatusCode::FOUND)
+                .header("Location", &format!("{balancer}{}{query}", head.path))
+                .sentence("all slots here are taken; the balancer knows a free one")
+        }
+        None => answer(StatusCode::SERVICE_UNAVAILABLE)
+            .header("Retry-After", RETRY_AFTER_SECONDS)
+            .sentence("all slots are taken; try again in a few seconds"),
+    }
+}

@@ -1,0 +1,130 @@
+//! The writer of a mount at a relay: the very bytes that its upstream has.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::facts::Facts;
+use super::mount::{Mount, OnAir};
+use super::path::MountPath;
+use super::table::{MOUNTS_MAX, MountTable, TableFull};
+use crate::log::{Epoch, Keep, Log};
+use crate::ogg::{Page, Stray};
+
+/// The writer of a mount at a relay: appends the very bytes that its upstream has.
+#[derive(Debug)]
+pub struct Mirror {
+    table: Arc<MountTable>,
+    mount: Arc<Mount>,
+    log: Arc<Log>,
+}
+
+impl Mirror {
+    /// Mirrors the log `epoch` from `offset` on; `prefix` are the header pages before it. Makes
+    /// the mount, or puts the new log in the place of the one it had.
+    ///
+    /// # Errors
+    /// When there are too many mounts, or the prefix is not the headers of a link.
+    pub fn open(
+        table: &Arc<MountTable>,
+        path: &MountPath,
+        facts: &Facts,
+        start: Start<'_>,
+        now: Instant,
+    ) -> Result<Self, MirrorError> {
+        let log = Log::new(start.epoch, start.offset, start.keep);
+        for page in start.prefix {
+            log.learn_header(page).map_err(MirrorError::Stray)?;
+        }
+        let mut is_new = false;
+        let mount = table
+            .find_or_make(path, || {
+                is_new = true;
+                Mount::new(path.clone(), facts.clone(), Arc::clone(&log), now)
+            })
+            .map_err(|TableFull| MirrorError::TableFull)?;
+        if !is_new {
+            mount.replace_log(Arc::clone(&log));
+        }
+        Ok(Self {
+            table: Arc::clone(table),
+            mount,
+            log,
+        })
+    }
+
+    /// The log it mirrors.
+    pub fn epoch(&self) -> Epoch {
+        self.log.epoch()
+    }
+
+    /// The offset of the next byte it wants.
+    pub fn head(&self) -> u64 {
+        self.log.head()
+    }
+
+    /// The mount it writes.
+    pub fn mount(&self) -> &Arc<Mount> {
+        &self.mount
+    }
+
+    /// Appends the page at [`Self::head`].
+    ///
+    /// # Errors
+    /// When the page belongs to no link.
+    pub fn append(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
+        self.log.append(page, now)
+    }
+
+    /// Goes on at a later offset: the bytes between are lost.
+    pub fn skip_to(&mut self, offset: u64) {
+        self.log.skip_to(offset);
+    }
+
+    /// Says what upstream says about the stream.
+    pub fn set_about(&self, facts: Facts, is_on_air: bool, now: Instant) {
+        let has_changed = self.mount.facts() != facts || self.mount.is_on_air() != is_on_air;
+        if !has_changed {
+            return;
+        }
+        self.mount.set_facts(facts);
+        match (is_on_air, self.mount.is_on_air()) {
+            (true, false) => self.mount.set_on_air(OnAir::Since(Timestamp::now())),
+            (false, true) => self.mount.set_on_air(OnAir::AwaySince(now)),
+            _ => {}
+        }
+        self.table.touch();
+    }
+}
+
+/// Where a mirror begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// Which log.
+    pub epoch: Epoch,
+    /// The first offset it will get.
+    pub offset: u64,
+    /// The header pages before it.
+    pub prefix: &'a [Page],
+    /// How much to keep.
+    pub keep: Keep,
+}
+
+/// Why a mirror cannot begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MirrorError {
+    /// There are too many mounts.
+    TableFull,
+    /// The prefix is not the headers of a link.
+    Stray(Stray),
+}
+
+impl std::fmt::Display for MirrorError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TableFull => write!(f, "more than {MOUNTS_MAX} mounts"),
+            Self::Stray(stray) => write!(f, "its headers are damaged: {stray}"),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Mounts: one writer, many cursors.
+//!
+//! `path` and `facts` are their names and descriptions, `mount` is one of them, `table` all of
+//! them, `publisher` and
+//! `mirror` the one who may write (at a master, at a relay), `slots` how many may listen, `catalog` what a
+//! master tells its relays.
+
+pub mod catalog;
+mod facts;
+mod mirror;
+#[expect(
+    clippy::module_inception,
+    reason = "a file is named after the noun in it"
+)]
+pub mod mount;
+mod path;
+pub mod publisher;
+mod slots;
+mod table;
+
+pub use catalog::{Catalog, CatalogMount};
+pub use facts::Facts;
+pub use mirror::{Mirror, MirrorError, Start};
+pub use mount::{Audience, Mount, OnAir};
+pub use path::MountPath;
+pub use publisher::{Desk, Publisher, Refusal};
+pub use slots::{Class, Slot, Slots};
+pub use table::{MOUNTS_MAX, MountTable, TableFull};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! One mount: the log that is current, what is said about it, and how many listen.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::facts::Facts;
+use super::path::MountPath;
+use super::slots::Class;
+use crate::log::Log;
+
+/// A mount that exists. It outlives its source: listeners stay while the source is away.
+#[derive(Debug)]
+pub struct Mount {
+    path: MountPath,
+    log: watch::Sender<Arc<Log>>,
+    about: Mutex<About>,
+    counts: Counts,
+    removed: CancellationToken,
+}
+
+#[derive(Debug)]
+struct About {
+    facts: Facts,
+    on_air: OnAir,
+}
+
+/// Whether somebody is writing the log.
+#[derive(Clone, Copy, Debug)]
+pub enum OnAir {
+    /// Yes, since then.
+    Since(Timestamp),
+    /// No, since then.
+    AwaySince(Instant),
+}
+
+/// What happened on a mount since it exists.
+#[derive(Debug, Default)]
+pub struct Counts {
+    n_listeners: AtomicUsize,
+    n_relays: AtomicUsize,
+    peak_listeners: AtomicUsize,
+    /// Bytes written to listeners' and relays' sockets.
+    pub n_bytes_sent: AtomicU64,
+    /// Times a listener's bytes had left the ring before he got them.
+    pub n_fell_behind: AtomicU64,
+}
+
+/// Somebody being served on a mount. Not counted any more when it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Audience {
+    mount: Arc<Mount>,
+    class: Class,
+}
+
+impl Mount {
+    /// A mount that is off the air.
+    pub fn new(path: MountPath, facts: Facts, log: Arc<Log>, now: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            path,
+            log: watch::Sender::new(log),
+            about: Mutex::new(About {
+                facts,
+                on_air: OnAir::AwaySince(now),
+            }),
+            counts: Counts::default(),
+            removed: CancellationToken::new(),
+        })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &MountPath {
+        &self.path
+    }
+
+    /// The log that new listeners join.
+    pub fn log(&self) -> Arc<Log> {
+        Arc::clone(&self.log.borrow())
+    }
+
+    /// Tells of the log that follows the present one.
+    pub fn watch_log(&self) -> watch::Receiver<Arc<Log>> {
+        self.log.subscribe()
+    }
+
+    /// What its source says about it.
+    pub fn facts(&self) -> Facts {
+        self.about().facts.clone()
+    }
+
+    /// Whether somebody is writing the log.
+    pub fn on_air(&self) -> OnAir {
+        self.about().on_air
+    }
+
+    /// Whether somebody is writing the log.
+    pub fn is_on_air(&self) -> bool {
+        matches!(self.on_air(), OnAir::Since(_))
+    }
+
+    /// For how long nobody has been writing the log.
+    pub fn away_for(&self, now: Instant) -> Option<Duration> {
+        match self.on_air() {
+            OnAir::Since(_) => None,
+            OnAir::AwaySince(since) => Some(now.saturating_duration_since(since)),
+        }
+    }
+
+    /// Ends when the mount is removed.
+    pub fn removed(&self) -> &CancellationToken {
+        &self.removed
+    }
+
+    /// Counts and their names.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many of a class are being served now.
+    pub fn n_served(&self, class: Class) -> usize {
+        self.counts.of(class).load(Ordering::Relaxed)
+    }
+
+    /// The most listeners at once so far.
+    pub fn peak_listeners(&self) -> usize {
+        self.counts.peak_listeners.load(Ordering::Relaxed)
+    }
+
+    /// Counts somebody in until the result is dropped.
+    pub fn admit(self: &Arc<Self>, class: Class) -> Audience {
+        let n_now = self.counts.of(class).fetch_add(1, Ordering::Relaxed) + 1;
+        if class == Class::Listener {
+            self.counts
+                .peak_listeners
+                .fetch_max(n_now, Ordering::Relaxed);
+        }
+        Audience {
+            mount: Arc::clone(self),
+            class,
+        }
+    }
+
+    pub(super) fn set_facts(&self, facts: Facts) {
+        self.about().facts = facts;
+    }
+
+    pub(super) fn set_on_air(&self, on_air: OnAir) {
+        self.about().on_air = on_air;
+    }
+
+    /// Puts another log in the place of the present one, which ends.
+    pub(super) fn replace_log(&self, log: Arc<Log>) {
+        self.log.send_replace(log).end();
+    }
+
+    fn about(&self) -> std::sync::MutexGuard<'_, About> {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn of(&self, class: Class) -> &AtomicUsize {
+        match class {
+            Class::Listener => &self.n_listeners,
+            Class::Relay => &self.n_relays,
+        }
+    }
+}
+
+impl Drop for Audience {
+    fn drop(&mut self) {
+        self.mount
+            .counts
+            .of(self.class)
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+}

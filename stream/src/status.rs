@@ -1,0 +1,288 @@
+//! What is on air and who listens, as JSON: one clean shape, and the one that Icecast's users
+//! have parsers for. Pure. Never holds a listener's address.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::mount::{Class, Mount, OnAir, Slots};
+
+/// The state of a program at one moment.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// Such as `plenum-master`.
+    pub program: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// How long it has been running.
+    pub uptime_seconds: u64,
+    /// Slots taken and slots in all.
+    pub slots: SlotsStatus,
+    /// The mounts, by path.
+    pub mounts: Vec<MountStatus>,
+}
+
+/// Slots by class.
+#[derive(Debug, Serialize)]
+pub struct SlotsStatus {
+    /// Listeners' slots.
+    pub listeners: Share,
+    /// Relays' slots.
+    pub relays: Share,
+}
+
+/// So many of so many.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Share {
+    /// In use.
+    pub taken: usize,
+    /// In all.
+    pub max: usize,
+}
+
+/// The state of one mount.
+#[derive(Debug, Serialize)]
+pub struct MountStatus {
+    /// Such as `/live.ogg`.
+    pub path: String,
+    /// Its source is there.
+    pub is_on_air: bool,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_air_since: Option<Timestamp>,
+    /// The media type listeners get.
+    pub content_type: String,
+    /// Such as `Vorbis`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codec: Option<&'static str>,
+    /// Samples a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate_hertz: Option<u32>,
+    /// Channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_channels: Option<u8>,
+    /// What is playing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Who is playing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist: Option<String>,
+    /// The station's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A sentence about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Its kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genre: Option<String>,
+    /// Its web page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website: Option<String>,
+    /// Listeners now.
+    pub listeners: usize,
+    /// The most at once so far.
+    pub peak_listeners: usize,
+    /// Relays that mirror it now.
+    pub relays: usize,
+    /// Times a listener's bytes had left memory before he got them.
+    pub fell_behind: u64,
+    /// Bytes sent to listeners and relays.
+    pub bytes_sent: u64,
+    /// Which log.
+    pub epoch: String,
+    /// The offset of the next byte to come.
+    pub offset: u64,
+    /// How long ago the newest page came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silence_ms: Option<u64>,
+}
+
+impl Status {
+    /// The state of a program with these mounts and slots.
+    pub fn of(
+        program: &'static str,
+        uptime: Duration,
+        mounts: &[std::sync::Arc<Mount>],
+        slots: &Slots,
+        now: Instant,
+    ) -> Self {
+        let share = |class| Share {
+            taken: slots.n_taken(class),
+            max: slots.n_max(class),
+        };
+        Self {
+            program,
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: uptime.as_secs(),
+            slots: SlotsStatus {
+                listeners: share(Class::Listener),
+                relays: share(Class::Relay),
+            },
+            mounts: mounts
+                .iter()
+                .map(|mount| MountStatus::of(mount, now))
+                .collect(),
+        }
+    }
+
+    /// The same in the shape of Icecast 2.4's `status-json.xsl`: `source` is absent, an object
+    /// or a list, as there are none, one or more. Mounts off the air are left out, as there.
+    pub fn icecast(&self, base: &str, started: Timestamp) -> Value {
+        let mut sources: Vec<Value> = self
+            .mounts
+            .iter()
+            .filter(|mount| mount.is_on_air)
+            .map(|mount| mount.icecast(base))
+            .collect();
+        let host = base
+            .split("://")
+            .last()
+            .unwrap_or("")
+            .split(':')
+            .next()
+            .unwrap_or("");
+        let mut stats = json!({
+            "admin": "", "host": host, "location": "",
+            "server_id": format!("Plenum {}", self.version),
+            "server_start": icecast_date(started),
+            "server_start_iso8601": icecast_iso8601(started),
+        });
+        match sources.len() {
+            0 => {}
+            1 => stats["source"] = sources.remove(0),
+            _ => stats["source"] = Value::Array(sources),
+        }
+        stats["dummy"] = Value::Null;
+        json!({ "icestats": stats })
+    }
+}
+
+impl MountStatus {
+    fn of(mount: &Mount, now: Instant) -> Self {
+        let facts = mount.facts();
+        let log = mount.log();
+        let link = log.link();
+        let stream = link.as_ref().and_then(|link| link.streams.first());
+        let tag = |name: &str| {
+            link.as_ref()
+                .and_then(|link| link.tag(name))
+                .map(str::to_owned)
+        };
+        let on_air_since = match mount.on_air() {
+            OnAir::Since(since) => Some(since),
+            OnAir::AwaySince(_) => None,
+        };
+        let silence_ms = log
+            .silence(now)
+            .map(|silence| u64::try_from(silence.as_millis()).unwrap_or(u64::MAX));
+        let load =
+            |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
+        Self {
+            path: mount.path().to_string(),
+            is_on_air: on_air_since.is_some(),
+            on_air_since,
+            content_type: facts.content_type,
+            codec: stream.map(|stream| stream.codec.name()),
+            rate_hertz: stream.and_then(|stream| stream.codec.rate_hertz()),
+            n_channels: stream.and_then(|stream| stream.codec.n_channels()),
+            title: tag("TITLE"),
+            artist: tag("ARTIST"),
+            name: facts.name,
+            description: facts.description,
+            genre: facts.genre,
+            website: facts.website,
+            listeners: mount.n_served(Class::Listener),
+            peak_listeners: mount.peak_listeners(),
+            relays: mount.n_served(Class::Relay),
+            fell_behind: load(&mount.counts().n_fell_behind),
+            bytes_sent: load(&mount.counts().n_bytes_sent),
+            epoch: log.epoch().to_string(),
+            offset: log.head(),
+            silence_ms,
+        }
+    }
+
+    fn icecast(&self, base: &str) -> Value {
+        let mut source = json!({
+            "genre": self.genre.as_deref().unwrap_or("various"),
+            "listener_peak": self.peak_listeners,
+            "listeners": self.listeners,
+            "listenurl": format!("{base}{}", self.path),
+            "server_description": self.description.as_deref().unwrap_or("Unspecified description"),
+            "server_name": self.name.as_deref().unwrap_or("Unspecified name"),
+            "server_type": self.content_type,
+        });
+        let mut add = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                source[key] = value;
+            }
+        };
+        add(
+            "stream_start",
+            self.on_air_since.map(|at| icecast_date(at).into()),
+        );
+        add(
+            "stream_start_iso8601",
+            self.on_air_since.map(|at| icecast_iso8601(at).into()),
+        );
+        add("subtype", self.codec.map(Into::into));
+        add("audio_samplerate", self.rate_hertz.map(Into::into));
+        add("audio_channels", self.n_channels.map(Into::into));
+        add("title", self.title.clone().map(Into::into));
+        add("artist", self.artist.clone().map(Into::into));
+        source["dummy"] = Value::Null;
+        source
+    }
+}
+
+fn icecast_date(at: Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+}
+
+fn icecast_iso8601(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Keep;
+    use crate::mount::{Desk, Facts, MountPath, MountTable};
+    use crate::ogg::tests::opus;
+
+    #[test]
+    fn icecast_shape_has_no_one_or_many_sources_and_titles_stay_strings() {
+        let table = std::sync::Arc::new(MountTable::new());
+        let desk = Desk::new(std::sync::Arc::clone(&table), Keep::default());
+        let now = Instant::now();
+        let shape = |table: &MountTable| {
+            let slots = Slots::new(10, 1);
+            let status = Status::of("plenum-master", Duration::ZERO, &table.all(), &slots, now);
+            status.icecast("http://a:8000", Timestamp::UNIX_EPOCH)["icestats"]["source"].clone()
+        };
+        assert_eq!(shape(&table), Value::Null);
+        let mut held = Vec::new();
+        for (path, n) in [("/a.ogg", 1), ("/b.ogg", 2)] {
+            let path = MountPath::parse(path).unwrap();
+            let facts = Facts {
+                name: Some("007".to_owned()),
+                ..Facts::default()
+            };
+            let epoch = "0".repeat(32).parse().unwrap();
+            let mut publisher = desk.claim(&path, "source", facts, epoch, now).unwrap();
+            for page in opus(n, 3) {
+                publisher.take(&page, now, || 5).unwrap();
+            }
+            held.push(publisher);
+            if n == 1 {
+                assert_eq!(shape(&table)["listenurl"], "http://a:8000/a.ogg");
+                assert_eq!(shape(&table)["server_name"], "007");
+            }
+        }
+        assert_eq!(shape(&table).as_array().unwrap().len(), 2);
+        assert_eq!(shape(&table)[0]["stream_start"].as_str().unwrap().len(), 31);
+    }
+}
