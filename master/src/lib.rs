@@ -1,1 +1,49 @@
-//! The master: to be written.
+//! The master: the only one who writes logs. It takes pages from sources, puts them in order
+//! and fans them out; relays first.
+//!
+//! Reading order: `config`, `house` (which connection goes where), `credentials`, `ingest`
+//! (one source's PUT), `catalog` (what relays follow), `routes` (pages).
+
+mod catalog;
+pub mod config;
+mod credentials;
+mod house;
+mod ingest;
+mod routes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stream::http::door;
+use stream::shutdown::Shutdown;
+use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::info;
+
+use config::Config;
+use house::Master;
+
+/// How often mounts are looked over whose source is away.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs a master behind `listener` until `shutdown` is requested.
+pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) {
+    let hold = config.hold();
+    let master = Arc::new(Master::new(config, shutdown.clone()));
+    shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
+    door::serve(listener, master, shutdown).await;
+}
+
+/// Removes mounts whose source has been away for too long.
+async fn sweep(master: Arc<Master>, hold: Duration, shutdown: Shutdown) {
+    let mut clock = interval(SWEEP_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shutdown.unless_requested(clock.tick()).await.is_some() {
+        for path in master.desk().sweep(hold, std::time::Instant::now()) {
+            info!(
+                "removed {path}: its source has been away for {} s",
+                hold.as_secs()
+            );
+        }
+    }
+}

@@ -1,3 +1,73 @@
-//! plenum-relay: to be written.
+//! plenum-relay: mirrors a master and serves listeners.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use relay::config::Config;
+use stream::config::{EXIT_CONFIG, default_file};
+use stream::shutdown::{DRAIN_MAX, Shutdown, notify_ready, notify_stopping};
+use stream::{http::door, log_setup};
+use tracing::{error, info};
+
+/// Mirrors every stream of a master and serves it to listeners.
+#[derive(Debug, Parser)]
+#[command(
+    name = "plenum-relay",
+    version,
+    after_help = "Examples:\n  \
+        plenum-relay --config relay.toml           run with these settings\n  \
+        plenum-relay --config relay.toml --check   are the settings right? (exit code 0 or 2)\n  \
+        PLENUM_RELAY__LISTEN=127.0.0.1:9000 plenum-relay --config relay.toml\n\n\
+        Every setting is explained in the relay.toml that comes with the program; each can be\n\
+        overridden by an environment variable: PLENUM_RELAY__MASTER__PASSWORD is `password` in\n\
+        [master]. PLENUM_LOG=debug says more. SIGTERM or Ctrl-C stops it.\n\n\
+        Exit codes: 0 stopped as told, 1 could not run, 2 the settings are wrong."
+)]
+struct Arguments {
+    /// File with the settings [default: /etc/plenum/relay.toml if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Checks the settings, prints nothing if they are right, and exits
+    #[arg(long)]
+    check: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_setup::start();
+    let file = arguments.config.or_else(|| default_file("relay"));
+    let config = match Config::load(file.as_deref()) {
+        Ok(config) => config,
+        Err(complaint) => {
+            error!("{complaint}");
+            return EXIT_CONFIG.into();
+        }
+    };
+    if arguments.check {
+        return ExitCode::SUCCESS;
+    }
+    let listener = match door::bind(config.listen) {
+        Ok(listener) => listener,
+        Err(complaint) => {
+            error!("{complaint}; set `listen` to another address");
+            return ExitCode::FAILURE;
+        }
+    };
+    info!(
+        "plenum-relay {} listens on {}",
+        env!("CARGO_PKG_VERSION"),
+        config.listen
+    );
+    let shutdown = Shutdown::new();
+    shutdown.spawn("relay", relay::run(listener, config, shutdown.clone()));
+    notify_ready();
+    if let Err(complaint) = shutdown.on_signal().await {
+        error!("cannot listen for signals: {complaint}");
+        return ExitCode::FAILURE;
+    }
+    notify_stopping();
+    info!("stopped: {}", shutdown.drain(DRAIN_MAX).await);
+    ExitCode::SUCCESS
+}

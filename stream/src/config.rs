@@ -220,5 +220,28 @@ pub fn default_file(role: &str) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
+/// Takes an address such as `http://host:8000`: with scheme and host, without path, query or
+/// password.
+///
+/// # Errors
+/// Names `key` and says what the address should look like.
+pub fn check_base_url(key: &str, url: &str) -> Result<(), ConfigError> {
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    let is_plain = rest.is_some_and(|host| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+    });
+    if is_plain {
+        return Ok(());
+    }
+    Err(ConfigError(format!(
+        "`{key}` must look like http://host:8000, without path, password or / at its end"
+    )))
+}
+
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, debug_span, info};
 
 /// How long a program lets its tasks finish after it was told to stop.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ impl Shutdown {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.tasks.spawn(task.instrument(info_span!("task", name)));
+        self.tasks.spawn(task.instrument(debug_span!("task", name)));
     }
 
     /// Tells every holder to stop. Calling it again changes nothing.

@@ -101,7 +101,7 @@ impl Delivery {
                 self.take()?;
             }
             if self.waiting.is_empty() {
-                let has_ended = self.mount.log().epoch() != self.cursor.log().epoch();
+                let has_ended = !Arc::ptr_eq(&self.mount.log(), self.cursor.log());
                 return Ok(if has_ended {
                     Pause::LogEnded
                 } else {

@@ -31,6 +31,11 @@ pub struct Service {
 /// Seconds after which somebody who found no slot may try again.
 const RETRY_AFTER_SECONDS: &str = "5";
 
+/// How often a listener has been sent back to the balancer, in the query of his URL.
+const HOP: &str = "hop";
+/// After this many times he is not sent back again: some players follow for ever.
+const HOPS_MAX: u8 = 2;
+
 /// The headers that a script on a web page may read.
 const EXPOSED: &str = "Accept-Ranges, Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
                        icy-description, icy-genre, icy-name, icy-pub, icy-url";
@@ -156,18 +161,18 @@ fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
     let answer = |status| {
         with_cors(Answer::new(head.version, status, &date)).header("Cache-Control", "no-store")
     };
+    let n_hops = head
+        .query_value(HOP)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0u8);
     match &service.overflow {
-        Some(balancer) => {
-            let query = head
-                .query
-                .as_ref()
-                .map(|query| format!("?{query}"))
-                .unwrap_or_default();
+        Some(balancer) if n_hops < HOPS_MAX => {
+            let location = format!("{balancer}{}?{HOP}={}", head.path, n_hops + 1);
             answer(StatusCode::FOUND)
-                .header("Location", &format!("{balancer}{}{query}", head.path))
+                .header("Location", &location)
                 .sentence("all slots here are taken; the balancer knows a free one")
         }
-        None => answer(StatusCode::SERVICE_UNAVAILABLE)
+        _ => answer(StatusCode::SERVICE_UNAVAILABLE)
             .header("Retry-After", RETRY_AFTER_SECONDS)
             .sentence("all slots are taken; try again in a few seconds"),
     }

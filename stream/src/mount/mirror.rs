@@ -77,6 +77,18 @@ impl Mirror {
         self.log.append(page, now)
     }
 
+    /// Whether these are the header pages of the link that the log is in now.
+    pub fn is_in_link(&self, prefix: &[Page]) -> bool {
+        let n_bytes: usize = prefix.iter().map(Page::len).sum();
+        self.log.link().is_some_and(|link| {
+            link.prefix.len() == n_bytes
+                && prefix
+                    .iter()
+                    .flat_map(|page| page.bytes().iter())
+                    .eq(link.prefix.iter())
+        })
+    }
+
     /// Goes on at a later offset: the bytes between are lost.
     pub fn skip_to(&mut self, offset: u64) {
         self.log.skip_to(offset);

@@ -1,0 +1,245 @@
+//! The master's settings. master.toml in this package's folder explains each.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use stream::config::{ConfigError, environment, load};
+use stream::log::Keep;
+use stream::mount::MountPath;
+use stream::secret::{HOW_TO_MAKE_ONE, Secret};
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The address in playlists.
+    pub public_url: Option<String>,
+    /// Recent sound sent at once to a new listener.
+    pub burst_seconds: f64,
+    /// How long listeners are kept while the source is away.
+    pub hold_seconds: u64,
+    /// A source that sends nothing for this long is disconnected.
+    pub source_timeout_seconds: u64,
+    /// How much of each mount is kept in memory, by time.
+    pub ring_seconds: u64,
+    /// How much of each mount is kept in memory, by size.
+    pub ring_megabytes: usize,
+    /// How many may be served.
+    pub slots: SlotsConfig,
+    /// Who may publish what.
+    pub source: Vec<SourceLogin>,
+    /// How relays show that they are relays.
+    pub relay: Option<Login>,
+    /// Who may see the pages below /admin.
+    pub admin: Option<Login>,
+}
+
+/// How many may be served at once.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct SlotsConfig {
+    /// Listeners.
+    pub listeners: usize,
+    /// Relays, kept for them alone.
+    pub relays: usize,
+}
+
+/// A user, a password, and the mounts he may publish.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceLogin {
+    /// The user's name.
+    #[serde(default = "default_source_user")]
+    pub user: String,
+    /// His password.
+    pub password: Secret,
+    /// Paths, or `/part/*` for all below.
+    #[serde(default = "all_mounts")]
+    pub mounts: Vec<String>,
+}
+
+/// A user and a password.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The user's name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+fn default_source_user() -> String {
+    "source".to_owned()
+}
+
+fn all_mounts() -> Vec<String> {
+    vec!["/*".to_owned()]
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            public_url: None,
+            burst_seconds: 4.0,
+            hold_seconds: 60,
+            source_timeout_seconds: 10,
+            ring_seconds: 60,
+            ring_megabytes: 16,
+            slots: SlotsConfig::default(),
+            source: Vec::new(),
+            relay: None,
+            admin: None,
+        }
+    }
+}
+
+impl Default for SlotsConfig {
+    fn default() -> Self {
+        Self {
+            listeners: 1000,
+            relays: 50,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings from `file` and the environment and checks them.
+    ///
+    /// # Errors
+    /// Says what is wrong and what to do about it.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let config: Self = load(file, "PLENUM_MASTER", environment())?;
+        config.checked()
+    }
+
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// Says which and why.
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        let complain = |text: String| Err(ConfigError::new(text));
+        if self.source.is_empty() {
+            return complain(format!(
+                "nobody may publish: add a [[source]] with a `password` to master.toml, or set \
+                 PLENUM_MASTER__SOURCE='[{{ password = \"…\" }}]'; {HOW_TO_MAKE_ONE}"
+            ));
+        }
+        for login in &self.source {
+            for pattern in &login.mounts {
+                let path = pattern
+                    .strip_suffix('*')
+                    .unwrap_or(pattern)
+                    .trim_end_matches('/');
+                if path.is_empty() && pattern == "/*" {
+                    continue;
+                }
+                if let Err(why) = MountPath::parse(path) {
+                    return complain(format!("`mounts` of source {:?}: {why}", login.user));
+                }
+            }
+        }
+        if !(0.0..=60.0).contains(&self.burst_seconds) {
+            return complain(format!(
+                "`burst_seconds` is {}, must be 0 to 60",
+                self.burst_seconds
+            ));
+        }
+        if self.ring_seconds == 0 || self.ring_seconds > 3600 {
+            return complain(format!(
+                "`ring_seconds` is {}, must be 1 to 3600",
+                self.ring_seconds
+            ));
+        }
+        if self.ring_megabytes == 0 || self.ring_megabytes > 4096 {
+            return complain(format!(
+                "`ring_megabytes` is {}, must be 1 to 4096",
+                self.ring_megabytes
+            ));
+        }
+        if self.source_timeout_seconds == 0 {
+            return complain("`source_timeout_seconds` must be at least 1".to_owned());
+        }
+        if let Some(url) = &self.public_url {
+            stream::config::check_base_url("public_url", url)?;
+        }
+        Ok(self)
+    }
+
+    /// How much of each mount is kept in memory.
+    pub fn keep(&self) -> Keep {
+        Keep {
+            time: Duration::from_secs(self.ring_seconds),
+            n_bytes: self.ring_megabytes.saturating_mul(1024 * 1024),
+        }
+    }
+
+    /// How long listeners are kept while the source is away.
+    pub fn hold(&self) -> Duration {
+        Duration::from_secs(self.hold_seconds)
+    }
+
+    /// Recent sound sent at once to a new listener.
+    pub fn burst(&self) -> Duration {
+        Duration::from_secs_f64(self.burst_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, String> {
+        stream::config::parse::<Config>(text, "master.toml", "PLENUM_MASTER", std::iter::empty())
+            .and_then(Config::checked)
+            .map_err(|error| error.to_string())
+    }
+
+    const SOURCE: &str = "[[source]]\npassword = \"long enough\"\n";
+
+    #[test]
+    fn without_a_password_it_refuses_and_says_how_to_make_one() {
+        let complaint = check("").unwrap_err();
+        assert!(
+            complaint.contains("[[source]]") && complaint.contains("openssl"),
+            "{complaint}"
+        );
+    }
+
+    #[test]
+    fn the_shipped_file_is_the_defaults() {
+        let shipped: Config =
+            stream::config::parse(include_str!("../master.toml"), "", "X", std::iter::empty())
+                .unwrap();
+        assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn a_source_without_user_is_called_source_and_may_publish_anything() {
+        let config = check(SOURCE).unwrap();
+        assert_eq!(
+            (config.source[0].user.as_str(), &config.source[0].mounts[..]),
+            ("source", &["/*".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn impossible_settings_are_refused_by_name() {
+        for (line, word) in [
+            ("burst_seconds = -1.0", "burst_seconds"),
+            ("ring_seconds = 0", "ring_seconds"),
+            ("ring_megabytes = 100000", "ring_megabytes"),
+            ("public_url = \"radio.example\"", "public_url"),
+            ("listen = \"8000\"", "listen"),
+        ] {
+            let complaint = check(&format!("{line}\n{SOURCE}")).unwrap_err();
+            assert!(complaint.contains(word), "{complaint}");
+        }
+        let complaint = check(&format!("{SOURCE}mounts = [\"/a b\"]")).unwrap_err();
+        assert!(complaint.contains("mounts"), "{complaint}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Which connection goes where: sources to ingest, listeners and relays to their mount, the
+//! rest to the pages.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use http::StatusCode;
+use jiff::Timestamp;
+use stream::http::answer::{Answer, http_date};
+use stream::http::common::Shown;
+use stream::http::door::House;
+use stream::http::head::Head;
+use stream::http::listener::{self, Service};
+use stream::http::{Caller, pages};
+use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Slots};
+use stream::shutdown::Shutdown;
+use tokio::time::sleep;
+
+use crate::config::Config;
+use crate::{credentials, ingest, routes};
+
+/// Relays get this much recent sound when they join: enough for the bursts of their listeners.
+const RELAY_BURST: Duration = Duration::from_secs(15);
+
+/// What is allowed, for those who ask.
+pub(crate) const ALLOW: &str = "GET, HEAD, PUT, OPTIONS, SOURCE";
+
+/// A running master.
+#[derive(Debug)]
+pub(crate) struct Master {
+    config: Arc<Config>,
+    table: Arc<MountTable>,
+    desk: Arc<Desk>,
+    service: Service,
+    router: Router,
+    shutdown: Shutdown,
+}
+
+impl Master {
+    pub(crate) fn new(config: Config, shutdown: Shutdown) -> Self {
+        let config = Arc::new(config);
+        let table = Arc::new(MountTable::new());
+        let slots = Slots::new(config.slots.listeners, config.slots.relays);
+        let shown = Shown {
+            program: "plenum-master",
+            table: Arc::clone(&table),
+            slots: slots.clone(),
+            public_url: config.public_url.clone(),
+            started: (Instant::now(), Timestamp::now()),
+        };
+        let router = routes::router(&config, shown, &shutdown);
+        let service = Service {
+            burst: config.burst(),
+            relay_burst: RELAY_BURST,
+            slots,
+            overflow: None,
+        };
+        Self {
+            desk: Desk::new(Arc::clone(&table), config.keep()),
+            config,
+            table,
+            service,
+            router,
+            shutdown,
+        }
+    }
+
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
+        let shown = head.header("authorization");
+        let relay = self.config.relay.as_ref();
+        let class = if credentials::is(relay, shown) {
+            Class::Relay
+        } else if credentials::claims_to_be(relay, shown) {
+            return refuse_password(&head, caller).await;
+        } else {
+            Class::Listener
+        };
+        listener::serve(&self.service, &head, caller, mount, class, &self.shutdown).await;
+    }
+}
+
+impl House for Master {
+    async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
+        let path = MountPath::parse(&head.path);
+        match (head.method.as_str(), path) {
+            ("PUT" | "SOURCE", Ok(path)) => ingest::publish(&self, head, caller, path).await,
+            ("PUT" | "SOURCE", Err(why)) => {
+                let status = StatusCode::BAD_REQUEST;
+                let answer = Answer::new(head.version, status, &http_date()).sentence(&why);
+                caller.answer(&answer).await;
+            }
+            (method, path) => match path.ok().and_then(|path| self.table.find(&path)) {
+                Some(mount) => self.listen(head, caller, mount).await,
+                None if method == "OPTIONS" => {
+                    let answer = Answer::new(head.version, StatusCode::NO_CONTENT, &http_date())
+                        .header("Allow", ALLOW)
+                        .endless();
+                    caller.answer(&answer).await;
+                }
+                None => pages::serve(caller, self.router.clone(), &self.shutdown).await,
+            },
+        }
+    }
+}
+
+/// Answers a wrong or missing password, not at once.
+pub(crate) async fn refuse_password(head: &Head, caller: Caller) {
+    if head.header("authorization").is_some() {
+        sleep(credentials::wrong_password_wait(fastrand::f64())).await;
+    }
+    let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date())
+        .header(
+            "WWW-Authenticate",
+            "Basic realm=\"Plenum\", charset=\"UTF-8\"",
+        )
+        .header("Allow", ALLOW)
+        .sentence("wrong user or password");
+    caller.answer(&answer).await;
+}

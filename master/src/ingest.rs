@@ -1,0 +1,313 @@
+//! One source's PUT or SOURCE: from its head to its last page.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use http::StatusCode;
+use stream::http::Caller;
+use stream::http::answer::{Answer, SERVER, http_date};
+use stream::http::chunked::Chunked;
+use stream::http::head::{Head, Version};
+use stream::log::Epoch;
+use stream::mount::{Facts, MountPath, Publisher, Refusal};
+use stream::ogg::{Found, Framer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::credentials::{MayPublish, may_publish};
+use crate::house::{ALLOW, Master, refuse_password};
+
+/// How much is read from a source at once.
+const READ_BYTES: usize = 16 * 1024;
+/// A source that has sent so many bytes without one whole page is not sending Ogg.
+const JUNK_BYTES_MAX: usize = 256 * 1024;
+/// How long a new connection of a source waits for the silent old one to let go.
+const TAKEOVER_MAX: Duration = Duration::from_secs(2);
+/// How often it looks.
+const TAKEOVER_EVERY: Duration = Duration::from_millis(20);
+
+/// How the end of a source came.
+enum End {
+    /// It finished its body.
+    Finished,
+    /// Its connection broke.
+    Broken(String),
+    /// It sent something that cannot be streamed.
+    Refused(StatusCode, String),
+    /// It sent nothing for too long.
+    Silent,
+    /// Another connection of the same source took over.
+    TakenOver,
+    /// The master is stopping.
+    Stopping,
+}
+
+/// What a body's length is.
+enum Body {
+    Endless,
+    Length(u64),
+    Chunked(Chunked),
+}
+
+pub(crate) async fn publish(master: &Master, head: Head, mut caller: Caller, path: MountPath) {
+    let user = match may_publish(master.config(), head.header("authorization"), &path) {
+        MayPublish::Yes(user) => user,
+        MayPublish::NotHere(user) => {
+            let why = format!("user {user} may not publish {path}: see `mounts` in master.toml");
+            return refuse(&head, caller, StatusCode::FORBIDDEN, &why).await;
+        }
+        MayPublish::Unknown => return refuse_password(&head, caller).await,
+    };
+    let body = match body_of(&head) {
+        Ok(body) => body,
+        Err(why) => return refuse(&head, caller, StatusCode::BAD_REQUEST, why).await,
+    };
+    if matches!(body, Body::Length(0)) {
+        // A client that only wants to know whether the password is right (libshout does).
+        return refuse(&head, caller, StatusCode::OK, "the password is right").await;
+    }
+    let mut publisher = match claim(master, &head, &path, &user).await {
+        Ok(publisher) => publisher,
+        // Old clients look for this status and these words.
+        Err(Refusal::InUse | Refusal::TakingOver) => {
+            return refuse(&head, caller, StatusCode::FORBIDDEN, "Mountpoint in use").await;
+        }
+        Err(Refusal::TableFull) => {
+            return refuse(&head, caller, StatusCode::FORBIDDEN, "too many mounts").await;
+        }
+    };
+    let mut has_answered = false;
+    if let Err(error) = begin(&head, &mut caller, &mut publisher, &mut has_answered).await {
+        warn!("source {user} went before it could begin {path}: {error}");
+        return;
+    }
+    info!("source {user} began {path}");
+    let started = Instant::now();
+    let read = caller.beyond(&head);
+    let mut upload = Upload {
+        publisher,
+        framer: Framer::new(),
+        n_pages: 0,
+        n_junk: 0,
+    };
+    let end = receive(master, &mut caller, read.into(), body, &mut upload).await;
+    let counts = upload.publisher.counts();
+    info!(
+        n_pages = upload.n_pages,
+        n_doubled = counts.n_doubled,
+        n_missing = counts.n_missing,
+        n_stray = counts.n_stray,
+        n_junk_bytes = upload.n_junk,
+        "source {user} ended {path} after {} s: {end}",
+        started.elapsed().as_secs()
+    );
+    drop(upload);
+    if has_answered {
+        return;
+    }
+    match end {
+        End::Finished => refuse(&head, caller, StatusCode::OK, "received to the end").await,
+        End::Refused(status, why) => refuse(&head, caller, status, &why).await,
+        End::TakenOver => refuse(&head, caller, StatusCode::CONFLICT, &end.to_string()).await,
+        End::Stopping | End::Silent | End::Broken(_) => {}
+    }
+}
+
+/// Takes the seat of the mount; waits a moment when a silent predecessor has to let go.
+async fn claim(
+    master: &Master,
+    head: &Head,
+    path: &MountPath,
+    user: &str,
+) -> Result<Publisher, Refusal> {
+    let began = Instant::now();
+    loop {
+        let facts = Facts::from_headers(|name| head.header(name));
+        let epoch = Epoch::new(fastrand::u128(..));
+        let claimed = master
+            .desk()
+            .claim(path, user, facts, epoch, Instant::now());
+        match claimed {
+            Err(Refusal::TakingOver) if began.elapsed() < TAKEOVER_MAX => {
+                sleep(TAKEOVER_EVERY).await;
+            }
+            claimed => return claimed,
+        }
+    }
+}
+
+/// Tells the source to begin. Our own source is told the page it should go on with, and gets
+/// its final answer at the end; others get it at once, as they are used to.
+async fn begin(
+    head: &Head,
+    caller: &mut Caller,
+    publisher: &mut Publisher,
+    has_answered: &mut bool,
+) -> std::io::Result<()> {
+    let serial: Option<u32> = head
+        .header("stream-serial")
+        .and_then(|text| text.parse().ok());
+    let wanted = serial.and_then(|serial| publisher.wanted(serial));
+    let sequence = wanted
+        .map(|n| format!("Stream-Sequence: {n}\r\n"))
+        .unwrap_or_default();
+    let mut answer = String::new();
+    if head.expects_continue() && head.version == Version::Http11 {
+        answer = format!("HTTP/1.1 100 Continue\r\nServer: {SERVER}\r\n{sequence}\r\n");
+    }
+    *has_answered = serial.is_none() || answer.is_empty();
+    if *has_answered {
+        let date = http_date();
+        let final_answer = Answer::new(head.version, StatusCode::OK, &date).header("Allow", ALLOW);
+        let final_answer = match wanted {
+            Some(n) => final_answer.header("Stream-Sequence", &n.to_string()),
+            None => final_answer,
+        };
+        answer.push_str(&String::from_utf8_lossy(&final_answer.endless()));
+    }
+    caller.socket.write_all(answer.as_bytes()).await
+}
+
+struct Upload {
+    publisher: Publisher,
+    framer: Framer,
+    n_pages: u64,
+    n_junk: usize,
+}
+
+/// Reads the body to its end, whichever way it comes.
+async fn receive(
+    master: &Master,
+    caller: &mut Caller,
+    mut read: BytesMut,
+    mut body: Body,
+    upload: &mut Upload,
+) -> End {
+    stream::fanout::socket::prepare(&caller.socket);
+    let silence_max = Duration::from_secs(master.config().source_timeout_seconds);
+    let dismissed = upload.publisher.dismissed().clone();
+    loop {
+        match upload.take(&mut read, &mut body) {
+            Ok(true) => return End::Finished,
+            Ok(false) => {}
+            Err((status, why)) => return End::Refused(status, why),
+        }
+        read.reserve(READ_BYTES);
+        let next = tokio::select! {
+            next = timeout(silence_max, caller.socket.read_buf(&mut read)) => next,
+            () = dismissed.cancelled() => return End::TakenOver,
+            () = master.shutdown().requested() => return End::Stopping,
+        };
+        match next {
+            Err(_) => return End::Silent,
+            Ok(Ok(0)) if matches!(body, Body::Endless) => return End::Finished,
+            Ok(Ok(0)) => return End::Broken("it hung up in the middle".to_owned()),
+            Ok(Err(error)) => return End::Broken(error.to_string()),
+            Ok(Ok(_)) => {}
+        }
+    }
+}
+
+impl Upload {
+    /// Takes what was read. `true`: the body has ended.
+    fn take(&mut self, read: &mut BytesMut, body: &mut Body) -> Result<bool, (StatusCode, String)> {
+        let mut input: &[u8] = read;
+        let mut has_ended = false;
+        while !input.is_empty() && !has_ended {
+            let piece = match body {
+                Body::Endless => std::mem::take(&mut input),
+                Body::Length(n_left) => {
+                    let n = usize::try_from(*n_left)
+                        .unwrap_or(usize::MAX)
+                        .min(input.len());
+                    let (piece, rest) = input.split_at(n);
+                    input = rest;
+                    *n_left -= n as u64;
+                    has_ended = *n_left == 0;
+                    piece
+                }
+                Body::Chunked(chunked) => {
+                    let piece = chunked.next(&mut input).map_err(|_| {
+                        (
+                            StatusCode::BAD_REQUEST,
+                            "the body's chunks are malformed".to_owned(),
+                        )
+                    })?;
+                    has_ended = chunked.has_ended();
+                    piece
+                }
+            };
+            self.take_bytes(piece)?;
+        }
+        read.advance(read.len());
+        Ok(has_ended)
+    }
+
+    fn take_bytes(&mut self, mut input: &[u8]) -> Result<(), (StatusCode, String)> {
+        while let Some(found) = self.framer.next(&mut input) {
+            match found {
+                Found::Page(page) => {
+                    self.n_pages += 1;
+                    self.publisher
+                        .take(&page, Instant::now(), || fastrand::u32(..))
+                        .map_err(|stray| {
+                            (StatusCode::BAD_REQUEST, format!("broken Ogg: {stray}"))
+                        })?;
+                }
+                Found::Junk { n_bytes, .. } => {
+                    self.n_junk += n_bytes;
+                    if self.n_pages == 0 && self.n_junk > JUNK_BYTES_MAX {
+                        return Err((
+                            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                            "this is not Ogg: send Ogg Vorbis (ffmpeg: -c:a libvorbis -f ogg)"
+                                .to_owned(),
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn body_of(head: &Head) -> Result<Body, &'static str> {
+    if let Some(coding) = head.header("transfer-encoding") {
+        return match coding {
+            coding if coding.eq_ignore_ascii_case("chunked") => {
+                Ok(Body::Chunked(Chunked::default()))
+            }
+            coding if coding.eq_ignore_ascii_case("identity") => Ok(Body::Endless),
+            _ => Err("only chunked bodies are understood"),
+        };
+    }
+    match head.header("content-length") {
+        None => Ok(Body::Endless),
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text
+            .parse()
+            .map(Body::Length)
+            .map_err(|_| "Content-Length is not a length"),
+        Some(_) => Err("Content-Length is not a length"),
+    }
+}
+
+async fn refuse(head: &Head, caller: Caller, status: StatusCode, why: &str) {
+    if status != StatusCode::OK {
+        info!("refused a source: {why}");
+    }
+    let answer = Answer::new(head.version, status, &http_date()).header("Allow", ALLOW);
+    caller.answer(&answer.sentence(why)).await;
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Finished => f.write_str("it finished"),
+            Self::Broken(why) => write!(f, "its connection broke: {why}"),
+            Self::Refused(_, why) => f.write_str(why),
+            Self::Silent => f.write_str("it sent nothing for too long"),
+            Self::TakenOver => f.write_str("another connection of the same source took over"),
+            Self::Stopping => f.write_str("the master is stopping"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Follows the master's list of mounts and keeps a mirror for each. The list is pushed, not
+//! polled; what is missing in it is not gone, only what it names as removed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use reqwest::Response;
+use stream::backoff::Backoff;
+use stream::mount::catalog::LINE_BYTES_MAX;
+use stream::mount::{Catalog, CatalogMount, MountPath, MountTable};
+use stream::shutdown::Shutdown;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::mirror::{Means, Mirroring};
+use crate::upstream::{Upstream, ask, reason};
+
+/// The master says something every second; this long without a word means it is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+
+/// The one who follows the list.
+pub(crate) struct Follower {
+    means: Means,
+    hold: Duration,
+    mirrors: HashMap<MountPath, Running>,
+    /// Run and version of the newest list.
+    seen: Option<(String, u64)>,
+    complaint: String,
+}
+
+struct Running {
+    wanted: watch::Sender<CatalogMount>,
+    stop: CancellationToken,
+}
+
+impl Follower {
+    pub(crate) fn new(
+        config: &Config,
+        upstream: Arc<Upstream>,
+        table: Arc<MountTable>,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            means: Means {
+                upstream,
+                table,
+                keep: config.keep(),
+                shutdown,
+            },
+            hold: config.hold(),
+            mirrors: HashMap::new(),
+            seen: None,
+            complaint: String::new(),
+        }
+    }
+
+    /// Follows until the relay stops. A master that is not there yet is waited for.
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::new();
+        let shutdown = self.means.shutdown.clone();
+        let work = async {
+            loop {
+                let why = self.follow(&mut backoff).await;
+                if self.complaint != why {
+                    warn!(
+                        "the list of mounts at {} is lost: {why}",
+                        self.means.upstream.url()
+                    );
+                    self.complaint = why;
+                }
+                self.sweep();
+                sleep(backoff.next(fastrand::f64())).await;
+            }
+        };
+        shutdown.unless_requested(work).await;
+    }
+
+    /// Follows one connection; returns why it ended.
+    async fn follow(&mut self, backoff: &mut Backoff) -> String {
+        let mut answer = match ask(self.means.upstream.get("/api/v1/catalog?follow")).await {
+            Ok(answer) => answer,
+            Err(why) => return why,
+        };
+        let mut read = BytesMut::new();
+        loop {
+            let line = match next_line(&mut answer, &mut read).await {
+                Ok(line) => line,
+                Err(why) => return why,
+            };
+            match Catalog::parse(&line) {
+                Ok(catalog) => {
+                    backoff.reset();
+                    if !self.complaint.is_empty() || self.seen.is_none() {
+                        info!(
+                            "following the list of mounts at {}",
+                            self.means.upstream.url()
+                        );
+                        self.complaint.clear();
+                    }
+                    self.apply(catalog);
+                    self.sweep();
+                }
+                Err(why) => return format!("a line of it makes no sense: {why}"),
+            }
+        }
+    }
+
+    fn apply(&mut self, catalog: Catalog) {
+        let is_old = self
+            .seen
+            .as_ref()
+            .is_some_and(|(run, version)| *run == catalog.run && *version > catalog.version);
+        if is_old {
+            return;
+        }
+        for path in &catalog.removed {
+            if let Some(running) = self.mirrors.remove(path) {
+                info!("the master removed {path}");
+                running.stop.cancel();
+                self.means.table.remove(path);
+            }
+        }
+        for mount in catalog.mounts {
+            self.keep(mount);
+        }
+        self.seen = Some((catalog.run, catalog.version));
+    }
+
+    fn keep(&mut self, mount: CatalogMount) {
+        if let Some(running) = self.mirrors.get(&mount.path) {
+            running.wanted.send_if_modified(|wanted| {
+                let has_changed = *wanted != mount;
+                *wanted = mount;
+                has_changed
+            });
+            return;
+        }
+        let path = mount.path.clone();
+        let (wanted, watched) = watch::channel(mount);
+        let stop = CancellationToken::new();
+        let mirroring = Mirroring::new(self.means.clone(), watched, stop.clone());
+        self.means.shutdown.spawn("mirror", mirroring.run());
+        self.mirrors.insert(path, Running { wanted, stop });
+    }
+
+    /// Lets go of mounts that have been silent for longer than listeners are kept.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        for mount in self.means.table.all() {
+            if mount.away_for(now).is_some_and(|away| away > self.hold) {
+                info!(
+                    "removed {}: silent for {} s",
+                    mount.path(),
+                    self.hold.as_secs()
+                );
+                if let Some(running) = self.mirrors.remove(mount.path()) {
+                    running.stop.cancel();
+                }
+                self.means.table.remove(mount.path());
+            }
+        }
+    }
+}
+
+/// The next line of the list, heartbeats included.
+async fn next_line(answer: &mut Response, read: &mut BytesMut) -> Result<BytesMut, String> {
+    loop {
+        if let Some(end) = read.iter().position(|b| *b == b'\n') {
+            return Ok(read.split_to(end + 1));
+        }
+        if read.len() > LINE_BYTES_MAX {
+            return Err(format!("a line has more than {LINE_BYTES_MAX} bytes"));
+        }
+        match timeout(SILENCE_MAX, answer.chunk()).await {
+            Err(_) => return Err(format!("silent for {} s", SILENCE_MAX.as_secs())),
+            Ok(Err(error)) => return Err(reason(&error)),
+            Ok(Ok(None)) => return Err("it ended".to_owned()),
+            Ok(Ok(Some(chunk))) => read.extend_from_slice(&chunk),
+        }
+    }
+}

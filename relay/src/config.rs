@@ -1,0 +1,236 @@
+//! The relay's settings. relay.toml in this package's folder explains each.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use stream::config::{ConfigError, check_base_url, environment, load};
+use stream::log::Keep;
+use stream::report::Place;
+use stream::secret::Secret;
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The address that listeners use.
+    pub public_url: Option<String>,
+    /// Recent sound sent at once to a new listener.
+    pub burst_seconds: f64,
+    /// How long listeners are kept while the master is away.
+    pub hold_seconds: u64,
+    /// How much of each mount is kept in memory, by time.
+    pub ring_seconds: u64,
+    /// How much of each mount is kept in memory, by size.
+    pub ring_megabytes: usize,
+    /// How many may be served.
+    pub slots: SlotsConfig,
+    /// Whom to mirror.
+    pub master: Option<MasterConfig>,
+    /// To whom to report.
+    pub balancer: Option<BalancerConfig>,
+    /// Where this relay stands.
+    pub place: Option<Place>,
+}
+
+/// How many may be served at once.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct SlotsConfig {
+    /// Listeners.
+    pub listeners: usize,
+}
+
+/// The master to mirror.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MasterConfig {
+    /// Its address, without path.
+    pub url: String,
+    /// The relay user there.
+    #[serde(default = "default_user")]
+    pub user: String,
+    /// The relay password there.
+    pub password: Secret,
+}
+
+/// The balancer that sends listeners here.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BalancerConfig {
+    /// Its address, without path.
+    pub url: String,
+    /// The token that its operator gave out for this relay.
+    pub token: Secret,
+}
+
+fn default_user() -> String {
+    "relay".to_owned()
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            public_url: None,
+            burst_seconds: 4.0,
+            hold_seconds: 60,
+            ring_seconds: 60,
+            ring_megabytes: 16,
+            slots: SlotsConfig::default(),
+            master: None,
+            balancer: None,
+            place: None,
+        }
+    }
+}
+
+impl Default for SlotsConfig {
+    fn default() -> Self {
+        Self { listeners: 500 }
+    }
+}
+
+impl Config {
+    /// Reads the settings from `file` and the environment and checks them.
+    ///
+    /// # Errors
+    /// Says what is wrong and what to do about it.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let config: Self = load(file, "PLENUM_RELAY", environment())?;
+        config.checked()
+    }
+
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// Says which and why.
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        let complain = |text: String| Err(ConfigError::new(text));
+        let Some(master) = &self.master else {
+            return complain(
+                "no master to mirror: add [master] with `url` and `password` to relay.toml; \
+                 the master's operator gives you both"
+                    .to_owned(),
+            );
+        };
+        check_upstream("url` in [master", &master.url)?;
+        if let Some(url) = &self.public_url {
+            check_base_url("public_url", url)?;
+        }
+        if let Some(balancer) = &self.balancer {
+            check_upstream("url` in [balancer", &balancer.url)?;
+            if self.public_url.is_none() {
+                return complain(
+                    "with a [balancer] set `public_url` to the address where listeners reach this \
+                     relay, such as http://relay.example.org:8000"
+                        .to_owned(),
+                );
+            }
+        }
+        if !(0.0..=60.0).contains(&self.burst_seconds) {
+            return complain(format!(
+                "`burst_seconds` is {}, must be 0 to 60",
+                self.burst_seconds
+            ));
+        }
+        if self.ring_seconds == 0 || self.ring_seconds > 3600 {
+            return complain(format!(
+                "`ring_seconds` is {}, must be 1 to 3600",
+                self.ring_seconds
+            ));
+        }
+        if self.ring_megabytes == 0 || self.ring_megabytes > 4096 {
+            return complain(format!(
+                "`ring_megabytes` is {}, must be 1 to 4096",
+                self.ring_megabytes
+            ));
+        }
+        if let Some(place) = self.place {
+            let is_on_earth = (-90.0..=90.0).contains(&place.latitude)
+                && (-180.0..=180.0).contains(&place.longitude);
+            if !is_on_earth {
+                return complain(
+                    "[place] has a latitude from -90 to 90 and a longitude from -180 \
+                                 to 180"
+                        .to_owned(),
+                );
+            }
+        }
+        Ok(self)
+    }
+
+    /// How much of each mount is kept in memory.
+    pub fn keep(&self) -> Keep {
+        Keep {
+            time: Duration::from_secs(self.ring_seconds),
+            n_bytes: self.ring_megabytes.saturating_mul(1024 * 1024),
+        }
+    }
+
+    /// How long listeners are kept while the master is away.
+    pub fn hold(&self) -> Duration {
+        Duration::from_secs(self.hold_seconds)
+    }
+}
+
+fn check_upstream(key: &str, url: &str) -> Result<(), ConfigError> {
+    check_base_url(key, url)?;
+    if url.starts_with("https://") {
+        return Err(ConfigError::new(format!(
+            "`{key}]` is an https address, which this version cannot speak yet: use http, through \
+             a tunnel if the way is not to be trusted"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, String> {
+        stream::config::parse::<Config>(text, "relay.toml", "PLENUM_RELAY", std::iter::empty())
+            .and_then(Config::checked)
+            .map_err(|error| error.to_string())
+    }
+
+    const MASTER: &str = "[master]\nurl = \"http://m:8000\"\npassword = \"long enough\"\n";
+
+    #[test]
+    fn the_shipped_file_is_the_defaults() {
+        let shipped: Config =
+            stream::config::parse(include_str!("../relay.toml"), "", "X", std::iter::empty())
+                .unwrap();
+        assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn impossible_settings_are_refused_by_name() {
+        assert_eq!(check(MASTER).unwrap().master.unwrap().user, "relay");
+        for (text, word) in [
+            (String::new(), "[master]"),
+            (format!("burst_seconds = 61.0\n{MASTER}"), "burst_seconds"),
+            (format!("{MASTER}port = 1"), "port"),
+            (
+                format!("{MASTER}[place]\nlatitude = 91.0\nlongitude = 0.0"),
+                "latitude",
+            ),
+            (
+                format!("{MASTER}[balancer]\nurl = \"http://b\"\ntoken = \"long enough\""),
+                "public_url",
+            ),
+            (MASTER.replace("http://", "https://"), "https"),
+            (MASTER.replace("http://m:8000", "http://u:secret@m"), "url"),
+        ] {
+            let complaint = check(&text).unwrap_err();
+            assert!(
+                complaint.contains(word) && !complaint.contains("secret@"),
+                "{complaint}"
+            );
+        }
+    }
+}

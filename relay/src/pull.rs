@@ -1,0 +1,153 @@
+//! One connection to the master for one mount: bytes in, pages with offsets out.
+
+use std::sync::Arc;
+
+use reqwest::Response;
+use reqwest::header::{ETAG, IF_RANGE, RANGE};
+use stream::log::Epoch;
+use stream::log::resume::{FOR_EVER, parse_etag};
+use stream::mount::MountPath;
+use stream::ogg::{Found, Framer, Page};
+use tokio::sync::mpsc;
+
+use crate::upstream::{Upstream, ask};
+
+/// The most bytes of header pages that are believed.
+const PREFIX_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a connection brings.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// It stands; pages will follow from here.
+    Start(Beginning),
+    /// The next page.
+    Page { offset: u64, page: Page },
+    /// It is over.
+    End(String),
+}
+
+/// Where a connection begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Beginning {
+    pub(crate) epoch: Epoch,
+    pub(crate) offset: u64,
+    pub(crate) prefix: Vec<Page>,
+}
+
+/// How much of a log we have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Have {
+    pub(crate) epoch: Epoch,
+    pub(crate) head: u64,
+}
+
+/// A connection with a number, so that news of an old one can be told from news of a new one.
+pub(crate) struct Pull {
+    pub(crate) number: u64,
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) path: MountPath,
+    pub(crate) have: Option<Have>,
+    pub(crate) news: mpsc::Sender<(u64, News)>,
+}
+
+impl Pull {
+    /// Brings news until the connection ends or nobody wants any.
+    pub(crate) async fn run(self) {
+        let end = match self.pull().await {
+            Ok(()) => return,
+            Err(why) => why,
+        };
+        let _ = self.news.send((self.number, News::End(end))).await;
+    }
+
+    /// `Ok`: nobody wants news any more.
+    async fn pull(&self) -> Result<(), String> {
+        let mut request = self.upstream.get(self.path.as_str());
+        if let Some(have) = self.have {
+            request = request
+                .header(IF_RANGE, format!("\"{}\"", have.epoch))
+                .header(RANGE, format!("bytes={}-{FOR_EVER}", have.head));
+        }
+        let mut answer = ask(request).await?;
+        let (mut beginning, mut n_prefix_left) = self.beginning(&answer)?;
+        let mut framer = Framer::new();
+        let mut offset = beginning.offset;
+        let mut start = (n_prefix_left == 0).then(|| beginning.clone());
+        if let Some(start) = start.take()
+            && !self.tell(News::Start(start)).await
+        {
+            return Ok(());
+        }
+        while let Some(chunk) = next_chunk(&mut answer).await? {
+            let mut input: &[u8] = &chunk;
+            while let Some(found) = framer.next(&mut input) {
+                let Found::Page(page) = found else {
+                    return Err("bytes were damaged on the way".to_owned());
+                };
+                if n_prefix_left > 0 {
+                    n_prefix_left = n_prefix_left
+                        .checked_sub(page.len())
+                        .ok_or("its Stream-Prefix is not whole pages")?;
+                    beginning.prefix.push(page);
+                    if n_prefix_left == 0 && !self.tell(News::Start(beginning.clone())).await {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                let at = offset;
+                offset += page.len() as u64;
+                if !self.tell(News::Page { offset: at, page }).await {
+                    return Ok(());
+                }
+            }
+        }
+        Err("it ended the stream".to_owned())
+    }
+
+    /// Where the answer begins, and how many bytes of header pages come first.
+    fn beginning(&self, answer: &Response) -> Result<(Beginning, usize), String> {
+        let header = |name: &str| {
+            answer
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        let epoch = header(ETAG.as_str())
+            .and_then(parse_etag)
+            .ok_or("it is no Plenum master: its answer has no ETag with an epoch")?;
+        let number = |name: &str| header(name).and_then(|text| text.parse::<u64>().ok());
+        let offset = number("stream-offset").ok_or("its answer has no Stream-Offset")?;
+        let prefix = number("stream-prefix").ok_or("its answer has no Stream-Prefix")?;
+        let n_prefix = usize::try_from(prefix).unwrap_or(usize::MAX);
+        if n_prefix > PREFIX_BYTES_MAX {
+            return Err(format!("its Stream-Prefix is {n_prefix} bytes"));
+        }
+        if answer.status() == reqwest::StatusCode::PARTIAL_CONTENT {
+            let fits = self
+                .have
+                .is_some_and(|have| have.epoch == epoch && have.head == offset);
+            if !fits || n_prefix > 0 {
+                return Err("its 206 is not what was asked for".to_owned());
+            }
+        }
+        Ok((
+            Beginning {
+                epoch,
+                offset,
+                prefix: Vec::new(),
+            },
+            n_prefix,
+        ))
+    }
+
+    async fn tell(&self, news: News) -> bool {
+        self.news.send((self.number, news)).await.is_ok()
+    }
+}
+
+async fn next_chunk(answer: &mut Response) -> Result<Option<bytes::Bytes>, String> {
+    answer
+        .chunk()
+        .await
+        .map_err(|error| crate::upstream::reason(&error))
+}

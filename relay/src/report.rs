@@ -1,0 +1,145 @@
+//! Tells the balancer once a second what this relay carries and how much room it has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode};
+use stream::mount::{Class, MountTable, Slots};
+use stream::report::{MountReport, Place, Receipt, Report};
+use stream::secret::Secret;
+use stream::shutdown::Shutdown;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::config::{BalancerConfig, Config};
+use crate::upstream::{client, reason};
+
+/// A report is taken within this time or not at all.
+const REPORT_MAX: Duration = Duration::from_secs(3);
+/// The balancer may ask for reports this often at most, and this seldom.
+const EVERY_MS: std::ops::RangeInclusive<u64> = 200..=10_000;
+/// How often, until the balancer says otherwise and while it is away.
+const EVERY_DEFAULT: Duration = Duration::from_secs(1);
+
+/// The one who reports.
+pub(crate) struct Reporter {
+    client: Client,
+    url: String,
+    token: Secret,
+    public_url: String,
+    place: Option<Place>,
+    run: String,
+    sequence: u64,
+    table: Arc<MountTable>,
+    slots: Slots,
+    /// What went wrong last time; empty when it went well.
+    complaint: Option<String>,
+}
+
+impl Reporter {
+    pub(crate) fn new(
+        config: &Config,
+        balancer: &BalancerConfig,
+        table: Arc<MountTable>,
+        slots: Slots,
+    ) -> Self {
+        Self {
+            client: client(),
+            url: balancer.url.clone(),
+            token: balancer.token.clone(),
+            public_url: config.public_url.clone().unwrap_or_default(),
+            place: config.place,
+            run: format!("{:032x}", fastrand::u128(..)),
+            sequence: 0,
+            table,
+            slots,
+            complaint: Some(String::new()),
+        }
+    }
+
+    /// Reports until the relay stops; the last report says that it wants no new listeners.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
+        loop {
+            let is_stopping = shutdown.is_requested();
+            let wait = match self.send(is_stopping).await {
+                Ok(receipt) => {
+                    if self.complaint.take().is_some() {
+                        info!("the balancer at {} takes our reports", self.url);
+                    }
+                    let every = receipt
+                        .next_report_ms
+                        .clamp(*EVERY_MS.start(), *EVERY_MS.end());
+                    Duration::from_millis(every)
+                }
+                Err(why) => {
+                    if self.complaint.as_ref() != Some(&why) {
+                        warn!(
+                            "the balancer at {} does not take our reports: {why}",
+                            self.url
+                        );
+                        self.complaint = Some(why);
+                    }
+                    EVERY_DEFAULT
+                }
+            };
+            if is_stopping {
+                return;
+            }
+            shutdown.unless_requested(sleep(wait)).await;
+        }
+    }
+
+    async fn send(&mut self, is_draining: bool) -> Result<Receipt, String> {
+        self.sequence += 1;
+        let report = self.report(is_draining);
+        let request = self
+            .client
+            .post(format!("{}/api/v1/report", self.url))
+            .bearer_auth(self.token.expose())
+            .json(&report);
+        let work = async {
+            let answer = request.send().await.map_err(|error| reason(&error))?;
+            match answer.status() {
+                StatusCode::OK => answer
+                    .json::<Receipt>()
+                    .await
+                    .map_err(|error| reason(&error)),
+                StatusCode::UNAUTHORIZED => {
+                    Err("it does not know our token: ask its operator for one".to_owned())
+                }
+                status => {
+                    let why = answer.text().await.unwrap_or_default();
+                    Err(format!("it answers {status}: {:.200}", why.trim()))
+                }
+            }
+        };
+        let late = || Err(format!("no answer within {} s", REPORT_MAX.as_secs()));
+        timeout(REPORT_MAX, work).await.unwrap_or_else(|_| late())
+    }
+
+    fn report(&self, is_draining: bool) -> Report {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mounts = self.table.all();
+        let mounts = mounts.iter().map(|mount| {
+            let log = mount.log();
+            MountReport {
+                path: mount.path().to_string(),
+                content_type: mount.facts().content_type,
+                is_on_air: mount.is_on_air(),
+                epoch: log.epoch().to_string(),
+                offset: log.head(),
+                listeners: count(mount.n_served(Class::Listener)),
+            }
+        });
+        Report {
+            url: self.public_url.clone(),
+            run: self.run.clone(),
+            sequence: self.sequence,
+            slots: count(self.slots.n_max(Class::Listener)),
+            listeners: count(self.slots.n_taken(Class::Listener)),
+            draining: is_draining,
+            place: self.place,
+            mounts: mounts.collect(),
+        }
+    }
+}

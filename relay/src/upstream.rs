@@ -1,0 +1,96 @@
+//! The master as a relay reaches it: one address, one password, short deadlines.
+
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use stream::secret::Secret;
+
+use crate::config::Config;
+
+/// A connection is there within this time or not at all.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// The head of an answer comes within this time after the connection.
+const HEAD_MAX: Duration = Duration::from_secs(3);
+/// Bytes that nobody acknowledges for this long mean that the way is broken.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
+
+/// The master.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    client: Client,
+    url: String,
+    user: String,
+    password: Option<Secret>,
+}
+
+impl Upstream {
+    pub(crate) fn new(config: &Config) -> Self {
+        let master = config.master.as_ref();
+        Self {
+            client: client(),
+            url: master.map(|master| master.url.clone()).unwrap_or_default(),
+            user: master.map(|master| master.user.clone()).unwrap_or_default(),
+            password: master.map(|master| master.password.clone()),
+        }
+    }
+
+    /// Its address, for the log.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A request for a path, with our password.
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        let password = self.password.as_ref().map(Secret::expose);
+        self.client
+            .get(format!("{}{path}", self.url))
+            .basic_auth(&self.user, password)
+    }
+}
+
+/// A client that follows no redirect (a password goes where the operator said, nowhere else)
+/// and keeps no idle connection.
+pub(crate) fn client() -> Client {
+    Client::builder()
+        .connect_timeout(CONNECT_MAX)
+        .tcp_user_timeout(UNACKNOWLEDGED_MAX)
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0)
+        .no_proxy()
+        .user_agent(concat!("Plenum-relay/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .expect("a client without TLS and files cannot fail to build")
+}
+
+/// Sends a request and waits for the head of the answer.
+///
+/// # Errors
+/// Says in words why there is no answer to use.
+pub(crate) async fn ask(request: RequestBuilder) -> Result<Response, String> {
+    let answer = match tokio::time::timeout(CONNECT_MAX + HEAD_MAX, request.send()).await {
+        Err(_) => {
+            return Err(format!(
+                "no answer within {} s",
+                (CONNECT_MAX + HEAD_MAX).as_secs()
+            ));
+        }
+        Ok(Err(error)) => return Err(reason(&error)),
+        Ok(Ok(answer)) => answer,
+    };
+    match answer.status() {
+        StatusCode::OK | StatusCode::PARTIAL_CONTENT => Ok(answer),
+        StatusCode::UNAUTHORIZED => {
+            Err("it refuses our password: ask the master's operator for the right one".to_owned())
+        }
+        status => Err(format!("it answers {status}")),
+    }
+}
+
+/// The innermost cause of an error: what went wrong, not through how many layers it came.
+pub(crate) fn reason(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
