@@ -230,7 +230,16 @@ impl Ring {
     /// The pages that would end the current link here, for listeners who are about to be moved
     /// to another log. Not part of this log.
     pub fn farewell(&self) -> Vec<Page> {
-        self.open.iter().map(Page::end_of).collect()
+        let Some(link) = self.link() else {
+            return Vec::new();
+        };
+        let streams = link.streams.iter();
+        streams
+            .filter_map(|facts| {
+                let last = self.open.iter().find(|open| open.serial == facts.serial)?;
+                Some(Page::end_of(last, facts.codec.silent_packet()))
+            })
+            .collect()
     }
 
     fn reaches(&self, offset: u64) -> bool {

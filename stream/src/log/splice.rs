@@ -4,7 +4,7 @@
 //! source that returns with the stream it had goes on where it stopped, with doubled pages
 //! dropped; a link that was left open is ended before the next begins.
 
-use crate::ogg::{Page, Stamp};
+use crate::ogg::{Codec, Page, Stamp};
 
 /// Serial numbers of this many earlier logical streams are not used again.
 const SERIALS_KEPT: usize = 64;
@@ -168,6 +168,7 @@ impl Logical {
 
     fn end(&mut self) -> Page {
         self.has_ended = true;
-        Page::end_of(&self.newest)
+        let codec = Codec::of(&self.first_packets);
+        Page::end_of(&self.newest, codec.silent_packet())
     }
 }

@@ -85,6 +85,18 @@ impl Codec {
         }
     }
 
+    /// A packet that every decoder takes and nobody hears, to end a stream with.
+    ///
+    /// For Vorbis a zero byte is a block in mode 0 whose floors are unused (Vorbis I §4.3.2: what
+    /// is missing at the end of a packet reads as zero). For Opus it is a frame of no bytes,
+    /// which is what a sender leaves out in silence (RFC 6716 §3.1, §3.2.1).
+    pub fn silent_packet(self) -> &'static [u8] {
+        match self {
+            Self::Vorbis(_) | Self::Opus { .. } => &[0],
+            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => &[],
+        }
+    }
+
     /// Its name as status pages show it.
     pub fn name(self) -> &'static str {
         match self {

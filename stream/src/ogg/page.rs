@@ -112,9 +112,11 @@ impl Page {
         }
     }
 
-    /// An empty page that ends the logical stream whose newest page has the stamp `last`
-    /// (RFC 3533 §4 allows an `eos` page without packets).
-    pub fn end_of(last: &Stamp) -> Self {
+    /// A page that ends the logical stream whose newest page has the stamp `last`.
+    ///
+    /// RFC 3533 §4 would allow a page without packets, but validators complain about one: it
+    /// holds `packet`, at most 254 bytes, whose sound lies behind the last granule position.
+    pub fn end_of(last: &Stamp, packet: &[u8]) -> Self {
         let stamp = Stamp {
             sequence: last.sequence.wrapping_add(1),
             granule: last.granule.max(0),
@@ -123,7 +125,8 @@ impl Page {
             is_last: true,
             ..*last
         };
-        Self::build(stamp, &[], &[])
+        let n_bytes = u8::try_from(packet.len().min(254)).unwrap_or_default();
+        Self::build(stamp, &[n_bytes], &packet[..usize::from(n_bytes)])
     }
 
     /// The same packets with another stamp and a new checksum. Costs a copy, unless the
