@@ -28,6 +28,10 @@ const STALL_MAX: Duration = Duration::from_secs(30);
 /// One who falls behind again within this time is closed instead of being moved on.
 const JUMP_EVERY: Duration = Duration::from_secs(60);
 
+/// One who is moved to the log that follows gets this much of it at once: he missed its
+/// beginning, and his player has been waiting.
+const FOLLOW_BURST: Duration = Duration::from_secs(15);
+
 /// Why a listener is not served any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
@@ -200,7 +204,7 @@ impl Delivery {
     /// Goes on in the log that followed: ends the link he hears, then starts as a joiner does.
     fn follow(&mut self, log: &Arc<Log>) -> bool {
         let wish = crate::log::resume::Wish::Join;
-        let Some((_, cursor, prefix)) = log.open(wish, Duration::ZERO) else {
+        let Some((_, cursor, prefix)) = log.open(wish, FOLLOW_BURST) else {
             return false;
         };
         self.waiting.push_back(self.cursor.log().farewell());
