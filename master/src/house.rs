@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use http::StatusCode;
 use jiff::Timestamp;
+use stream::fanout::Fanout;
 use stream::http::answer::{Answer, http_date};
 use stream::http::common::Shown;
 use stream::http::door::House;
@@ -38,7 +39,7 @@ pub(crate) struct Master {
 }
 
 impl Master {
-    pub(crate) fn new(config: Config, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(config: Config, fanout: Arc<Fanout>, shutdown: Shutdown) -> Self {
         let config = Arc::new(config);
         let table = Arc::new(MountTable::new());
         let slots = Slots::new(config.slots.listeners, config.slots.relays);
@@ -53,6 +54,8 @@ impl Master {
         let service = Service {
             burst: config.burst(),
             relay_burst: RELAY_BURST,
+            pace: config.pace(),
+            fanout,
             slots,
             overflow: None,
         };
@@ -88,7 +91,7 @@ impl Master {
         } else {
             Class::Listener
         };
-        listener::serve(&self.service, &head, caller, mount, class, &self.shutdown).await;
+        listener::serve(&self.service, &head, caller, mount, class).await;
     }
 }
 

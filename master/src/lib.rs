@@ -14,6 +14,7 @@ mod routes;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stream::fanout::Fanout;
 use stream::http::door;
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
@@ -27,11 +28,16 @@ use house::Master;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a master behind `listener` until `shutdown` is requested.
-pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) {
+///
+/// # Errors
+/// When the system gives no thread to serve with.
+pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
+    let fanout = Arc::new(Fanout::start(config.n_shards(), &shutdown)?);
     let hold = config.hold();
-    let master = Arc::new(Master::new(config, shutdown.clone()));
+    let master = Arc::new(Master::new(config, fanout, shutdown.clone()));
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
     door::serve(listener, master, shutdown).await;
+    Ok(())
 }
 
 /// Removes mounts whose source has been away for too long.

@@ -35,6 +35,8 @@ pub(crate) struct Follower {
 
 struct Running {
     wanted: watch::Sender<CatalogMount>,
+    /// The run of the master that last listed it.
+    run: String,
     stop: CancellationToken,
 }
 
@@ -126,15 +128,18 @@ impl Follower {
             }
         }
         for mount in catalog.mounts {
-            self.keep(mount);
+            self.keep(mount, &catalog.run);
         }
         self.seen = Some((catalog.run, catalog.version));
     }
 
-    fn keep(&mut self, mount: CatalogMount) {
-        if let Some(running) = self.mirrors.get(&mount.path) {
+    fn keep(&mut self, mount: CatalogMount, run: &str) {
+        if let Some(running) = self.mirrors.get_mut(&mount.path) {
+            // A master that has just come back is worth trying at once.
+            let is_back = running.run != run;
+            run.clone_into(&mut running.run);
             running.wanted.send_if_modified(|wanted| {
-                let has_changed = *wanted != mount;
+                let has_changed = is_back || *wanted != mount;
                 *wanted = mount;
                 has_changed
             });
@@ -145,7 +150,14 @@ impl Follower {
         let stop = CancellationToken::new();
         let mirroring = Mirroring::new(self.means.clone(), watched, stop.clone());
         self.means.shutdown.spawn("mirror", mirroring.run());
-        self.mirrors.insert(path, Running { wanted, stop });
+        self.mirrors.insert(
+            path,
+            Running {
+                wanted,
+                run: run.to_owned(),
+                stop,
+            },
+        );
     }
 
     /// Lets go of mounts that have been silent for longer than listeners are kept.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::{ConfigError, check_base_url, environment, load};
+use stream::fanout::Pace;
 use stream::log::Keep;
 use stream::report::Place;
 use stream::secret::Secret;
@@ -20,6 +21,10 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Recent sound sent at once to a new listener.
     pub burst_seconds: f64,
+    /// How often a listener is served, in seconds; 0 is every page.
+    pub pace_seconds: f64,
+    /// Threads that serve listeners; 0 is one for each processor.
+    pub shards: usize,
     /// How long listeners are kept while the master is away.
     pub hold_seconds: u64,
     /// How much of each mount is kept in memory, by time.
@@ -77,6 +82,8 @@ impl Default for Config {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
             public_url: None,
             burst_seconds: 4.0,
+            pace_seconds: 0.8,
+            shards: 0,
             hold_seconds: 60,
             ring_seconds: 60,
             ring_megabytes: 16,
@@ -137,6 +144,15 @@ impl Config {
                 self.burst_seconds
             ));
         }
+        if !(0.0..=5.0).contains(&self.pace_seconds) {
+            return complain(format!(
+                "`pace_seconds` is {}, must be 0 to 5",
+                self.pace_seconds
+            ));
+        }
+        if self.shards > 64 {
+            return complain(format!("`shards` is {}, must be 0 to 64", self.shards));
+        }
         if self.ring_seconds == 0 || self.ring_seconds > 3600 {
             return complain(format!(
                 "`ring_seconds` is {}, must be 1 to 3600",
@@ -161,6 +177,19 @@ impl Config {
             }
         }
         Ok(self)
+    }
+
+    /// How often a listener is served.
+    pub fn pace(&self) -> Pace {
+        Pace::of(Duration::from_secs_f64(self.pace_seconds))
+    }
+
+    /// How many threads serve listeners.
+    pub fn n_shards(&self) -> usize {
+        match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n_shards => n_shards,
+        }
     }
 
     /// How much of each mount is kept in memory.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use jiff::Timestamp;
+use stream::fanout::Fanout;
 use stream::http::common::{self, Shown};
 use stream::http::door::House;
 use stream::http::head::Head;
@@ -29,6 +30,7 @@ impl Relay {
         config: &Config,
         table: Arc<MountTable>,
         slots: Slots,
+        fanout: Arc<Fanout>,
         shutdown: Shutdown,
     ) -> Self {
         let burst = Duration::from_secs_f64(config.burst_seconds);
@@ -42,6 +44,8 @@ impl Relay {
         let service = Service {
             burst,
             relay_burst: burst,
+            pace: config.pace(),
+            fanout,
             slots,
             overflow: config
                 .balancer
@@ -65,7 +69,7 @@ impl House for Relay {
         match mount {
             Some(mount) => {
                 let (service, class) = (&self.service, Class::Listener);
-                listener::serve(service, &head, caller, mount, class, &self.shutdown).await;
+                listener::serve(service, &head, caller, mount, class).await;
             }
             None => pages::serve(caller, self.router.clone(), &self.shutdown).await,
         }

@@ -15,6 +15,7 @@ mod upstream;
 
 use std::sync::Arc;
 
+use stream::fanout::Fanout;
 use stream::http::door;
 use stream::mount::{MountTable, Slots};
 use stream::shutdown::Shutdown;
@@ -24,7 +25,11 @@ use config::Config;
 use house::Relay;
 
 /// Runs a relay behind `listener` until `shutdown` is requested.
-pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) {
+///
+/// # Errors
+/// When the system gives no thread to serve with.
+pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
+    let fanout = Arc::new(Fanout::start(config.n_shards(), &shutdown)?);
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, 0);
     let upstream = Arc::new(upstream::Upstream::new(&config));
@@ -34,6 +39,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) {
         let reporter = report::Reporter::new(&config, balancer, Arc::clone(&table), slots.clone());
         shutdown.spawn("report", reporter.run(shutdown.clone()));
     }
-    let relay = Relay::new(&config, table, slots, shutdown.clone());
+    let relay = Relay::new(&config, table, slots, fanout, shutdown.clone());
     door::serve(listener, Arc::new(relay), shutdown).await;
+    Ok(())
 }

@@ -61,13 +61,21 @@ async fn main() -> ExitCode {
         config.listen
     );
     let shutdown = Shutdown::new();
-    shutdown.spawn("relay", relay::run(listener, config, shutdown.clone()));
+    let signals = shutdown.clone();
+    shutdown.spawn("signals", async move {
+        if let Err(complaint) = signals.on_signal().await {
+            error!("cannot listen for signals: {complaint}");
+        }
+    });
     notify_ready();
-    if let Err(complaint) = shutdown.on_signal().await {
-        error!("cannot listen for signals: {complaint}");
-        return ExitCode::FAILURE;
-    }
+    let result = relay::run(listener, config, shutdown.clone()).await;
     notify_stopping();
     info!("stopped: {}", shutdown.drain(DRAIN_MAX).await);
-    ExitCode::SUCCESS
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => {
+            error!("cannot serve: {complaint}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -92,7 +92,7 @@ impl Mirroring {
                     if changed.is_err() {
                         break;
                     }
-                    self.say_about();
+                    self.listed();
                 }
                 () = sleep_until(wake) => self.wake(),
                 () = self.stop.cancelled() => break,
@@ -101,6 +101,14 @@ impl Mirroring {
         }
         for pull in &self.pulls {
             pull.stop.cancel();
+        }
+    }
+
+    /// The master says something new of the mount.
+    fn listed(&mut self) {
+        self.say_about();
+        if self.retry_at.is_some() && self.wanted.borrow().is_on_air {
+            self.retry_at = Some(Instant::now());
         }
     }
 

@@ -9,11 +9,10 @@ use http::StatusCode;
 use super::answer::{Answer, http_date};
 use super::caller::Caller;
 use super::head::Head;
-use crate::fanout::{Delivery, deliver};
+use crate::fanout::{Fanout, Joiner, Pace};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Log};
 use crate::mount::{Class, Facts, Mount, Slots};
-use crate::shutdown::Shutdown;
 
 /// How listeners are served.
 #[derive(Clone, Debug)]
@@ -22,6 +21,10 @@ pub struct Service {
     pub burst: Duration,
     /// The same for a relay: enough for the bursts of its own listeners.
     pub relay_burst: Duration,
+    /// How often a listener is served; relays get every page at once.
+    pub pace: Pace,
+    /// Who serves.
+    pub fanout: Arc<Fanout>,
     /// The slots of this program.
     pub slots: Slots,
     /// Where a listener is sent for whom there is no slot: a balancer's address without path.
@@ -40,14 +43,14 @@ const HOPS_MAX: u8 = 2;
 const EXPOSED: &str = "Accept-Ranges, Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
                        icy-description, icy-genre, icy-name, icy-pub, icy-url";
 
-/// Serves a request for a mount: GET, HEAD or OPTIONS. Returns when the connection is over.
+/// Answers a request for a mount: GET, HEAD or OPTIONS. A listener's connection goes to the
+/// fan-out; this returns at once.
 pub async fn serve(
     service: &Service,
     head: &Head,
     caller: Caller,
     mount: Arc<Mount>,
     class: Class,
-    shutdown: &Shutdown,
 ) {
     let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
     match head.method.as_str() {
@@ -65,9 +68,9 @@ pub async fn serve(
         }
     }
     let wish = Wish::parse(head.header("range"), head.header("if-range"));
-    let burst = match class {
-        Class::Listener => service.burst,
-        Class::Relay => service.relay_burst,
+    let (burst, pace) = match class {
+        Class::Listener => (service.burst, service.pace),
+        Class::Relay => (service.relay_burst, Pace::EachPage),
     };
     let Some((decision, cursor, prefix)) = mount.log().open(wish, burst) else {
         let answer = plain(StatusCode::NOT_FOUND).sentence("this mount has not begun yet");
@@ -87,21 +90,27 @@ pub async fn serve(
     let Some(slot) = service.slots.take(class) else {
         return caller.answer(&no_slot(service, head)).await;
     };
-    let answer = begin(head, decision, &cursor, &prefix, &facts).endless();
+    let mut first = begin(head, decision, &cursor, &prefix, &facts).endless();
+    first.extend_from_slice(&prefix);
     let last = match decision {
         Decision::Exact { last, .. } => last,
         _ => FOR_EVER,
     };
     let audience = mount.admit(class);
-    let delivery = Delivery::new(
-        caller.socket,
+    let (socket, holds) = (caller.socket, (slot, audience));
+    let joiner = Joiner {
+        socket,
         mount,
         cursor,
-        [Bytes::from(answer), prefix],
+        first: first.into(),
         last,
-    );
-    deliver(delivery, shutdown).await;
-    drop((slot, audience));
+        pace,
+        holds,
+    };
+    if let Err(joiner) = service.fanout.take(joiner) {
+        let caller = Caller::new(joiner.socket);
+        caller.answer(&no_slot(service, head)).await;
+    }
 }
 
 /// The head of the answer to somebody who is going to be served.

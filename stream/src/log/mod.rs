@@ -12,7 +12,7 @@ pub mod splice;
 
 pub use epoch::Epoch;
 pub use ring::{FellBehind, Join, Keep, Ring};
-pub use shared::{Cursor, Log};
+pub use shared::{Cursor, Log, Wake};
 pub use splice::Splice;
 
 #[cfg(test)]

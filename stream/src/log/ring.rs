@@ -246,8 +246,8 @@ impl Ring {
         offset >= self.oldest() && offset < self.head
     }
 
-    /// Collects bytes from `offset` on, at most about `n_bytes_max` (one page more at most),
-    /// without copying them, and returns the offset behind them.
+    /// Collects bytes from `offset` on, at most about `n_bytes_max` (one page more at most) in at
+    /// most `n_pieces_max` pieces, without copying them, and returns the offset behind them.
     ///
     /// # Errors
     /// When `offset` is older than the ring.
@@ -255,6 +255,7 @@ impl Ring {
         &self,
         offset: u64,
         n_bytes_max: usize,
+        n_pieces_max: usize,
         found: &mut Vec<Bytes>,
     ) -> Result<u64, FellBehind> {
         if offset < self.oldest() {
@@ -265,7 +266,7 @@ impl Ring {
         let first = self.entries.partition_point(|entry| entry.end() <= offset);
         let mut at = offset;
         let mut n_bytes = 0;
-        for entry in self.entries.range(first..) {
+        for entry in self.entries.range(first..).take(n_pieces_max) {
             if n_bytes >= n_bytes_max {
                 break;
             }
@@ -277,14 +278,6 @@ impl Ring {
             found.push(piece);
         }
         Ok(at)
-    }
-
-    /// How long ago the byte at `offset` arrived; zero for what has not come yet.
-    pub fn age(&self, offset: u64, now: Instant) -> Duration {
-        let at = self.entries.partition_point(|entry| entry.end() <= offset);
-        self.entries.get(at).map_or(Duration::ZERO, |entry| {
-            now.saturating_duration_since(entry.arrived)
-        })
     }
 }
 

@@ -1,16 +1,23 @@
 //! One log for one writer and many cursors. A cursor is an offset: it costs no memory of its
 //! own and no copy of the sound.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::watch;
 
 use super::resume::{Answer, Wish, decide};
 use super::ring::{FellBehind, Join, Keep, Ring};
 use super::{Epoch, Splice};
 use crate::ogg::{Link, Page, Stray};
+
+/// Somebody who sleeps until a page comes.
+pub trait Wake: Send + Sync + fmt::Debug {
+    /// Wakes him. Called for every page: must be quick and never wait.
+    fn wake(&self);
+}
 
 /// A ring that one side appends to and all others read.
 #[derive(Debug)]
@@ -18,16 +25,9 @@ pub struct Log {
     epoch: Epoch,
     // A std mutex: held for microseconds, never over an await.
     ring: Mutex<Ring>,
-    state: watch::Sender<State>,
-}
-
-/// What a cursor waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
-    /// The offset of the next byte to come.
-    pub head: u64,
-    /// Nothing will be appended any more.
-    pub has_ended: bool,
+    head: AtomicU64,
+    has_ended: AtomicBool,
+    sleepers: Mutex<Vec<Weak<dyn Wake>>>,
 }
 
 impl Log {
@@ -36,10 +36,9 @@ impl Log {
         Arc::new(Self {
             epoch,
             ring: Mutex::new(Ring::new(epoch, offset, keep)),
-            state: watch::Sender::new(State {
-                head: offset,
-                has_ended: false,
-            }),
+            head: AtomicU64::new(offset),
+            has_ended: AtomicBool::new(false),
+            sleepers: Mutex::default(),
         })
     }
 
@@ -50,7 +49,7 @@ impl Log {
 
     /// The offset of the next byte to come.
     pub fn head(&self) -> u64 {
-        self.state.borrow().head
+        self.head.load(Ordering::Acquire)
     }
 
     /// The current link, once its headers are complete.
@@ -58,9 +57,51 @@ impl Log {
         self.ring().link().cloned()
     }
 
-    /// Tells of every change.
-    pub fn watch(&self) -> watch::Receiver<State> {
-        self.state.subscribe()
+    /// Nothing will be appended any more: another log has taken its place, or its mount is gone.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    /// Wakes `sleeper` at every page from now on, once, however often he asks.
+    pub fn wake_on_append(&self, sleeper: &Arc<impl Wake + 'static>) {
+        let sleeper: Weak<dyn Wake> = Arc::downgrade(sleeper) as Weak<dyn Wake>;
+        let mut sleepers = self.sleepers();
+        sleepers.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&sleeper));
+        sleepers.push(sleeper);
+    }
+
+    /// Collects bytes from `offset` on and returns the offset behind them: see [`Ring::read`].
+    ///
+    /// # Errors
+    /// When `offset` is older than the ring.
+    pub fn read(
+        &self,
+        offset: u64,
+        n_bytes_max: usize,
+        n_pieces_max: usize,
+        found: &mut Vec<Bytes>,
+    ) -> Result<u64, FellBehind> {
+        if offset == self.head() {
+            return Ok(offset);
+        }
+        self.ring().read(offset, n_bytes_max, n_pieces_max, found)
+    }
+
+    /// Offset of the first header page of the current link: tells links apart.
+    pub fn link_start(&self) -> u64 {
+        self.ring().link_start()
+    }
+
+    /// Where somebody goes on who has to jump over what he missed, and the header pages that have
+    /// to go first when the link he was in is over.
+    pub fn live_edge(&self, link_start_known: u64) -> (u64, Bytes) {
+        let ring = self.ring();
+        let is_same_link = ring.link_start() == link_start_known;
+        let prefix = match ring.link() {
+            Some(link) if !is_same_link => link.prefix.clone(),
+            _ => Bytes::new(),
+        };
+        (ring.live_edge(), prefix)
     }
 
     /// How long ago the newest page arrived.
@@ -86,11 +127,10 @@ impl Log {
             },
             Answer::Join | Answer::Ahead { .. } => ring.join(burst)?,
         };
-        drop(ring);
         let cursor = Cursor {
             log: Arc::clone(self),
             offset,
-            state: self.state.subscribe(),
+            link_start: ring.link_start(),
         };
         Some((answer, cursor, prefix))
     }
@@ -101,7 +141,7 @@ impl Log {
         ring.append(page, now)?;
         let head = ring.head();
         drop(ring);
-        self.state.send_modify(|state| state.head = head);
+        self.moved(head);
         Ok(())
     }
 
@@ -114,11 +154,27 @@ impl Log {
         ring.skip_to(offset);
         let head = ring.head();
         drop(ring);
-        self.state.send_modify(|state| state.head = head);
+        self.moved(head);
     }
 
     pub(crate) fn end(&self) {
-        self.state.send_modify(|state| state.has_ended = true);
+        self.has_ended.store(true, Ordering::Release);
+        self.wake_all();
+    }
+
+    fn moved(&self, head: u64) {
+        self.head.store(head, Ordering::Release);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        for sleeper in self.sleepers().iter().filter_map(Weak::upgrade) {
+            sleeper.wake();
+        }
+    }
+
+    fn sleepers(&self) -> MutexGuard<'_, Vec<Weak<dyn Wake>>> {
+        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bytes that end the current link for a listener who is about to be moved elsewhere.
@@ -142,64 +198,23 @@ impl Log {
 pub struct Cursor {
     log: Arc<Log>,
     offset: u64,
-    state: watch::Receiver<State>,
+    link_start: u64,
 }
 
 impl Cursor {
-    /// The next byte it wants.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
     /// The log it reads.
     pub fn log(&self) -> &Arc<Log> {
         &self.log
     }
 
-    /// Collects the next bytes, at most about `n_bytes_max`, and moves behind them. Nothing
-    /// collected: nothing new yet.
-    ///
-    /// # Errors
-    /// When the bytes it wants have left the ring.
-    pub fn read(&mut self, n_bytes_max: usize, found: &mut Vec<Bytes>) -> Result<(), FellBehind> {
-        self.offset = self.log.ring().read(self.offset, n_bytes_max, found)?;
-        Ok(())
+    /// The next byte it wants.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
-    /// Waits until there is more than it has read. `false`: it has read all there will ever
-    /// be. Cancel safe.
-    pub async fn grown(&mut self) -> bool {
-        let offset = self.offset;
-        match self
-            .state
-            .wait_for(|state| state.head > offset || state.has_ended)
-            .await
-        {
-            Ok(state) => state.head > offset,
-            Err(_) => false,
-        }
-    }
-
-    /// Jumps over what it missed, to the newest page boundary. Returns the header pages that
-    /// have to go first, when the link it was in is over.
-    pub fn jump_to_live_edge(&mut self, link_start_known: u64) -> Bytes {
-        let ring = self.log.ring();
-        let is_same_link = ring.link_start() == link_start_known;
-        self.offset = ring.live_edge();
-        match ring.link() {
-            Some(link) if !is_same_link => link.prefix.clone(),
-            _ => Bytes::new(),
-        }
-    }
-
-    /// Offset of the first header page of the log's current link: tells links apart.
+    /// Offset of the first header page of the link it is in.
     pub fn link_start(&self) -> u64 {
-        self.log.ring().link_start()
-    }
-
-    /// How long ago the next byte it wants arrived.
-    pub fn lag(&self, now: Instant) -> Duration {
-        self.log.ring().age(self.offset, now)
+        self.link_start
     }
 }
 

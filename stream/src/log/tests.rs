@@ -29,7 +29,8 @@ fn fill(ring: &mut Ring, pages: &[Page], start: Instant) {
 
 fn read(ring: &Ring, offset: u64, n_bytes_max: usize) -> Vec<u8> {
     let mut found = Vec::new();
-    ring.read(offset, n_bytes_max, &mut found).unwrap();
+    ring.read(offset, n_bytes_max, usize::MAX, &mut found)
+        .unwrap();
     found.concat()
 }
 
@@ -103,7 +104,7 @@ fn the_ring_is_bounded_by_time_and_by_bytes() {
     let mut found = Vec::new();
     let missed = by_bytes.oldest() - 5;
     assert_eq!(
-        by_bytes.read(missed, 10, &mut found),
+        by_bytes.read(missed, 10, 10, &mut found),
         Err(FellBehind { n_bytes: 5 })
     );
 }
@@ -302,7 +303,7 @@ proptest! {
         let mut at = ring.oldest() + start.index(span + 1) as u64;
         for step in steps {
             let mut found: Vec<Bytes> = Vec::new();
-            let next = ring.read(at, step, &mut found).unwrap();
+            let next = ring.read(at, step, 1 + step % 7, &mut found).unwrap();
             let (from, to) = (usize::try_from(at).unwrap(), usize::try_from(next).unwrap());
             prop_assert_eq!(found.concat(), &all[from..to]);
             at = next;

@@ -1,12 +1,10 @@
 //! One mount: the log that is current, what is said about it, and how many listen.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::facts::Facts;
 use super::path::MountPath;
@@ -17,10 +15,10 @@ use crate::log::Log;
 #[derive(Debug)]
 pub struct Mount {
     path: MountPath,
-    log: watch::Sender<Arc<Log>>,
+    log: Mutex<Arc<Log>>,
     about: Mutex<About>,
     counts: Counts,
-    removed: CancellationToken,
+    is_removed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -46,6 +44,8 @@ pub struct Counts {
     peak_listeners: AtomicUsize,
     /// Bytes written to listeners' and relays' sockets.
     pub n_bytes_sent: AtomicU64,
+    /// Writes to their sockets.
+    pub n_sends: AtomicU64,
     /// Times a listener's bytes had left the ring before he got them.
     pub n_fell_behind: AtomicU64,
 }
@@ -63,13 +63,13 @@ impl Mount {
     pub fn new(path: MountPath, facts: Facts, log: Arc<Log>, now: Instant) -> Arc<Self> {
         Arc::new(Self {
             path,
-            log: watch::Sender::new(log),
+            log: Mutex::new(log),
             about: Mutex::new(About {
                 facts,
                 on_air: OnAir::AwaySince(now),
             }),
             counts: Counts::default(),
-            removed: CancellationToken::new(),
+            is_removed: AtomicBool::new(false),
         })
     }
 
@@ -80,12 +80,7 @@ impl Mount {
 
     /// The log that new listeners join.
     pub fn log(&self) -> Arc<Log> {
-        Arc::clone(&self.log.borrow())
-    }
-
-    /// Tells of the log that follows the present one.
-    pub fn watch_log(&self) -> watch::Receiver<Arc<Log>> {
-        self.log.subscribe()
+        Arc::clone(&self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What its source says about it.
@@ -111,9 +106,9 @@ impl Mount {
         }
     }
 
-    /// Ends when the mount is removed.
-    pub fn removed(&self) -> &CancellationToken {
-        &self.removed
+    /// Whether the mount was removed: its listeners are sent home.
+    pub fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Acquire)
     }
 
     /// Counts and their names.
@@ -145,6 +140,11 @@ impl Mount {
         }
     }
 
+    pub(super) fn remove(&self) {
+        self.is_removed.store(true, Ordering::Release);
+        self.log().end();
+    }
+
     pub(super) fn set_facts(&self, facts: Facts) {
         self.about().facts = facts;
     }
@@ -155,7 +155,8 @@ impl Mount {
 
     /// Puts another log in the place of the present one, which ends.
     pub(super) fn replace_log(&self, log: Arc<Log>) {
-        self.log.send_replace(log).end();
+        let mut current = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, log).end();
     }
 
     fn about(&self) -> std::sync::MutexGuard<'_, About> {

@@ -95,8 +95,7 @@ impl MountTable {
         }
         state.removed.push_back(path.clone());
         drop(state);
-        mount.log().end();
-        mount.removed().cancel();
+        mount.remove();
         self.touch();
     }
 

@@ -1,0 +1,132 @@
+//! When whom is due: a wheel of ticks, each with those who are served in it. Pure.
+//!
+//! Everybody is due once per pace, and joiners are put where the wheel is emptiest, so that the
+//! load is flat though they came in a crowd.
+
+use std::time::Duration;
+
+/// The length of a tick. Nobody is served more than this too late.
+pub const TICK: Duration = Duration::from_millis(20);
+/// Ticks in the wheel: the longest pace is one less.
+const TICKS: usize = 256;
+/// The longest time between two writes to one listener.
+pub const PACE_MAX: Duration = Duration::from_millis(20 * (TICKS as u64 - 1));
+
+/// How often somebody is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Every page as it comes. Relays, and listeners who pay for it in the server's time.
+    EachPage,
+    /// Once in so many ticks, 1 to 255.
+    Ticks(u8),
+}
+
+/// Somebody in the wheel: his place in the shard's array, and which of those who sat there.
+pub(super) type Ticket = (u32, u32);
+
+/// Who is due when.
+#[derive(Debug)]
+pub(super) struct Wheel {
+    ticks: Vec<Vec<Ticket>>,
+    now: usize,
+    n_tickets: usize,
+}
+
+impl Pace {
+    /// The pace nearest to a time; zero is every page.
+    pub fn of(time: Duration) -> Self {
+        if time.is_zero() {
+            return Self::EachPage;
+        }
+        let ticks = (time.as_millis() + TICK.as_millis() / 2) / TICK.as_millis();
+        let ticks = ticks.clamp(1, TICKS as u128 - 1);
+        Self::Ticks(u8::try_from(ticks).unwrap_or(u8::MAX))
+    }
+}
+
+impl Wheel {
+    pub(super) fn new() -> Self {
+        Self {
+            ticks: vec![Vec::new(); TICKS],
+            now: 0,
+            n_tickets: 0,
+        }
+    }
+
+    /// Whether nobody is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.n_tickets == 0
+    }
+
+    /// Puts a joiner into the emptiest of the ticks within his pace.
+    pub(super) fn join(&mut self, ticket: Ticket, pace: u8) {
+        let at = (1..=usize::from(pace.max(1)))
+            .map(|ahead| (self.now + ahead) % TICKS)
+            .min_by_key(|at| self.ticks[*at].len())
+            .unwrap_or(self.now);
+        self.ticks[at].push(ticket);
+        self.n_tickets += 1;
+    }
+
+    /// Puts one who has just been served into the tick in which he is due again.
+    pub(super) fn again(&mut self, ticket: Ticket, pace: u8) {
+        let at = (self.now + usize::from(pace.max(1))) % TICKS;
+        self.ticks[at].push(ticket);
+        self.n_tickets += 1;
+    }
+
+    /// Goes on by one tick and takes out who is due. `empty` gives back a used vector.
+    pub(super) fn turn(&mut self, empty: Vec<Ticket>) -> Vec<Ticket> {
+        debug_assert!(empty.is_empty());
+        self.now = (self.now + 1) % TICKS;
+        let due = std::mem::replace(&mut self.ticks[self.now], empty);
+        self.n_tickets -= due.len();
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_spread_over_the_pace_and_stays_spread() {
+        let mut wheel = Wheel::new();
+        for n in 0..5_000 {
+            wheel.join((n, 0), 50);
+        }
+        for round in 0..3 {
+            for tick in 0..50 {
+                let due = wheel.turn(Vec::new());
+                assert_eq!(due.len(), 100, "round {round} tick {tick}");
+                for ticket in due {
+                    wheel.again(ticket, 50);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn everybody_is_due_once_per_pace() {
+        let mut wheel = Wheel::new();
+        wheel.join((1, 0), 1);
+        wheel.join((2, 0), 255);
+        let mut seen = [0, 0];
+        for _ in 0..255 {
+            for ticket in wheel.turn(Vec::new()) {
+                seen[ticket.0 as usize - 1] += 1;
+                wheel.again(ticket, [1, 255][ticket.0 as usize - 1]);
+            }
+        }
+        assert_eq!(seen, [255, 1]);
+    }
+
+    #[test]
+    fn a_time_becomes_the_nearest_pace() {
+        assert_eq!(Pace::of(Duration::ZERO), Pace::EachPage);
+        assert_eq!(Pace::of(Duration::from_millis(1)), Pace::Ticks(1));
+        assert_eq!(Pace::of(Duration::from_secs(1)), Pace::Ticks(50));
+        assert_eq!(Pace::of(Duration::from_secs(3600)), Pace::Ticks(255));
+        assert_eq!(Pace::of(PACE_MAX), Pace::Ticks(255));
+    }
+}

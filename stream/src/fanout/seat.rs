@@ -1,0 +1,307 @@
+//! One listener in a shard: a socket and a place in the log. Costs no memory of its own but
+//! this entry; what goes out are references into the log.
+
+use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use mio::net::TcpStream;
+
+use super::pace::Pace;
+use crate::log::resume::Wish;
+use crate::log::{Cursor, FellBehind, Log};
+use crate::mount::{Audience, Mount, Slot};
+
+/// How much is written at once.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// How many pieces one write may have (the kernel takes up to 1024).
+const PIECES_MAX: usize = 64;
+/// A listener into whose socket not a byte fits for this long is closed.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// One who falls behind again within this time is closed instead of being moved on.
+const JUMP_EVERY: Duration = Duration::from_secs(60);
+/// One who is moved to the log that follows gets this much of it at once: he missed its
+/// beginning, and his player has been waiting.
+const FOLLOW_BURST: Duration = Duration::from_secs(15);
+
+/// Somebody who is to be served from now on.
+#[derive(Debug)]
+pub struct Joiner {
+    /// His connection; nothing of the answer has been written yet.
+    pub socket: tokio::net::TcpStream,
+    /// What he listens to.
+    pub mount: Arc<Mount>,
+    /// Where he starts.
+    pub cursor: Cursor,
+    /// What goes out before the log: the head of the answer and the header pages.
+    pub first: Bytes,
+    /// The last byte of the log that he wants.
+    pub last: u64,
+    /// How often he is served.
+    pub pace: Pace,
+    /// What he holds while he is served.
+    pub holds: (Slot, Audience),
+}
+
+/// Why somebody is not served any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closed {
+    /// He went.
+    Gone,
+    /// He has all the bytes he asked for.
+    Complete,
+    /// He took nothing for too long, or fell behind twice within a minute.
+    TooSlow,
+    /// The mount was removed.
+    MountRemoved,
+    /// The program is stopping.
+    Stopping,
+}
+
+/// What several listeners of one mount are sent in one round: looked up once.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    log: Option<Arc<Log>>,
+    from: u64,
+    to: u64,
+    pieces: Vec<Bytes>,
+}
+
+/// What became of an attempt to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Served {
+    /// He has all there is.
+    CaughtUp,
+    /// His socket is full.
+    Full,
+}
+
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) socket: TcpStream,
+    pub(super) pace: Pace,
+    mount: Arc<Mount>,
+    log: Arc<Log>,
+    offset: u64,
+    last: u64,
+    link_start: u64,
+    /// Goes out before the bytes at `offset`: the beginning of the answer, or the rest of a page
+    /// that did not fit. So a page is finished even if its log forgets it meanwhile.
+    first: Bytes,
+    /// Since when his socket has been full.
+    full_since: Option<Instant>,
+    last_jump: Option<Instant>,
+    _holds: (Slot, Audience),
+}
+
+impl Seat {
+    /// # Errors
+    /// When the socket cannot be moved to another thread.
+    pub(super) fn new(joiner: Joiner) -> io::Result<Self> {
+        super::socket::prepare(&joiner.socket);
+        let socket = TcpStream::from_std(joiner.socket.into_std()?);
+        Ok(Self {
+            socket,
+            pace: joiner.pace,
+            mount: joiner.mount,
+            link_start: joiner.cursor.link_start(),
+            offset: joiner.cursor.offset(),
+            log: Arc::clone(joiner.cursor.log()),
+            last: joiner.last,
+            first: joiner.first,
+            full_since: None,
+            last_jump: None,
+            _holds: joiner.holds,
+        })
+    }
+
+    pub(super) fn mount(&self) -> &Arc<Mount> {
+        &self.mount
+    }
+
+    pub(super) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// Whether his socket is full; then only the kernel knows when to go on.
+    pub(super) fn is_full(&self) -> bool {
+        self.full_since.is_some()
+    }
+
+    /// Whether his socket has been full for too long, or his mount is gone: then he is closed.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        let is_stalled = self
+            .full_since
+            .is_some_and(|since| now.saturating_duration_since(since) > STALL_MAX);
+        is_stalled || self.mount.is_removed()
+    }
+
+    /// Writes what he has not got yet.
+    pub(super) fn serve(&mut self, batch: &mut Batch, now: Instant) -> Result<Served, Closed> {
+        if self.mount.is_removed() {
+            return Err(Closed::MountRemoved);
+        }
+        loop {
+            if self.offset > self.last && self.first.is_empty() {
+                return Err(Closed::Complete);
+            }
+            self.look_up(batch, now)?;
+            if self.first.is_empty() && batch.to == self.offset {
+                if !(self.log.has_ended() && self.follow()) {
+                    return Ok(Served::CaughtUp);
+                }
+                continue;
+            }
+            match self.write(batch) {
+                Ok(n_bytes) => {
+                    self.full_since = None;
+                    self.mount
+                        .counts()
+                        .n_bytes_sent
+                        .fetch_add(n_bytes as u64, Ordering::Relaxed);
+                    self.mount.counts().n_sends.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.wait_for_room(now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Closed::Gone),
+            }
+        }
+    }
+
+    fn wait_for_room(&mut self, now: Instant) -> Result<Served, Closed> {
+        let since = *self.full_since.get_or_insert(now);
+        if now.saturating_duration_since(since) > STALL_MAX {
+            return Err(Closed::TooSlow);
+        }
+        Ok(Served::Full)
+    }
+
+    /// Fills `batch` with what follows `offset`, unless it holds that already.
+    fn look_up(&mut self, batch: &mut Batch, now: Instant) -> Result<(), Closed> {
+        let is_there = batch.from == self.offset
+            && batch
+                .log
+                .as_ref()
+                .is_some_and(|log| Arc::ptr_eq(log, &self.log));
+        if is_there {
+            return Ok(());
+        }
+        let read = batch.fill(&self.log, self.offset);
+        if let Err(FellBehind { .. }) = read {
+            self.jump(now)?;
+            batch
+                .fill(&self.log, self.offset)
+                .map_err(|_| Closed::TooSlow)?;
+        }
+        self.link_start = self.log.link_start();
+        Ok(())
+    }
+
+    /// Moves one who fell behind to the live edge, once a minute.
+    fn jump(&mut self, now: Instant) -> Result<(), Closed> {
+        self.mount
+            .counts()
+            .n_fell_behind
+            .fetch_add(1, Ordering::Relaxed);
+        if self
+            .last_jump
+            .is_some_and(|last| now.saturating_duration_since(last) < JUMP_EVERY)
+        {
+            return Err(Closed::TooSlow);
+        }
+        self.last_jump = Some(now);
+        let (offset, prefix) = self.log.live_edge(self.link_start);
+        self.offset = offset;
+        self.push_first(&[prefix]);
+        Ok(())
+    }
+
+    /// Goes on in the log that followed: ends the link he hears, then starts as a joiner does.
+    fn follow(&mut self) -> bool {
+        let next = self.mount.log();
+        if Arc::ptr_eq(&next, &self.log) {
+            return false;
+        }
+        let Some((_, cursor, prefix)) = next.open(Wish::Join, FOLLOW_BURST) else {
+            return false;
+        };
+        self.push_first(&[self.log.farewell(), prefix]);
+        self.offset = cursor.offset();
+        self.link_start = cursor.link_start();
+        self.log = next;
+        true
+    }
+
+    fn push_first(&mut self, more: &[Bytes]) {
+        if more.iter().all(Bytes::is_empty) {
+            return;
+        }
+        let mut all = Vec::from(self.first.as_ref());
+        more.iter().for_each(|bytes| all.extend_from_slice(bytes));
+        self.first = all.into();
+    }
+
+    /// One write: what goes first, then the batch. Moves behind what was written.
+    fn write(&mut self, batch: &Batch) -> io::Result<usize> {
+        let n_wanted =
+            usize::try_from((self.last - self.offset).saturating_add(1)).unwrap_or(usize::MAX);
+        let n_wanted = if self.offset > self.last { 0 } else { n_wanted };
+        let mut slices = [IoSlice::new(&[]); PIECES_MAX];
+        slices[0] = IoSlice::new(&self.first);
+        let mut n_slices = 1;
+        let mut n_left = n_wanted;
+        for piece in batch.pieces.iter().take(PIECES_MAX - 1) {
+            let piece = &piece[..piece.len().min(n_left)];
+            n_left -= piece.len();
+            slices[n_slices] = IoSlice::new(piece);
+            n_slices += 1;
+        }
+        let from = usize::from(self.first.is_empty());
+        let n_written = (&self.socket).write_vectored(&slices[from..n_slices])?;
+        if n_written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        let n_first = n_written.min(self.first.len());
+        self.first.advance(n_first);
+        self.advance(batch, n_written - n_first, n_wanted);
+        Ok(n_written)
+    }
+
+    fn advance(&mut self, batch: &Batch, mut n_bytes: usize, mut n_wanted: usize) {
+        for piece in &batch.pieces {
+            if n_bytes == 0 {
+                return;
+            }
+            let n_of_piece = piece.len().min(n_wanted);
+            n_wanted -= n_of_piece;
+            self.offset += n_of_piece as u64;
+            if n_bytes < n_of_piece {
+                // The kernel cut a page: its rest is kept, whatever happens to the log.
+                self.first = piece.slice(n_bytes..n_of_piece);
+                return;
+            }
+            n_bytes -= n_of_piece;
+        }
+    }
+}
+
+impl Batch {
+    fn fill(&mut self, log: &Arc<Log>, from: u64) -> Result<(), FellBehind> {
+        self.pieces.clear();
+        self.log = None;
+        let to = log.read(from, WRITE_BYTES_MAX, PIECES_MAX - 1, &mut self.pieces)?;
+        self.log = Some(Arc::clone(log));
+        (self.from, self.to) = (from, to);
+        Ok(())
+    }
+
+    /// Forgets what it holds: the log may have grown since.
+    pub(super) fn clear(&mut self) {
+        self.pieces.clear();
+        self.log = None;
+    }
+}

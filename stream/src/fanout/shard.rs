@@ -1,0 +1,279 @@
+//! The write loop: one thread, its own epoll, all its listeners in one array.
+//!
+//! It wakes on a clock, not on a page: every listener is due once per pace and gets all he has
+//! not got yet in one write. Relays come first in every round and get every page at once.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::figures::Figures;
+use super::pace::{Pace, TICK, Ticket, Wheel};
+use super::seat::{Batch, Closed, Joiner, Seat};
+use crate::log::Wake;
+
+/// The token of the waker; listeners have their place in the array.
+const WAKER: Token = Token(usize::MAX);
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 1024;
+/// Joiners taken at once, so that a crowd does not make those wait who listen already.
+const JOINERS_AT_ONCE_MAX: usize = 256;
+/// After so many ticks that were missed (the process was stopped) the clock starts anew.
+const TICKS_LATE_MAX: u32 = 64;
+
+/// What wakes a shard: somebody joins, or a page has come for one who gets every page.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    waker: Waker,
+    is_rung: AtomicBool,
+}
+
+impl Wake for Alarm {
+    /// Wakes the shard, unless it has been woken already and not looked yet.
+    fn wake(&self) {
+        if !self.is_rung.swap(true, Ordering::AcqRel) {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+pub(super) struct Shard {
+    poll: Poll,
+    alarm: Arc<Alarm>,
+    joiners: Receiver<Joiner>,
+    seats: Vec<(u32, Option<Seat>)>,
+    free: Vec<u32>,
+    wheel: Wheel,
+    /// Those who get every page at once.
+    prompt: Vec<Ticket>,
+    batch: Batch,
+    figures: Arc<Figures>,
+    next_tick: Instant,
+}
+
+impl Shard {
+    /// # Errors
+    /// When the kernel gives no epoll.
+    pub(super) fn new(joiners: Receiver<Joiner>, figures: Arc<Figures>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        Ok(Self {
+            poll,
+            alarm: Arc::new(Alarm {
+                waker,
+                is_rung: AtomicBool::new(false),
+            }),
+            joiners,
+            seats: Vec::new(),
+            free: Vec::new(),
+            wheel: Wheel::new(),
+            prompt: Vec::new(),
+            batch: Batch::default(),
+            figures,
+            next_tick: Instant::now(),
+        })
+    }
+
+    pub(super) fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
+    /// Serves until nobody can join any more: the other side of the channel is gone.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut due = Vec::new();
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, self.patience())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!("a shard cannot wait for events: {error}");
+                return;
+            }
+            let began = Instant::now();
+            if self.alarm.is_rung.swap(false, Ordering::AcqRel) {
+                self.serve_prompt(began);
+            }
+            for event in &events {
+                if event.token() != WAKER {
+                    self.take_event(event, began);
+                }
+            }
+            due = self.turn(due, began);
+            if !self.take_joiners(began) {
+                return self.close_all();
+            }
+            self.figures.busy(began.elapsed());
+        }
+    }
+
+    /// How long it may sleep. Without listeners: until somebody joins.
+    fn patience(&self) -> Option<Duration> {
+        (!self.wheel.is_empty() || !self.prompt.is_empty())
+            .then(|| self.next_tick.saturating_duration_since(Instant::now()))
+    }
+
+    /// Serves those whose tick has come.
+    fn turn(&mut self, mut due: Vec<Ticket>, now: Instant) -> Vec<Ticket> {
+        if self.next_tick + TICK * TICKS_LATE_MAX < now {
+            self.next_tick = now;
+        }
+        while self.next_tick <= now {
+            self.next_tick += TICK;
+            due = self.wheel.turn(due);
+            // Who is due in one tick was mostly due in one tick before: same mount, same place.
+            self.batch.clear();
+            for ticket in due.drain(..) {
+                let Some(pace) = self.serve(ticket, now) else {
+                    continue;
+                };
+                match pace {
+                    Pace::Ticks(ticks) => self.wheel.again(ticket, ticks),
+                    Pace::EachPage => self.wheel.again(ticket, PROMPT_CHECK_TICKS),
+                }
+            }
+        }
+        due
+    }
+
+    fn serve_prompt(&mut self, now: Instant) {
+        self.batch.clear();
+        let mut prompt = std::mem::take(&mut self.prompt);
+        prompt.retain(|ticket| self.serve(*ticket, now).is_some());
+        self.prompt = prompt;
+    }
+
+    /// Serves one. `None`: he is not there any more.
+    fn serve(&mut self, ticket: Ticket, now: Instant) -> Option<Pace> {
+        let (generation, seat) = self.seats.get_mut(ticket.0 as usize)?;
+        if *generation != ticket.1 {
+            return None;
+        }
+        let seat = seat.as_mut()?;
+        let pace = seat.pace;
+        let log = Arc::clone(seat.log());
+        if seat.is_full() && !seat.is_overdue(now) {
+            return Some(pace);
+        }
+        let closed = seat.serve(&mut self.batch, now).err();
+        if pace == Pace::EachPage && !Arc::ptr_eq(&log, seat.log()) {
+            seat.log().wake_on_append(&self.alarm);
+        }
+        if let Some(closed) = closed {
+            self.close(ticket.0, closed);
+            return None;
+        }
+        Some(pace)
+    }
+
+    fn take_event(&mut self, event: &mio::event::Event, now: Instant) {
+        let at = event.token().0;
+        let Some((generation, Some(seat))) = self.seats.get_mut(at) else {
+            return;
+        };
+        let ticket = (u32::try_from(at).unwrap_or(u32::MAX), *generation);
+        if event.is_error() || (event.is_readable() && has_hung_up(seat)) {
+            return self.close(ticket.0, Closed::Gone);
+        }
+        if event.is_writable() && seat.is_full() {
+            self.batch.clear();
+            if let Err(closed) = seat.serve(&mut self.batch, now) {
+                self.close(ticket.0, closed);
+            }
+        }
+    }
+
+    /// `false`: nobody will join any more.
+    fn take_joiners(&mut self, now: Instant) -> bool {
+        for _ in 0..JOINERS_AT_ONCE_MAX {
+            match self.joiners.try_recv() {
+                Ok(joiner) => self.take_joiner(joiner, now),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        self.alarm.wake();
+        true
+    }
+
+    fn take_joiner(&mut self, joiner: Joiner, now: Instant) {
+        if self.wheel.is_empty() {
+            self.next_tick = now;
+        }
+        let Ok(mut seat) = Seat::new(joiner) else {
+            return self.figures.closed(Closed::Gone);
+        };
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.seats.push((0, None));
+            u32::try_from(self.seats.len() - 1).unwrap_or(u32::MAX)
+        });
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(at as usize);
+        let is_registered = self
+            .poll
+            .registry()
+            .register(&mut seat.socket, token, interest);
+        let pace = seat.pace;
+        if pace == Pace::EachPage {
+            seat.log().wake_on_append(&self.alarm);
+        }
+        self.seats[at as usize].1 = Some(seat);
+        if is_registered.is_err() {
+            return self.close(at, Closed::Gone);
+        }
+        let ticket = (at, self.seats[at as usize].0);
+        self.batch.clear();
+        if self.serve(ticket, now).is_none() {
+            return;
+        }
+        match pace {
+            Pace::Ticks(ticks) => self.wheel.join(ticket, ticks),
+            Pace::EachPage => {
+                self.prompt.push(ticket);
+                self.wheel.join(ticket, PROMPT_CHECK_TICKS);
+            }
+        }
+    }
+
+    fn close(&mut self, at: u32, closed: Closed) {
+        let (generation, seat) = &mut self.seats[at as usize];
+        let Some(mut seat) = seat.take() else { return };
+        *generation = generation.wrapping_add(1);
+        self.free.push(at);
+        let _ = self.poll.registry().deregister(&mut seat.socket);
+        self.figures.closed(closed);
+        tracing::debug!(
+            "a listener on {} is not served any more: {closed:?}",
+            seat.mount().path()
+        );
+    }
+
+    fn close_all(mut self) {
+        for at in 0..self.seats.len() {
+            self.close(u32::try_from(at).unwrap_or(u32::MAX), Closed::Stopping);
+        }
+    }
+}
+
+/// Those who get every page are looked at this often besides, so that one whose socket stays
+/// full, or whose mount is removed, is noticed without a page coming.
+const PROMPT_CHECK_TICKS: u8 = 50;
+
+/// Whether the listener hung up. What he says is not listened to.
+fn has_hung_up(seat: &Seat) -> bool {
+    let mut waste = [0; 4096];
+    for _ in 0..16 {
+        match (&seat.socket).read(&mut waste) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+    }
+    // Nobody has so much to say to a stream.
+    true
+}
