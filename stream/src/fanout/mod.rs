@@ -106,3 +106,6 @@ impl Drop for Handle {
         self.alarm.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! Shards with real sockets: every byte, in order, whatever the listener and the log do.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::log::Keep;
+use crate::log::resume::{FOR_EVER, Wish};
+use crate::mount::{
+    Class, Desk, Facts, Mirror, Mount, MountPath, MountTable, Publisher, Slots, Start,
+};
+use crate::ogg::tests::{opus, page};
+use crate::ogg::{Found, Framer, Page};
+
+/// How long anything may take here.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Stage {
+    table: Arc<MountTable>,
+    publisher: Publisher,
+    fanout: Fanout,
+    slots: Slots,
+    shutdown: Shutdown,
+}
+
+fn live() -> MountPath {
+    MountPath::parse("/live.ogg").unwrap()
+}
+
+fn stage(keep: Keep) -> Stage {
+    let table = Arc::new(MountTable::new());
+    let desk = Desk::new(Arc::clone(&table), keep);
+    let epoch = "0".repeat(32).parse().unwrap();
+    let publisher = desk
+        .claim(&live(), "source", Facts::default(), epoch, Instant::now())
+        .unwrap();
+    let shutdown = Shutdown::new();
+    let fanout = Fanout::start(1, &shutdown).unwrap();
+    Stage {
+        table,
+        publisher,
+        fanout,
+        slots: Slots::new(100, 10),
+        shutdown,
+    }
+}
+
+impl Stage {
+    fn publish(&mut self, pages: &[Page]) {
+        for page in pages {
+            self.publisher.take(page, Instant::now(), || 9).unwrap();
+        }
+    }
+
+    fn mount(&self) -> Arc<Mount> {
+        self.table.find(&live()).unwrap()
+    }
+
+    async fn listen(&self, wish: Wish, last: u64, pace: Pace) -> TcpStream {
+        let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let player = TcpStream::connect(door.local_addr().unwrap()).unwrap();
+        player.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (socket, _) = door.accept().await.unwrap();
+        let mount = self.mount();
+        let (_, cursor, prefix) = mount.log().open(wish, Duration::from_secs(60)).unwrap();
+        let slot = self.slots.take(Class::Listener).unwrap();
+        let holds = (slot, mount.admit(Class::Listener));
+        let joiner = Joiner {
+            socket,
+            mount,
+            cursor,
+            first: prefix,
+            last,
+            pace,
+            holds,
+        };
+        assert!(self.fanout.take(joiner).is_ok());
+        player
+    }
+}
+
+fn bytes(pages: &[Page]) -> Vec<u8> {
+    pages
+        .iter()
+        .flat_map(|page| page.bytes().to_vec())
+        .collect()
+}
+
+fn read(player: &mut TcpStream, n_bytes: usize) -> Vec<u8> {
+    let mut got = vec![0; n_bytes];
+    player.read_exact(&mut got).unwrap();
+    got
+}
+
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_listener_gets_every_byte_at_any_pace() {
+    let pages = opus(1, 200);
+    for pace in [Pace::EachPage, Pace::Ticks(1), Pace::Ticks(10)] {
+        let mut stage = stage(Keep::default());
+        stage.publish(&pages[..10]);
+        let mut player = stage.listen(Wish::Join, FOR_EVER, pace).await;
+        for portion in pages[10..].chunks(19) {
+            stage.publish(portion);
+        }
+        assert_eq!(
+            read(&mut player, bytes(&pages).len()),
+            bytes(&pages),
+            "{pace:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_who_gets_each_page_does_not_wait_for_the_clock() {
+    let pages = opus(1, 50);
+    let mut stage = stage(Keep::default());
+    stage.publish(&pages[..3]);
+    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::EachPage).await;
+    read(&mut player, bytes(&pages[..3]).len());
+    let began = Instant::now();
+    for page in &pages[3..43] {
+        stage.publish(std::slice::from_ref(page));
+        assert_eq!(read(&mut player, page.len()), page.bytes().as_ref());
+    }
+    // At one tick a page this would take 0.8 s; the clock only looks after him once a second.
+    assert!(
+        began.elapsed() < Duration::from_millis(600),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_range_ends_after_its_last_byte() {
+    let pages = opus(1, 20);
+    let mut stage = stage(Keep::default());
+    stage.publish(&pages);
+    let all = bytes(&pages);
+    let epoch = stage.mount().log().epoch();
+    let wish = Wish::Resume {
+        epoch,
+        first: 100,
+        last: 999,
+    };
+    let mut player = stage.listen(wish, 999, Pace::Ticks(1)).await;
+    let mut got = Vec::new();
+    player.read_to_end(&mut got).unwrap();
+    assert_eq!(got, &all[100..1000]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_socket_that_fills_up_resumes_exactly() {
+    let mut pages = opus(1, 0);
+    pages.extend((2..402).map(|n| page(1, n, &[n as u8; 20_000])));
+    let mut stage = stage(Keep {
+        time: PATIENCE * 9,
+        n_bytes: 1 << 30,
+    });
+    stage.publish(&pages[..3]);
+    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
+    stage.publish(&pages[3..]);
+    // 8 MB do not fit into any socket: the kernel cuts pages at odd places.
+    let all = bytes(&pages);
+    let mut got = Vec::new();
+    while got.len() < all.len() {
+        got.extend(read(&mut player, (all.len() - got.len()).min(70_001)));
+    }
+    assert!(got == all, "every byte came once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_who_falls_behind_jumps_at_a_page_boundary_and_is_counted() {
+    let mut pages = opus(1, 0);
+    pages.extend((2..2_002).map(|n| page(1, n, &[n as u8; 20_000])));
+    let mut stage = stage(Keep {
+        time: PATIENCE * 9,
+        n_bytes: 1_000_000,
+    });
+    stage.publish(&pages[..3]);
+    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::EachPage).await;
+    let mount = stage.mount();
+    let n_sent = || mount.counts().n_bytes_sent.load(Ordering::Relaxed);
+    // Until his socket is full: a page that does not go out at once.
+    let mut n_published = bytes(&pages[..3]).len() as u64;
+    let mut n_pages = 3;
+    loop {
+        let began = Instant::now();
+        while n_sent() < n_published && began.elapsed() < Duration::from_millis(300) {
+            std::thread::yield_now();
+        }
+        if n_sent() < n_published {
+            break;
+        }
+        stage.publish(&pages[n_pages..=n_pages]);
+        n_published += pages[n_pages].len() as u64;
+        n_pages += 1;
+    }
+    stage.publish(&pages[n_pages..]);
+    let mut framer = Framer::new();
+    let mut numbers = Vec::new();
+    let mut buffer = vec![0; 100_000];
+    while numbers.last() != Some(&2_001) {
+        let n_bytes = player.read(&mut buffer).unwrap();
+        assert!(n_bytes > 0, "he is moved on, not closed");
+        let mut input = &buffer[..n_bytes];
+        while let Some(found) = framer.next(&mut input) {
+            let Found::Page(page) = found else {
+                panic!("a page was cut by the jump")
+            };
+            numbers.push(page.stamp().sequence);
+        }
+    }
+    let n_jumps = numbers
+        .windows(2)
+        .filter(|pair| pair[1] != pair[0] + 1)
+        .count();
+    assert_eq!(n_jumps, 1, "one hole, between whole pages");
+    assert_eq!(mount.counts().n_fell_behind.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_listener_is_taken_along_to_the_log_that_follows() {
+    let pages = opus(1, 10);
+    let mut stage = stage(Keep::default());
+    stage.publish(&pages);
+    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
+    read(&mut player, bytes(&pages).len());
+    let next = opus(2, 10);
+    let start = Start {
+        epoch: "1".repeat(32).parse().unwrap(),
+        offset: 5_000,
+        prefix: &next[..2],
+        keep: Keep::default(),
+    };
+    let mut mirror = Mirror::open(
+        &stage.table,
+        &live(),
+        &Facts::default(),
+        start,
+        Instant::now(),
+    )
+    .unwrap();
+    for page in &next[2..] {
+        mirror.append(page, Instant::now()).unwrap();
+    }
+    let end = Page::end_of(&pages[11].stamp(), &[0]);
+    let wanted = [end.bytes().to_vec(), bytes(&next)].concat();
+    assert_eq!(read(&mut player, wanted.len()), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn whoever_goes_frees_his_slot_and_a_removed_mount_sends_all_home() {
+    let mut stage = stage(Keep::default());
+    stage.publish(&opus(1, 10));
+    let gone = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
+    let mut stays = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(50)).await;
+    let mut prompt = stage.listen(Wish::Join, FOR_EVER, Pace::EachPage).await;
+    assert_eq!(stage.slots.n_taken(Class::Listener), 3);
+    drop(gone);
+    eventually("his slot is free", || {
+        stage.slots.n_taken(Class::Listener) == 2
+    });
+    stage.table.remove(&live());
+    for player in [&mut stays, &mut prompt] {
+        let mut rest = Vec::new();
+        player.read_to_end(&mut rest).unwrap();
+    }
+    eventually("all slots are free", || {
+        stage.slots.n_taken(Class::Listener) == 0
+    });
+    let closed = |reason| {
+        stage
+            .fanout
+            .figures()
+            .map(|f| f.n_closed(reason))
+            .sum::<u64>()
+    };
+    assert_eq!((closed(Closed::Gone), closed(Closed::MountRemoved)), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn shards_end_with_the_program() {
+    let mut stage = stage(Keep::default());
+    stage.publish(&opus(1, 10));
+    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(50)).await;
+    let Stage {
+        fanout, shutdown, ..
+    } = stage;
+    drop(fanout);
+    assert_eq!(
+        shutdown.drain(PATIENCE).await,
+        crate::shutdown::Drained::Clean
+    );
+    let mut rest = Vec::new();
+    player.read_to_end(&mut rest).unwrap();
+    assert!(!rest.is_empty());
+}
