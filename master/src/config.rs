@@ -49,7 +49,7 @@ pub struct Config {
 pub struct SlotsConfig {
     /// Listeners.
     pub listeners: usize,
-    /// Relays, kept for them alone.
+    /// Relays' connections, kept for them alone.
     pub relays: usize,
 }
 
@@ -71,7 +71,8 @@ pub struct SourceLogin {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// The user's name.
+    /// The user's name; when it is empty, the name of its section.
+    #[serde(default)]
     pub user: String,
     /// The password.
     pub password: Secret,
@@ -128,7 +129,12 @@ impl Config {
     ///
     /// # Errors
     /// Says which and why.
-    pub fn checked(self) -> Result<Self, ConfigError> {
+    pub fn checked(mut self) -> Result<Self, ConfigError> {
+        for (login, name) in [(&mut self.relay, "relay"), (&mut self.admin, "admin")] {
+            if let Some(login) = login.as_mut().filter(|login| login.user.is_empty()) {
+                name.clone_into(&mut login.user);
+            }
+        }
         let complain = |text: String| Err(ConfigError::new(text));
         if self.source.is_empty() {
             return complain(format!(

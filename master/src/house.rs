@@ -47,6 +47,7 @@ impl Master {
             program: "plenum-master",
             table: Arc::clone(&table),
             slots: slots.clone(),
+            fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
             started: (Instant::now(), Timestamp::now()),
         };

@@ -20,8 +20,6 @@ use crate::house::{ALLOW, Master, refuse_password};
 
 /// How much is read from a source at once.
 const READ_BYTES: usize = 16 * 1024;
-/// A source that has sent so many bytes without one whole page is not sending Ogg.
-const JUNK_BYTES_MAX: usize = 256 * 1024;
 /// How long a new connection of a source waits for the silent old one to let go.
 const TAKEOVER_MAX: Duration = Duration::from_secs(2);
 /// How often it looks.
@@ -42,6 +40,9 @@ enum End {
     /// The master is stopping.
     Stopping,
 }
+
+/// A length that nobody will ever reach: sources that must name one but have none.
+const LENGTH_FOR_EVER: u64 = 1 << 60;
 
 /// What a body's length is.
 enum Body {
@@ -137,8 +138,9 @@ async fn claim(
     }
 }
 
-/// Tells the source to begin. Our own source is told the page it should go on with, and gets
-/// its final answer at the end; others get it at once, as they are used to.
+/// Tells the source to begin, and our own source the page it should go on with. Those who
+/// wait for `100 Continue` get their final answer at the end, where it can say what went wrong;
+/// the others want it before they send anything.
 async fn begin(
     head: &Head,
     caller: &mut Caller,
@@ -156,7 +158,7 @@ async fn begin(
     if head.expects_continue() && head.version == Version::Http11 {
         answer = format!("HTTP/1.1 100 Continue\r\nServer: {SERVER}\r\n{sequence}\r\n");
     }
-    *has_answered = serial.is_none() || answer.is_empty();
+    *has_answered = answer.is_empty();
     if *has_answered {
         let date = http_date();
         let final_answer = Answer::new(head.version, StatusCode::OK, &date).header("Allow", ALLOW);
@@ -167,6 +169,17 @@ async fn begin(
         answer.push_str(&String::from_utf8_lossy(&final_answer.endless()));
     }
     caller.socket.write_all(answer.as_bytes()).await
+}
+
+impl Body {
+    /// Whether it ends with the connection.
+    fn has_no_end(&self) -> bool {
+        match self {
+            Self::Endless => true,
+            Self::Length(n_left) => *n_left > LENGTH_FOR_EVER,
+            Self::Chunked(_) => false,
+        }
+    }
 }
 
 struct Upload {
@@ -201,7 +214,7 @@ async fn receive(
         };
         match next {
             Err(_) => return End::Silent,
-            Ok(Ok(0)) if matches!(body, Body::Endless) => return End::Finished,
+            Ok(Ok(0)) if body.has_no_end() => return End::Finished,
             Ok(Ok(0)) => return End::Broken("it hung up in the middle".to_owned()),
             Ok(Err(error)) => return End::Broken(error.to_string()),
             Ok(Ok(_)) => {}
@@ -257,7 +270,8 @@ impl Upload {
                 }
                 Found::Junk { n_bytes, .. } => {
                     self.n_junk += n_bytes;
-                    if self.n_pages == 0 && self.n_junk > JUNK_BYTES_MAX {
+                    // Damage on the way costs a page; what does not begin as Ogg is something else.
+                    if self.n_pages == 0 {
                         return Err((
                             StatusCode::UNSUPPORTED_MEDIA_TYPE,
                             "this is not Ogg: send Ogg Vorbis (ffmpeg: -c:a libvorbis -f ogg)"

@@ -124,12 +124,12 @@ impl Config {
                     .to_owned(),
             );
         };
-        check_upstream("url` in [master", &master.url)?;
+        check_upstream("[master] url", &master.url)?;
         if let Some(url) = &self.public_url {
             check_base_url("public_url", url)?;
         }
         if let Some(balancer) = &self.balancer {
-            check_upstream("url` in [balancer", &balancer.url)?;
+            check_upstream("[balancer] url", &balancer.url)?;
             if self.public_url.is_none() {
                 return complain(
                     "with a [balancer] set `public_url` to the address where listeners reach this \
@@ -210,7 +210,7 @@ fn check_upstream(key: &str, url: &str) -> Result<(), ConfigError> {
     check_base_url(key, url)?;
     if url.starts_with("https://") {
         return Err(ConfigError::new(format!(
-            "`{key}]` is an https address, which this version cannot speak yet: use http, through \
+            "`{key}` is an https address, which this version cannot speak yet: use http, through \
              a tunnel if the way is not to be trusted"
         )));
     }

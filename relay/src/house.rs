@@ -38,6 +38,7 @@ impl Relay {
             program: "plenum-relay",
             table: Arc::clone(&table),
             slots: slots.clone(),
+            fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
             started: (Instant::now(), Timestamp::now()),
         });

@@ -16,6 +16,9 @@ use toml::{Table, Value};
 /// A configuration file is not read beyond this many bytes.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// A list is not made longer than this by the environment.
+const LIST_ITEMS_MAX: usize = 1024;
+
 /// The exit code for "the configuration is wrong".
 pub const EXIT_CONFIG: u8 = 2;
 
@@ -149,6 +152,9 @@ fn one_line(message: &str) -> String {
         .join("; ")
 }
 
+/// Keys whose values are text whatever they look like: a password may be all digits.
+const SECRET_KEYS: [&str; 2] = ["password", "token"];
+
 /// Variable, path of the key, value.
 type Override = (String, Vec<String>, Value);
 
@@ -168,7 +174,15 @@ fn overrides(
                 "environment variable {variable}: empty part in the key's path"
             )));
         }
-        found.push((variable, path, value_of(&text)));
+        let is_secret = path
+            .last()
+            .is_some_and(|key| SECRET_KEYS.contains(&key.as_str()));
+        let value = if is_secret {
+            Value::String(text)
+        } else {
+            value_of(&text)
+        };
+        found.push((variable, path, value));
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found)
@@ -189,13 +203,25 @@ fn set(
     variable: &str,
 ) -> Result<(), ConfigError> {
     let mut place = whole;
-    for key in path {
+    for (n, key) in path.iter().enumerate() {
+        let is_list = path
+            .get(n + 1)
+            .is_some_and(|next| next.bytes().all(|b| b.is_ascii_digit()));
+        let empty = || {
+            if is_list {
+                Value::Array(Vec::new())
+            } else {
+                Value::Table(Table::new())
+            }
+        };
         place = match place {
-            Value::Table(table) => table
-                .entry(key.clone())
-                .or_insert_with(|| Value::Table(Table::new())),
+            Value::Table(table) => table.entry(key.clone()).or_insert_with(empty),
             Value::Array(list) => {
                 let n_items = list.len();
+                // The place behind the last is a new one.
+                if key.parse() == Ok(n_items) && n_items < LIST_ITEMS_MAX {
+                    list.push(empty());
+                }
                 key.parse().ok().and_then(|at: usize| list.get_mut(at)).ok_or_else(|| {
                     ConfigError(format!(
                         "environment variable {variable}: `{key}` is not a place in a list of {n_items}"

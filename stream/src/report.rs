@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A report is not read beyond this many bytes.
-pub const REPORT_BYTES_MAX: usize = 64 * 1024;
+pub const REPORT_BYTES_MAX: usize = 128 * 1024;
 
 /// The state of one relay at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

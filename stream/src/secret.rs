@@ -1,6 +1,6 @@
 //! A password or token that cannot be printed by accident and is compared in constant time.
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use subtle::ConstantTimeEq;
 
 /// Shorter secrets are refused: they can be guessed.
@@ -10,8 +10,7 @@ pub const SECRET_CHARS_MIN: usize = 8;
 const REFUSED: [&str; 5] = ["hackme", "hackmemore", "changeme", "password", "passw0rd"];
 
 /// A password or token. `Debug` and logs show only dots.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
@@ -48,11 +47,42 @@ impl Secret {
 /// The remedy that every complaint about a missing or poor secret ends with.
 pub const HOW_TO_MAKE_ONE: &str = "make one with: openssl rand -base64 24";
 
-impl TryFrom<String> for Secret {
-    type Error = String;
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretText)
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, String> {
-        Self::new(text)
+/// Reads text only, and never repeats what it got instead: serde's own complaint would.
+struct SecretText;
+
+const NOT_TEXT: &str = "must be text in quotes";
+
+impl Visitor<'_> for SecretText {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("text in quotes")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
+        Secret::new(text).map_err(E::custom)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Secret, E> {
+        Err(E::custom(NOT_TEXT))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Secret, E> {
+        Err(E::custom(NOT_TEXT))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Secret, E> {
+        Err(E::custom(NOT_TEXT))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Secret, E> {
+        Err(E::custom(NOT_TEXT))
     }
 }
 

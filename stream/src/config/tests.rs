@@ -99,6 +99,30 @@ fn the_environment_wins_also_inside_tables_and_lists() {
 }
 
 #[test]
+fn a_password_of_digits_is_text_and_is_never_repeated() {
+    let digits = &[("PLENUM_MASTER__RELAY__PASSWORD", "1234567890")];
+    assert!(
+        check("", digits)
+            .unwrap()
+            .relay
+            .password
+            .unwrap()
+            .matches("1234567890")
+    );
+    let text = check("[relay]\npassword = 1234567890", &[]).unwrap_err();
+    assert!(
+        text.contains("in quotes") && !text.contains("1234"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_environment_can_begin_a_list() {
+    let settings = check("", &[("PLENUM_MASTER__SOURCE__0__USER", "b")]).unwrap();
+    assert_eq!(settings.source[0].user, "b");
+}
+
+#[test]
 fn a_wrong_environment_variable_is_named() {
     let text = check("", &[("PLENUM_MASTER__BURST", "9")]).unwrap_err();
     assert!(

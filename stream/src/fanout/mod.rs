@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-pub use figures::{Figures, REASONS};
+pub use figures::{Figures, Histogram, REASONS, Snapshot};
 pub use pace::{PACE_MAX, Pace, TICK};
 pub use seat::{Closed, Joiner};
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
 
+use super::figures::Figures;
 use super::pace::Pace;
 use crate::log::resume::Wish;
 use crate::log::{Cursor, FellBehind, Log};
@@ -41,6 +42,8 @@ pub struct Joiner {
     pub last: u64,
     /// How often he is served.
     pub pace: Pace,
+    /// When his connection came to the door.
+    pub came: Instant,
     /// What he holds while he is served.
     pub holds: (Slot, Audience),
 }
@@ -67,6 +70,8 @@ pub(super) struct Batch {
     from: u64,
     to: u64,
     pieces: Vec<Bytes>,
+    /// When the first byte arrived.
+    arrived: Option<Instant>,
 }
 
 /// What became of an attempt to serve.
@@ -93,6 +98,8 @@ pub(super) struct Seat {
     /// Since when his socket has been full.
     full_since: Option<Instant>,
     last_jump: Option<Instant>,
+    /// When he came to the door; until he has got his first page.
+    came: Option<Instant>,
     _holds: (Slot, Audience),
 }
 
@@ -113,6 +120,7 @@ impl Seat {
             first: joiner.first,
             full_since: None,
             last_jump: None,
+            came: Some(joiner.came),
             _holds: joiner.holds,
         })
     }
@@ -139,7 +147,12 @@ impl Seat {
     }
 
     /// Writes what he has not got yet.
-    pub(super) fn serve(&mut self, batch: &mut Batch, now: Instant) -> Result<Served, Closed> {
+    pub(super) fn serve(
+        &mut self,
+        batch: &mut Batch,
+        figures: &Figures,
+        now: Instant,
+    ) -> Result<Served, Closed> {
         if self.mount.is_removed() {
             return Err(Closed::MountRemoved);
         }
@@ -157,6 +170,7 @@ impl Seat {
             match self.write(batch) {
                 Ok(n_bytes) => {
                     self.full_since = None;
+                    self.measure(batch, figures, now);
                     self.mount
                         .counts()
                         .n_bytes_sent
@@ -169,6 +183,17 @@ impl Seat {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return Err(Closed::Gone),
             }
+        }
+    }
+
+    fn measure(&mut self, batch: &Batch, figures: &Figures, now: Instant) {
+        match (self.came.take(), batch.arrived) {
+            // The clock stands still within a round; here the time in the queue counts.
+            (Some(came), _) => figures.joined_after(came.elapsed()),
+            (None, Some(arrived)) => {
+                figures.sent_late_by(now.saturating_duration_since(arrived));
+            }
+            (None, None) => {}
         }
     }
 
@@ -294,6 +319,7 @@ impl Batch {
         self.pieces.clear();
         self.log = None;
         let to = log.read(from, WRITE_BYTES_MAX, PIECES_MAX - 1, &mut self.pieces)?;
+        self.arrived = log.arrival(from);
         self.log = Some(Arc::clone(log));
         (self.from, self.to) = (from, to);
         Ok(())

@@ -158,7 +158,7 @@ impl Shard {
         if seat.is_full() && !seat.is_overdue(now) {
             return Some(pace);
         }
-        let closed = seat.serve(&mut self.batch, now).err();
+        let closed = seat.serve(&mut self.batch, &self.figures, now).err();
         if pace == Pace::EachPage && !Arc::ptr_eq(&log, seat.log()) {
             seat.log().wake_on_append(&self.alarm);
         }
@@ -180,7 +180,7 @@ impl Shard {
         }
         if event.is_writable() && seat.is_full() {
             self.batch.clear();
-            if let Err(closed) = seat.serve(&mut self.batch, now) {
+            if let Err(closed) = seat.serve(&mut self.batch, &self.figures, now) {
                 self.close(ticket.0, closed);
             }
         }

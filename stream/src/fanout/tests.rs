@@ -67,13 +67,15 @@ impl Stage {
         let (_, cursor, prefix) = mount.log().open(wish, Duration::from_secs(60)).unwrap();
         let slot = self.slots.take(Class::Listener).unwrap();
         let holds = (slot, mount.admit(Class::Listener));
+        let (first, came) = (prefix, Instant::now());
         let joiner = Joiner {
             socket,
             mount,
             cursor,
-            first: prefix,
+            first,
             last,
             pace,
+            came,
             holds,
         };
         assert!(self.fanout.take(joiner).is_ok());

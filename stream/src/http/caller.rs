@@ -1,6 +1,6 @@
 //! A connection whose first bytes have been read, and how to answer it and hang up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,6 +24,8 @@ pub struct Caller {
     pub socket: TcpStream,
     /// Read, from the first byte on: the head and perhaps more.
     pub read: BytesMut,
+    /// When it came.
+    pub came: Instant,
 }
 
 /// Why no head came.
@@ -41,6 +43,7 @@ impl Caller {
         Self {
             socket,
             read: BytesMut::new(),
+            came: Instant::now(),
         }
     }
 

@@ -10,6 +10,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
 
+use super::metrics;
+use crate::fanout::Fanout;
 use crate::mount::{MountPath, MountTable, Slots};
 use crate::status::Status;
 
@@ -25,6 +27,8 @@ pub struct Shown {
     pub table: Arc<MountTable>,
     /// The slots.
     pub slots: Slots,
+    /// Who serves.
+    pub fanout: Arc<Fanout>,
     /// The address that listeners use, without path; without one, the `Host` they sent.
     pub public_url: Option<String>,
     /// When the program started.
@@ -36,6 +40,7 @@ pub fn router(shown: Shown) -> Router {
     Router::new()
         .route("/api/v1/status", get(status))
         .route("/status-json.xsl", get(icecast_status))
+        .route("/metrics", get(metrics_page))
         .route("/health", get(|| async { "ok\n" }))
         .fallback(playlist_or_nothing)
         .with_state(shown)
@@ -45,6 +50,13 @@ async fn status(State(shown): State<Shown>) -> Response {
     let mut answer = Json(shown.status()).into_response();
     open_to_scripts(&mut answer);
     answer
+}
+
+async fn metrics_page(State(shown): State<Shown>) -> Response {
+    match metrics::page(&shown) {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 async fn icecast_status(State(shown): State<Shown>, headers: HeaderMap) -> Response {

@@ -1,27 +1,31 @@
 //! Where connections come in: reads the head of each, then hands the connection itself to the
 //! house. An error of one connection never ends the door.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::answer::{Answer, http_date};
 use super::caller::{Caller, NoHead};
 use super::head::{BadHead, Head, Version};
+use crate::descriptors;
 use crate::shutdown::Shutdown;
 
 /// Connections that the kernel holds for us until we take them.
 const BACKLOG: u32 = 4096;
 /// A head comes within this time in all, not from byte to byte.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
-/// The most connections whose head has not come yet. Further ones wait in the backlog.
+/// The most connections whose head has not come yet. For a further one the oldest is closed: it
+/// has had more time than any other.
 const HEADS_PENDING_MAX: usize = 4096;
 /// How long the door rests when the system has no socket left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -53,23 +57,43 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Takes connections until the program is told to stop.
 pub async fn serve<H: House>(listener: TcpListener, house: Arc<H>, shutdown: Shutdown) {
-    let pending = Arc::new(Semaphore::new(HEADS_PENDING_MAX));
-    while let Some(Ok(permit)) = shutdown
-        .unless_requested(Arc::clone(&pending).acquire_owned())
-        .await
-    {
-        let Some(socket) = shutdown.unless_requested(accept(&listener)).await else {
-            break;
-        };
+    let n_descriptors = descriptors::raise();
+    let mut pending = Pending::default();
+    while let Some(socket) = shutdown.unless_requested(accept(&listener)).await {
+        let is_last = descriptors::is_among_last(socket.as_raw_fd(), n_descriptors);
+        let evicted = pending.enter();
         let (house, connection) = (Arc::clone(&house), shutdown.clone());
         shutdown.spawn("connection", async move {
-            let work = meet(socket);
-            let met = connection.unless_requested(work).await.flatten();
-            drop(permit);
+            let met = tokio::select! {
+                met = meet(socket, is_last) => met,
+                _ = evicted => None,
+                () = connection.requested() => None,
+            };
             if let Some((head, caller)) = met {
                 house.welcome(head, caller).await;
             }
         });
+    }
+}
+
+/// Connections whose head has not come yet, oldest first.
+#[derive(Default)]
+struct Pending(VecDeque<oneshot::Sender<()>>);
+
+impl Pending {
+    /// One more. The result fires when it has to make room for another.
+    fn enter(&mut self) -> oneshot::Receiver<()> {
+        if self.0.len() >= HEADS_PENDING_MAX {
+            self.0.retain(|waiting| !waiting.is_closed());
+        }
+        if self.0.len() >= HEADS_PENDING_MAX
+            && let Some(oldest) = self.0.pop_front()
+        {
+            let _ = oldest.send(());
+        }
+        let (waiting, evicted) = oneshot::channel();
+        self.0.push_back(waiting);
+        evicted
     }
 }
 
@@ -86,10 +110,14 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// Reads the head, or says why there is none.
-async fn meet(socket: TcpStream) -> Option<(Head, Caller)> {
+async fn meet(socket: TcpStream, is_last: bool) -> Option<(Head, Caller)> {
     let _ = socket.set_nodelay(true);
     let mut caller = Caller::new(socket);
     let (status, why) = match timeout(HEAD_TIME_MAX, caller.head()).await {
+        Ok(Ok(_)) if is_last => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this server has no connection left to give; try again in a few seconds".to_owned(),
+        ),
         Ok(Ok(head)) => return Some((head, caller)),
         Ok(Err(NoHead::Gone)) => return None,
         Ok(Err(NoHead::Bad(bad))) => (status_of(bad), bad.to_string()),

@@ -98,13 +98,15 @@ pub async fn serve(
     };
     let audience = mount.admit(class);
     let (socket, holds) = (caller.socket, (slot, audience));
+    let (first, came) = (first.into(), caller.came);
     let joiner = Joiner {
         socket,
         mount,
         cursor,
-        first: first.into(),
+        first,
         last,
         pace,
+        came,
         holds,
     };
     if let Err(joiner) = service.fanout.take(joiner) {

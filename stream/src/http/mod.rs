@@ -12,6 +12,7 @@ pub mod common;
 pub mod door;
 pub mod head;
 pub mod listener;
+mod metrics;
 pub mod pages;
 
 pub use caller::Caller;

@@ -36,6 +36,8 @@ pub async fn serve(caller: Caller, router: Router, shutdown: &Shutdown) {
         .max_buf_size(HEAD_BYTES_MAX + 4096)
         .keep_alive(false)
         .half_close(true)
+        // Some old players know `Location` only, not `location`.
+        .title_case_headers(true)
         .serve_connection(io, TowerToHyperService::new(router));
     tokio::pin!(connection);
     let result = tokio::select! {

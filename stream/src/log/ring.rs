@@ -211,6 +211,15 @@ impl Ring {
         }
     }
 
+    /// When the byte at `offset` arrived. `None`: it is not kept, or has not come yet.
+    pub fn arrival(&self, offset: u64) -> Option<Instant> {
+        let at = self.entries.partition_point(|entry| entry.end() <= offset);
+        self.entries
+            .get(at)
+            .filter(|entry| entry.offset <= offset)
+            .map(|entry| entry.arrived)
+    }
+
     /// The first page boundary at which somebody who already has this link's headers may go on
     /// who has to jump over what he missed.
     pub fn live_edge(&self) -> u64 {

@@ -87,6 +87,11 @@ impl Log {
         self.ring().read(offset, n_bytes_max, n_pieces_max, found)
     }
 
+    /// When the byte at `offset` arrived. `None`: it is not kept, or has not come yet.
+    pub fn arrival(&self, offset: u64) -> Option<Instant> {
+        self.ring().arrival(offset)
+    }
+
     /// Offset of the first header page of the current link: tells links apart.
     pub fn link_start(&self) -> u64 {
         self.ring().link_start()

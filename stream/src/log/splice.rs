@@ -51,7 +51,8 @@ impl Splice {
     }
 
     /// Takes one page as the source sent it and appends the pages to write to `out`. `chance`
-    /// is asked for a serial number when the source's own was used before.
+    /// gives serial numbers: the source's own is not used, because it may come again in a log
+    /// that follows this one, and listeners are taken along from log to log.
     pub fn take(&mut self, page: &Page, mut chance: impl FnMut() -> u32, out: &mut Vec<Page>) {
         let stamp = page.stamp();
         if stamp.is_first && !self.is_same_stream(page) {
@@ -121,7 +122,7 @@ impl Splice {
         // A `bos` page with the serial number of a stream in this very link replaces it.
         self.open
             .retain(|logical| logical.source_serial != stamp.serial);
-        let mut serial = stamp.serial;
+        let mut serial = chance();
         for _ in 0..SERIALS_KEPT {
             if !self.serials_used.contains(&serial) {
                 break;

@@ -1,6 +1,7 @@
 //! The writer of a mount at a relay: the very bytes that its upstream has.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -91,6 +92,11 @@ impl Mirror {
 
     /// Goes on at a later offset: the bytes between are lost.
     pub fn skip_to(&mut self, offset: u64) {
+        let n_bytes = offset.saturating_sub(self.log.head());
+        self.mount
+            .counts()
+            .n_bytes_skipped
+            .fetch_add(n_bytes, Ordering::Relaxed);
         self.log.skip_to(offset);
     }
 

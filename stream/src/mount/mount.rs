@@ -48,6 +48,10 @@ pub struct Counts {
     pub n_sends: AtomicU64,
     /// Times a listener's bytes had left the ring before he got them.
     pub n_fell_behind: AtomicU64,
+    /// Pages that the source's own numbers say it sent and that never came.
+    pub n_pages_missing: AtomicU64,
+    /// Bytes that a relay could not get from its master.
+    pub n_bytes_skipped: AtomicU64,
 }
 
 /// Somebody being served on a mount. Not counted any more when it is dropped.

@@ -1,6 +1,7 @@
 //! Which source may write which mount at a master: one seat a mount, one `Publisher` in it.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -180,6 +181,11 @@ impl Publisher {
     ) -> Result<(), Stray> {
         self.desk.heard(self.mount.path(), now);
         self.writer().take(page, now, chance)?;
+        let n_missing = self.writer().splice().counts().n_missing;
+        self.mount
+            .counts()
+            .n_pages_missing
+            .store(n_missing, Ordering::Relaxed);
         if !self.mount.is_on_air() && self.writer().log().link().is_some() {
             self.mount.set_on_air(OnAir::Since(Timestamp::now()));
             self.desk.table.touch();

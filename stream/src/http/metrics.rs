@@ -1,0 +1,247 @@
+//! `/metrics`: what Prometheus reads (OpenMetrics 1.0). Counts by mount, class and reason; never
+//! a listener.
+
+use std::fmt::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::common::Shown;
+use crate::fanout::{Figures, REASONS, Snapshot};
+use crate::mount::{Class, Mount};
+
+/// The media type of the text format.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The page.
+pub(super) fn page(shown: &Shown) -> Result<String, Error> {
+    let mut registry = Registry::with_prefix("plenum");
+    registry.register_collector(Box::new(Scrape(shown.clone())));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Scrape(Shown);
+
+/// Name, help, and how to read the value of a mount.
+type MountFigure<T> = (&'static str, &'static str, fn(&Mount) -> T);
+
+const MOUNT_GAUGES: [MountFigure<f64>; 4] = [
+    (
+        "on_air",
+        "1 while the source of the mount is there",
+        |mount| f64::from(u8::from(mount.is_on_air())),
+    ),
+    ("log_bytes", "Bytes of the mount kept in memory", |mount| {
+        as_f64(mount.log().n_bytes())
+    }),
+    (
+        "silence_seconds",
+        "Time since the newest page came",
+        |mount| {
+            mount
+                .log()
+                .silence(Instant::now())
+                .map_or(0.0, |silence| silence.as_secs_f64())
+        },
+    ),
+    (
+        "listeners_peak",
+        "The most listeners at once so far",
+        |mount| as_f64(mount.peak_listeners()),
+    ),
+];
+
+const MOUNT_COUNTERS: [MountFigure<u64>; 6] = [
+    ("received_bytes", "Bytes appended to the log", |mount| {
+        mount.log().head()
+    }),
+    (
+        "sent_bytes",
+        "Bytes written to listeners and relays",
+        |mount| load(&mount.counts().n_bytes_sent),
+    ),
+    ("sends", "Writes to listeners and relays", |mount| {
+        load(&mount.counts().n_sends)
+    }),
+    (
+        "fell_behind",
+        "Times a listener's bytes had left memory before he got them",
+        |mount| load(&mount.counts().n_fell_behind),
+    ),
+    (
+        "missing_pages",
+        "Pages that the source sent and that never came",
+        |mount| load(&mount.counts().n_pages_missing),
+    ),
+    (
+        "skipped_bytes",
+        "Bytes that a relay could not get from its master",
+        |mount| load(&mount.counts().n_bytes_skipped),
+    ),
+];
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        self.slots(&mut encoder)?;
+        self.mounts(&mut encoder)?;
+        self.shards(&mut encoder)?;
+        let uptime = self.0.started.0.elapsed().as_secs_f64();
+        gauge(
+            &mut encoder,
+            "uptime_seconds",
+            "How long the program has been running",
+            |mut e| e.encode_gauge(&uptime),
+        )
+    }
+}
+
+impl Scrape {
+    fn slots(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let slots = &self.0.slots;
+        let classes = [(Class::Listener, "listener"), (Class::Relay, "relay")];
+        gauge(encoder, "slots", "Slots in all, by class", |mut e| {
+            classes.iter().try_for_each(|(class, name)| {
+                e.encode_family(&[("class", *name)])?
+                    .encode_gauge(&as_f64(slots.n_max(*class)))
+            })
+        })?;
+        let mounts = self.0.table.all();
+        gauge(
+            encoder,
+            "listeners",
+            "Who is being served, by mount and class",
+            |mut e| {
+                for mount in &mounts {
+                    for (class, name) in classes {
+                        let labels = [("mount", mount.path().as_str()), ("class", name)];
+                        e.encode_family(&labels)?
+                            .encode_gauge(&as_f64(mount.n_served(class)))?;
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+
+    fn mounts(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mounts = self.0.table.all();
+        for (name, help, read) in MOUNT_GAUGES {
+            gauge(encoder, name, help, |mut e| {
+                mounts.iter().try_for_each(|mount| {
+                    let labels = [("mount", mount.path().as_str())];
+                    e.encode_family(&labels)?.encode_gauge(&read(mount))
+                })
+            })?;
+        }
+        for (name, help, read) in MOUNT_COUNTERS {
+            counter(encoder, name, help, |mut e| {
+                mounts.iter().try_for_each(|mount| {
+                    let labels = [("mount", mount.path().as_str())];
+                    e.encode_family(&labels)?
+                        .encode_counter::<NoLabelSet, _, f64>(&read(mount), None)
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    fn shards(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let shards: Vec<&Figures> = self.0.fanout.figures().collect();
+        counter(
+            encoder,
+            "closes",
+            "Listeners not served any more, by reason",
+            |mut e| {
+                REASONS.iter().try_for_each(|(reason, name)| {
+                    let n_closed: u64 = shards.iter().map(|shard| shard.n_closed(*reason)).sum();
+                    let labels = [("reason", *name)];
+                    let mut e = e.encode_family(&labels)?;
+                    e.encode_counter::<NoLabelSet, _, f64>(&n_closed, None)
+                })
+            },
+        )?;
+        let help = "Time a shard has been at work; a rate near 1 means that it is full";
+        counter(encoder, "shard_busy_seconds", help, |mut e| {
+            shards.iter().enumerate().try_for_each(|(n, shard)| {
+                let labels = [("shard", n.to_string())];
+                let mut e = e.encode_family(&labels)?;
+                e.encode_counter::<NoLabelSet, _, f64>(&shard.busy_time().as_secs_f64(), None)
+            })
+        })?;
+        let help = "Age of the oldest byte of each write, from its arrival here";
+        histogram(
+            encoder,
+            "lag_seconds",
+            help,
+            &all(&shards, |shard| shard.lag().snapshot()),
+        )?;
+        let help = "From a listener's arrival at the door to his first page; its count is joins";
+        let first_page = all(&shards, |shard| shard.first_page().snapshot());
+        histogram(encoder, "first_page_seconds", help, &first_page)
+    }
+}
+
+/// The histograms of all shards in one.
+fn all(shards: &[&Figures], of: impl Fn(&Figures) -> Snapshot) -> Snapshot {
+    let mut all = Snapshot {
+        buckets: Vec::new(),
+        sum: 0.0,
+        count: 0,
+    };
+    for one in shards.iter().map(|shard| of(shard)) {
+        all.sum += one.sum;
+        all.count += one.count;
+        all.buckets.resize(one.buckets.len(), (0.0, 0));
+        for (total, (end, count)) in all.buckets.iter_mut().zip(one.buckets) {
+            *total = (end, total.1 + count);
+        }
+    }
+    all
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl Fn(MetricEncoder<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    values(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+}
+
+fn counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl Fn(MetricEncoder<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    values(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
+}
+
+fn histogram(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: &Snapshot,
+) -> Result<(), Error> {
+    let mut encoder = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+    encoder.encode_histogram::<NoLabelSet>(values.sum, values.count, &values.buckets, None)
+}
+
+fn load(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of bytes and people stay below 2^53"
+)]
+fn as_f64(n: usize) -> f64 {
+    n as f64
+}
