@@ -1,1 +1,103 @@
-//! The balancer: to be written.
+//! The balancer: sends each listener to a relay near him that has room. Carries no audio.
+//!
+//! Reading order: `choose` (who wins, and why), `reservations` (why nobody is sent to a full
+//! relay), `registry` (what relays said), `balancer` (all of it together), `routes` (who may
+//! ask what), `serve` (the connections). Pure parts beside them: `checked_report`,
+//! `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use stream::config::ConfigError;
+use stream::shutdown::{Shutdown, notify_ready};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+pub mod answer;
+pub mod balancer;
+pub mod base_url;
+pub mod centroids;
+pub mod checked_report;
+pub mod choose;
+pub mod client_addr;
+pub mod config;
+pub mod geo;
+mod linger;
+mod locate;
+pub mod overflow;
+pub mod pages;
+pub mod place;
+pub mod playlist;
+pub mod registry;
+pub mod reservations;
+pub mod routes;
+pub mod serve;
+pub mod status;
+mod watch;
+
+use balancer::Balancer;
+use config::Config;
+use geo::Geo;
+
+/// Runs a balancer until `shutdown` is requested. Its connections and watchers are tasks of
+/// `shutdown`, to be drained by the caller.
+///
+/// # Errors
+/// A [`ConfigError`] when a geo file is missing or broken; otherwise when the process cannot
+/// have its signals.
+pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let geo = Geo::open(&config.geo_files).map_err(ConfigError::new)?;
+    let address = listener
+        .local_addr()
+        .context("cannot tell the address of the listening socket")?;
+    tell_start(&config, address);
+    let balancer = Arc::new(Balancer::new(config, geo));
+    start_tasks(&balancer, &shutdown)?;
+    notify_ready();
+    serve::serve(listener, routes::router(balancer), shutdown).await;
+    Ok(())
+}
+
+fn tell_start(config: &Config, address: std::net::SocketAddr) {
+    let n_relays = config.relay.len();
+    info!(
+        n_relays,
+        "balancer listens on {address} for {n_relays} relays"
+    );
+    match (&config.master, n_relays) {
+        (None, 0) => warn!("there is no [[relay]] and no [master]: nobody can be sent anywhere"),
+        (Some(master), 0) => warn!(
+            "there is no [[relay]]: everybody is sent to the master {}",
+            master.url
+        ),
+        _ => {}
+    }
+}
+
+fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    shutdown.spawn(
+        "geo",
+        watch::reload_geo(Arc::clone(balancer), hangup, shutdown.clone()),
+    );
+    shutdown.spawn(
+        "watch",
+        watch::watch(Arc::clone(balancer), shutdown.clone()),
+    );
+    if balancer.geo().n_files() > 0 {
+        shutdown.spawn(
+            "locate",
+            locate::watch(Arc::clone(balancer), shutdown.clone()),
+        );
+    }
+    if balancer.overflow().is_some() {
+        let (balancer, until) = (Arc::clone(balancer), shutdown.clone());
+        shutdown.spawn("master", async move {
+            if let Some(overflow) = balancer.overflow() {
+                overflow.watch(until).await;
+            }
+        });
+    }
+    Ok(())
+}

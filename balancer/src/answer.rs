@@ -1,0 +1,113 @@
+//! The few answers the balancer gives, with the headers that go with them. Pure.
+
+use axum::body::Body;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{Response, StatusCode};
+use stream::mount::MountPath;
+
+use crate::base_url::BaseUrl;
+
+/// When a player that was sent nowhere may come again.
+pub const RETRY_AFTER_SECONDS: &str = "5";
+/// Methods that mounts know.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// No more mounts than this are listed in a complaint.
+const MOUNTS_LISTED_MAX: usize = 20;
+
+/// 302 to a mount on a server. Nobody may keep it: the next listener goes elsewhere.
+pub fn redirect(to: &BaseUrl, mount: &MountPath, query: Option<&str>) -> Response<Body> {
+    let location = match query {
+        Some(query) => format!("{to}{mount}?{query}"),
+        None => format!("{to}{mount}"),
+    };
+    // A query is taken over from the request, where the HTTP parser lets bytes above 127 pass.
+    let Ok(location) = HeaderValue::from_str(&location) else {
+        return text(
+            StatusCode::BAD_REQUEST,
+            "the query has characters that no URL may have\n",
+        );
+    };
+    let mut answer = empty(StatusCode::FOUND);
+    answer.headers_mut().insert(header::LOCATION, location);
+    set(&mut answer, header::CONTENT_LENGTH, "0");
+    answer
+}
+
+/// 204 with what a browser wants to know before it asks from another site.
+pub fn preflight() -> Response<Body> {
+    let mut answer = empty(StatusCode::NO_CONTENT);
+    set(&mut answer, header::ALLOW, METHODS);
+    set(&mut answer, header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    set(
+        &mut answer,
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        "Range, If-Range, Icy-MetaData, Cache-Control",
+    );
+    set(&mut answer, header::ACCESS_CONTROL_MAX_AGE, "86400");
+    answer
+}
+
+/// A sentence for a person.
+pub fn text(status: StatusCode, sentence: &str) -> Response<Body> {
+    typed(status, "text/plain; charset=utf-8", sentence.to_owned())
+}
+
+/// 503, and when to come again.
+pub fn unavailable(sentence: &str) -> Response<Body> {
+    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    set(&mut answer, header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    answer
+}
+
+/// 404, and what there is instead.
+pub fn unknown_mount<'a>(on_air: impl Iterator<Item = &'a MountPath>) -> Response<Body> {
+    let listed: Vec<_> = on_air
+        .take(MOUNTS_LISTED_MAX)
+        .map(MountPath::as_str)
+        .collect();
+    let sentence = if listed.is_empty() {
+        "there is no such mount, and none is on air\n".to_owned()
+    } else {
+        format!("there is no such mount; on air: {}\n", listed.join(", "))
+    };
+    text(StatusCode::NOT_FOUND, &sentence)
+}
+
+/// 405, and the methods that work.
+pub fn wrong_method() -> Response<Body> {
+    let mut answer = text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "only GET, HEAD and OPTIONS work here; sources go to the master\n",
+    );
+    set(&mut answer, header::ALLOW, METHODS);
+    answer
+}
+
+/// A body of some type.
+pub fn typed(status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
+    let mut answer = empty(status);
+    set(&mut answer, header::CONTENT_TYPE, content_type);
+    *answer.body_mut() = Body::from(body);
+    answer
+}
+
+/// The headers of every answer: readable from any site, kept by nobody, and no hint to the
+/// relay on which page the player stands.
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = status;
+    set(&mut answer, header::CACHE_CONTROL, "no-store, private");
+    set(&mut answer, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    set(&mut answer, header::ACCESS_CONTROL_EXPOSE_HEADERS, "*");
+    set(&mut answer, header::REFERRER_POLICY, "no-referrer");
+    set(&mut answer, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    answer
+}
+
+/// Adds a header to an answer.
+pub fn set(answer: &mut Response<Body>, name: HeaderName, value: &'static str) {
+    answer
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+}

@@ -1,0 +1,243 @@
+//! The balancer's settings: what may be written into `balancer.toml`, checked.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
+use stream::config::ConfigError;
+use stream::report::Place;
+use stream::secret::Secret;
+
+use crate::base_url::{BaseUrl, Scheme};
+use crate::place::{Country, Spot, checked};
+use crate::registry::Registration;
+
+/// Environment variables that override the file begin with this.
+pub const ENVIRONMENT_PREFIX: &str = "PLENUM_BALANCER";
+/// More relays than this are refused: every redirect looks at all of them.
+pub const RELAYS_MAX: usize = 1_000;
+/// The longest name of a relay.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Everything an operator can set. The default is what an empty file means.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where listeners come in.
+    pub listen: SocketAddr,
+    /// The link listeners know, if it is not what they wrote into the `Host` header.
+    pub public_url: Option<BaseUrl>,
+    /// A relay that has not reported for this long gets nobody.
+    pub report_stale_seconds: f64,
+    /// How long after the start a listener waits for relays to report.
+    pub wait_for_relays_seconds: f64,
+    /// Databases that tell where an address is.
+    pub geo_files: Vec<PathBuf>,
+    /// Proxies whose word on the listener's address counts.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The relays that may report.
+    pub relay: Vec<RelayConfig>,
+    /// Where listeners go when no relay has room.
+    pub master: Option<MasterConfig>,
+}
+
+/// One relay.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Shown on the page and in the log.
+    pub name: String,
+    /// Who sends this token is this relay.
+    pub token: Secret,
+    /// The only address it may report.
+    pub url: Option<BaseUrl>,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// Two letters.
+    pub country: Option<Country>,
+}
+
+/// The master as the last resort.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MasterConfig {
+    /// Where listeners reach it.
+    pub url: BaseUrl,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::UNSPECIFIED, 8000).into(),
+            public_url: None,
+            report_stale_seconds: 4.0,
+            wait_for_relays_seconds: 3.0,
+            geo_files: Vec::new(),
+            trusted_proxies: Vec::new(),
+            relay: Vec::new(),
+            master: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file` and the environment.
+    ///
+    /// # Errors
+    /// Names file, line, key and remedy.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let environment = stream::config::environment();
+        let config: Self = stream::config::load(file, ENVIRONMENT_PREFIX, environment)?;
+        let name = file.map_or_else(|| "settings".to_owned(), |file| file.display().to_string());
+        config
+            .check()
+            .map_err(|complaint| ConfigError::new(format!("{name}: {complaint}")))?;
+        Ok(config)
+    }
+
+    /// What no single value can show to be wrong.
+    ///
+    /// # Errors
+    /// Names the key and the remedy.
+    pub fn check(&self) -> Result<(), String> {
+        check_seconds(
+            "report_stale_seconds",
+            self.report_stale_seconds,
+            2.0..=300.0,
+        )?;
+        check_seconds(
+            "wait_for_relays_seconds",
+            self.wait_for_relays_seconds,
+            0.0..=8.0,
+        )?;
+        if self.relay.len() > RELAYS_MAX {
+            return Err(format!(
+                "{} relays, at most {RELAYS_MAX} work",
+                self.relay.len()
+            ));
+        }
+        let mut names = BTreeSet::new();
+        let mut tokens = BTreeSet::new();
+        for relay in &self.relay {
+            relay.check()?;
+            if !names.insert(relay.name.as_str()) {
+                return Err(format!(
+                    "two relays are named `{}`, give each a name of its own",
+                    relay.name
+                ));
+            }
+            if !tokens.insert(relay.token.expose()) {
+                return Err(format!(
+                    "relay `{}` has the token of another relay; {}",
+                    relay.name,
+                    stream::secret::HOW_TO_MAKE_ONE
+                ));
+            }
+        }
+        match &self.master {
+            Some(master) if master.url.scheme() == Scheme::Https => Err(
+                "`url` of [master] begins with https, which the balancer cannot watch yet; \
+                 write http://…"
+                    .to_owned(),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// See `report_stale_seconds`.
+    pub fn report_stale(&self) -> Duration {
+        Duration::from_secs_f64(self.report_stale_seconds)
+    }
+
+    /// See `wait_for_relays_seconds`.
+    pub fn wait_for_relays(&self) -> Duration {
+        Duration::from_secs_f64(self.wait_for_relays_seconds)
+    }
+
+    /// The relays without their tokens.
+    pub fn registrations(&self) -> Vec<Registration> {
+        let registration = |relay: &RelayConfig| Registration {
+            name: relay.name.clone(),
+            url: relay.url.clone(),
+            spot: relay.spot(),
+        };
+        self.relay.iter().map(registration).collect()
+    }
+}
+
+impl RelayConfig {
+    fn check(&self) -> Result<(), String> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if !(1..=NAME_BYTES_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_plain) {
+            return Err(format!(
+                "a relay is named {:?}; use 1 to {NAME_BYTES_MAX} letters, digits and . _ -",
+                self.name
+            ));
+        }
+        match (self.latitude, self.longitude) {
+            (None, None) => Ok(()),
+            (Some(latitude), Some(longitude)) => checked(Place {
+                latitude,
+                longitude,
+            })
+            .map(|_| ())
+            .map_err(|complaint| format!("relay `{}`: {complaint}", self.name)),
+            _ => Err(format!(
+                "relay `{}` has only one of latitude and longitude, write both or neither",
+                self.name
+            )),
+        }
+    }
+
+    fn spot(&self) -> Spot {
+        Spot {
+            place: self
+                .latitude
+                .zip(self.longitude)
+                .map(|(latitude, longitude)| Place {
+                    latitude,
+                    longitude,
+                }),
+            country: self.country,
+        }
+    }
+}
+
+fn check_seconds(
+    key: &str,
+    seconds: f64,
+    range: std::ops::RangeInclusive<f64>,
+) -> Result<(), String> {
+    if range.contains(&seconds) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{key}` is {seconds}, it must be from {} to {}",
+        range.start(),
+        range.end()
+    ))
+}
+
+/// Networks such as `10.0.0.0/8`, or single addresses.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let parse = |text: String| {
+        text.parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map_err(|_| {
+                serde::de::Error::custom(format!(
+                    "holds {text:?}, which is no address and no network such as 10.0.0.0/8"
+                ))
+            })
+    };
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.into_iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests;

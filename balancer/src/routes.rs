@@ -1,0 +1,306 @@
+//! What the balancer answers to whom.
+//!
+//! `/live.ogg` sends a listener to a relay; the rest is for playlists, people and relays.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use axum::routing::{get, post};
+use axum::{Router, http};
+use serde::Deserialize;
+use stream::http::basic::bearer;
+use stream::mount::MountPath;
+use stream::report::{REPORT_BYTES_MAX, Receipt};
+
+use crate::answer;
+use crate::balancer::{Balancer, Intent, Nowhere};
+use crate::base_url::{BaseUrl, Scheme};
+use crate::checked_report::CheckedReport;
+use crate::choose::{Excluded, Listener, SENT_BACK_MAX};
+use crate::client_addr::{client_address, client_scheme};
+use crate::pages;
+use crate::playlist::{Format, is_plain_host};
+use crate::registry::Refusal;
+use crate::status::{Explanation, Status};
+
+/// The longest query that is taken over into a redirect.
+pub const QUERY_BYTES_MAX: usize = 1024;
+/// How long the body of a report may take.
+const REPORT_TIME_MAX: Duration = Duration::from_secs(5);
+/// When the next report is wanted.
+const REPORT_INTERVAL_MS: u64 = 1_000;
+/// A wrong token is answered after this many milliseconds, so that guessing takes years and
+/// the time says nothing.
+const WRONG_TOKEN_DELAY_MS: std::ops::Range<u64> = 500..1_500;
+
+type Shared = State<Arc<Balancer>>;
+
+/// All routes.
+pub fn router(balancer: Arc<Balancer>) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/health", get(|| async { "ok\n" }))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/explain", get(explain))
+        .route("/api/v1/report", post(report))
+        .fallback(mount)
+        .with_state(balancer)
+}
+
+async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
+    let (request, _) = request.into_parts();
+    let intent = match request.method {
+        Method::GET => Intent::Listen,
+        Method::HEAD => Intent::Look,
+        Method::OPTIONS => return answer::preflight(),
+        _ => return answer::wrong_method(),
+    };
+    let query = request.uri.query();
+    if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
+        let sentence = format!("the query is longer than {QUERY_BYTES_MAX} bytes\n");
+        return answer::text(StatusCode::URI_TOO_LONG, &sentence);
+    }
+    if let Some((format, name)) = Format::of_path(request.uri.path()) {
+        return playlist(&balancer, &request, format, name).await;
+    }
+    let Ok(mount) = MountPath::parse(request.uri.path()) else {
+        return unknown_mount(&balancer);
+    };
+    let listener = listener(&balancer, &request);
+    match balancer.send(&listener, &mount, intent).await {
+        Ok(server) => answer::redirect(&server, &mount, query),
+        Err(Nowhere::UnknownMount) => unknown_mount(&balancer),
+        Err(Nowhere::NoRelay(miss)) => {
+            answer::unavailable(&format!("{mount} {}\n", why(miss, listener.scheme)))
+        }
+    }
+}
+
+fn unknown_mount(balancer: &Balancer) -> Response<Body> {
+    answer::unknown_mount(balancer.mounts_on_air().iter())
+}
+
+fn why(miss: Option<Excluded>, scheme: Scheme) -> String {
+    match miss {
+        Some(Excluded::Full | Excluded::SentBack) => {
+            "is full: every place at every relay is taken".to_owned()
+        }
+        Some(Excluded::WrongScheme) => {
+            format!("is on air, but on no relay that speaks {}", scheme.as_str())
+        }
+        Some(Excluded::Draining) => "is only on relays that are being taken down".to_owned(),
+        Some(Excluded::NotOnAir) => "is not on air at the moment".to_owned(),
+        Some(Excluded::NoMount | Excluded::Stale) | None => {
+            "is on no relay that can be reached at the moment".to_owned()
+        }
+    }
+}
+
+async fn playlist(
+    balancer: &Balancer,
+    request: &Parts,
+    format: Format,
+    name: &str,
+) -> Response<Body> {
+    let Some(mount) = balancer.mount_meant(name).await else {
+        return unknown_mount(balancer);
+    };
+    let Some(base) = public_base(balancer, request) else {
+        let sentence = "the Host header is missing or is no host, so there is no link to give\n";
+        return answer::text(StatusCode::BAD_REQUEST, sentence);
+    };
+    let text = format.write(&format!("{base}{mount}"));
+    answer::typed(StatusCode::OK, format.content_type(), text)
+}
+
+/// The link listeners know this balancer by, without a path.
+fn public_base(balancer: &Balancer, request: &Parts) -> Option<String> {
+    if let Some(url) = &balancer.config().public_url {
+        return Some(url.to_string());
+    }
+    let host = word(&request.headers, header::HOST)?;
+    let scheme = scheme(balancer, request).as_str();
+    is_plain_host(host).then(|| format!("{scheme}://{host}"))
+}
+
+fn listener(balancer: &Balancer, request: &Parts) -> Listener {
+    let trusted = &balancer.config().trusted_proxies;
+    let forwarded_for: Vec<&str> = request
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        // A header that is no text ends the search like any other nonsense.
+        .map(|value| value.to_str().unwrap_or("?"))
+        .collect();
+    let address = client_address(peer(request).ip(), &forwarded_for, trusted);
+    let sent_back_by = sent_back_by(request.uri.query().unwrap_or_default());
+    balancer.listener(address, scheme(balancer, request), sent_back_by)
+}
+
+/// Relays that sent the listener back to us: each has added its address as `not=` to the
+/// query, which travels with him.
+fn sent_back_by(query: &str) -> Vec<BaseUrl> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(key, _)| key == "not")
+        .filter_map(|(_, address)| BaseUrl::parse(&address).ok())
+        .take(SENT_BACK_MAX)
+        .collect()
+}
+
+fn scheme(balancer: &Balancer, request: &Parts) -> Scheme {
+    let forwarded = request
+        .headers
+        .get_all("x-forwarded-proto")
+        .iter()
+        .next_back()
+        .and_then(|value| value.to_str().ok());
+    let trusted = &balancer.config().trusted_proxies;
+    client_scheme(peer(request).ip(), forwarded, trusted)
+}
+
+/// Who is at the other end of the connection. A router that is served without saying so
+/// knows nobody's place.
+fn peer(request: &Parts) -> SocketAddr {
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or(unknown, |ConnectInfo(peer)| *peer)
+}
+
+fn word(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+async fn page(State(balancer): Shared, request: Request) -> Response<Body> {
+    let (request, _) = request.into_parts();
+    let base = public_base(&balancer, &request).unwrap_or_default();
+    let status = Status::of(&balancer, Instant::now());
+    let html = pages::front(&status, &base);
+    let mut answer = answer::typed(StatusCode::OK, "text/html; charset=utf-8", html);
+    answer::set(
+        &mut answer,
+        header::CONTENT_SECURITY_POLICY,
+        pages::CONTENT_SECURITY_POLICY,
+    );
+    answer
+}
+
+async fn status(State(balancer): Shared) -> Response<Body> {
+    json(StatusCode::OK, &Status::of(&balancer, Instant::now()))
+}
+
+#[derive(Deserialize)]
+struct About {
+    mount: String,
+}
+
+/// What the choice would be for the one who asks, and why.
+async fn explain(
+    State(balancer): Shared,
+    Query(about): Query<About>,
+    request: Request,
+) -> Response<Body> {
+    let (request, _) = request.into_parts();
+    let Ok(mount) = MountPath::parse(&about.mount) else {
+        return unknown_mount(&balancer);
+    };
+    let listener = listener(&balancer, &request);
+    json(
+        StatusCode::OK,
+        &Explanation::of(&balancer, &listener, &mount),
+    )
+}
+
+async fn report(State(balancer): Shared, request: Request) -> Response<Body> {
+    let (request, body) = request.into_parts();
+    let token = word(&request.headers, header::AUTHORIZATION)
+        .and_then(bearer)
+        .unwrap_or_default();
+    let Some(relay) = balancer.relay_of_token(token) else {
+        return wrong_token(&balancer).await;
+    };
+    let body = match tokio::time::timeout(REPORT_TIME_MAX, to_bytes(body, REPORT_BYTES_MAX)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let sentence =
+                format!("the report broke off or has more than {REPORT_BYTES_MAX} bytes\n");
+            return answer::text(StatusCode::PAYLOAD_TOO_LARGE, &sentence);
+        }
+        Err(_) => {
+            return answer::text(
+                StatusCode::REQUEST_TIMEOUT,
+                "the report took too long to arrive\n",
+            );
+        }
+    };
+    let report = match CheckedReport::parse(&body) {
+        Ok(report) => report,
+        Err(complaint) => {
+            return answer::text(StatusCode::BAD_REQUEST, &format!("{complaint}\n"));
+        }
+    };
+    if is_own_address(&balancer, &request, &report.url) {
+        let sentence = "`url` is the balancer's own address: listeners would go in circles; \
+                        set `public_url` in relay.toml to the relay's address\n";
+        return answer::text(StatusCode::BAD_REQUEST, sentence);
+    }
+    match balancer.take(relay, report) {
+        Ok(()) => json(
+            StatusCode::OK,
+            &Receipt {
+                next_report_ms: REPORT_INTERVAL_MS,
+            },
+        ),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+fn is_own_address(balancer: &Balancer, request: &Parts, url: &BaseUrl) -> bool {
+    let asked = public_base(balancer, request).and_then(|base| BaseUrl::parse(&base).ok());
+    asked.as_ref() == Some(url)
+}
+
+async fn wrong_token(balancer: &Balancer) -> Response<Body> {
+    balancer.counts.wrong_tokens.fetch_add(1, Ordering::Relaxed);
+    let delay = Duration::from_millis(fastrand::u64(WRONG_TOKEN_DELAY_MS));
+    tokio::time::sleep(delay).await;
+    let sentence = "the token belongs to no relay of this balancer; \
+                    its operator finds it in balancer.toml\n";
+    let mut answer = answer::text(StatusCode::UNAUTHORIZED, sentence);
+    answer::set(&mut answer, header::WWW_AUTHENTICATE, "Bearer");
+    answer
+}
+
+fn refused(refusal: &Refusal) -> Response<Body> {
+    let (status, sentence) = match refusal {
+        Refusal::OtherUrl { fixed } => (
+            StatusCode::FORBIDDEN,
+            format!("`url` must be {fixed}: the balancer's operator has fixed it\n"),
+        ),
+        Refusal::OldSequence { last } => (
+            StatusCode::CONFLICT,
+            format!("`sequence` must rise within a run, and {last} was there already\n"),
+        ),
+        Refusal::FormerRun => (
+            StatusCode::CONFLICT,
+            "another program has taken over with the same token: give each relay its own\n"
+                .to_owned(),
+        ),
+    };
+    answer::text(status, &sentence)
+}
+
+fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Response<Body> {
+    match serde_json::to_string(value) {
+        Ok(text) => answer::typed(status, "application/json", text + "\n"),
+        Err(error) => answer::text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("the answer cannot be written: {error}\n"),
+        ),
+    }
+}

@@ -1,0 +1,270 @@
+//! What the balancer shows of itself: relays, mounts, places. Holds nothing of any listener.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use serde::Serialize;
+use stream::mount::MountPath;
+
+use crate::balancer::Balancer;
+use crate::choose::{Choice, Excluded, Listener, Verdict};
+use crate::place::Spot;
+use crate::registry::{Relay, State};
+
+/// The answer of `/api/v1/status`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// Of the program.
+    pub version: &'static str,
+    /// In the order of the configuration.
+    pub relays: Vec<RelayStatus>,
+    /// In the order of the alphabet.
+    pub mounts: Vec<MountStatus>,
+    /// The last resort, if there is one.
+    pub master: Option<MasterStatus>,
+    /// Sums.
+    pub totals: Totals,
+}
+
+/// One relay.
+#[derive(Debug, Serialize)]
+pub struct RelayStatus {
+    /// The name its operator gave it.
+    pub name: String,
+    /// `open`, `full`, `draining`, `silent` or `never heard of`.
+    pub state: &'static str,
+    /// Where listeners reach it; null until its first report.
+    pub url: Option<String>,
+    /// It reported lately.
+    pub fresh: bool,
+    /// Listeners in its last report.
+    pub listeners: u32,
+    /// Listeners it could serve.
+    pub slots: u32,
+    /// Listeners that may be on their way to it.
+    pub reserved: u64,
+    /// What it carries.
+    pub mounts: Vec<RelayMount>,
+    /// Where it is, as far as anybody knows.
+    pub place: Option<Spot>,
+    /// How old its last report is; null until the first.
+    pub last_report_ms_ago: Option<u64>,
+}
+
+/// A mount at one relay.
+#[derive(Debug, Serialize)]
+pub struct RelayMount {
+    /// Such as `/live.ogg`.
+    pub path: MountPath,
+    /// A listener who comes now hears something.
+    pub is_on_air: bool,
+    /// Listeners on it in the last report.
+    pub listeners: u32,
+}
+
+/// A mount over all relays that reported lately.
+#[derive(Debug, Serialize)]
+pub struct MountStatus {
+    /// Such as `/live.ogg`.
+    pub path: MountPath,
+    /// The media type; empty if only the master has it.
+    pub content_type: String,
+    /// Some relay, or the master, has sound on it.
+    pub is_on_air: bool,
+    /// How many relays have sound on it.
+    pub relays: usize,
+    /// Listeners at these relays.
+    pub listeners: u64,
+}
+
+/// The master.
+#[derive(Debug, Serialize)]
+pub struct MasterStatus {
+    /// Where listeners reach it.
+    pub url: String,
+    /// It answered lately.
+    pub is_up: bool,
+}
+
+/// Sums over the relays that reported lately.
+#[derive(Debug, Default, Serialize)]
+pub struct Totals {
+    /// Relays in the configuration.
+    pub relays: usize,
+    /// Relays that reported lately.
+    pub fresh: usize,
+    /// Places.
+    pub slots: u64,
+    /// Listeners in the last reports.
+    pub listeners: u64,
+    /// Listeners that may be on their way.
+    pub reserved: u64,
+    /// Places neither taken nor promised, at relays that take listeners.
+    pub free: u64,
+    /// Listeners sent to relays since the start.
+    pub sent_to_relays: u64,
+    /// Listeners sent to the master since the start.
+    pub sent_to_master: u64,
+    /// Requests for a mount that could be sent nowhere, since the start.
+    pub unserved: u64,
+}
+
+impl Status {
+    /// The state of everything at `now`.
+    pub fn of(balancer: &Balancer, now: Instant) -> Self {
+        let at_master = balancer.master_mounts();
+        let registry = balancer.registry();
+        let mut mounts = BTreeMap::new();
+        let mut totals = Totals {
+            sent_to_relays: balancer.counts.to_relay.load(Ordering::Relaxed),
+            sent_to_master: balancer.counts.to_master.load(Ordering::Relaxed),
+            unserved: balancer.counts.unserved.load(Ordering::Relaxed),
+            ..Totals::default()
+        };
+        let mut relays = Vec::new();
+        for (relay, state) in registry.relays(now) {
+            totals.add(relay, state);
+            add_mounts(&mut mounts, relay, state);
+            relays.push(RelayStatus::of(relay, state, now));
+        }
+        drop(registry);
+        for path in &at_master {
+            mount_status(&mut mounts, path).is_on_air = true;
+        }
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            relays,
+            mounts: mounts.into_values().collect(),
+            master: balancer.overflow().map(|overflow| MasterStatus {
+                url: overflow.url().to_string(),
+                is_up: overflow.is_up(),
+            }),
+            totals,
+        }
+    }
+}
+
+impl RelayStatus {
+    fn of(relay: &Relay, state: State, now: Instant) -> Self {
+        let report = relay.report();
+        let mounts = report.map(|report| &report.mounts).into_iter().flatten();
+        Self {
+            name: relay.name().to_owned(),
+            state: state.as_str(),
+            url: relay.url().map(ToString::to_string),
+            fresh: state.is_fresh(),
+            listeners: report.map_or(0, |report| report.listeners),
+            slots: report.map_or(0, |report| report.slots),
+            reserved: relay.n_reserved(),
+            mounts: mounts
+                .map(|(path, mount)| RelayMount {
+                    path: path.clone(),
+                    is_on_air: mount.is_on_air,
+                    listeners: mount.listeners,
+                })
+                .collect(),
+            place: Some(*relay.spot()).filter(|spot| !spot.is_unknown()),
+            last_report_ms_ago: relay
+                .report_age(now)
+                .map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+impl Totals {
+    fn add(&mut self, relay: &Relay, state: State) {
+        self.relays += 1;
+        let Some(report) = relay.report().filter(|_| state.is_fresh()) else {
+            return;
+        };
+        self.fresh += 1;
+        self.slots += u64::from(report.slots);
+        self.listeners += u64::from(report.listeners);
+        self.reserved += relay.n_reserved();
+        if state == State::Open {
+            self.free += u64::from(report.slots).saturating_sub(relay.taken());
+        }
+    }
+}
+
+fn add_mounts(mounts: &mut BTreeMap<MountPath, MountStatus>, relay: &Relay, state: State) {
+    let Some(report) = relay.report() else {
+        return;
+    };
+    for (path, carried) in &report.mounts {
+        let mount = mount_status(mounts, path);
+        mount.content_type.clone_from(&carried.content_type);
+        if state.is_fresh() {
+            mount.listeners += u64::from(carried.listeners);
+            mount.relays += usize::from(carried.is_on_air);
+            mount.is_on_air |= carried.is_on_air;
+        }
+    }
+}
+
+fn mount_status<'a>(
+    mounts: &'a mut BTreeMap<MountPath, MountStatus>,
+    path: &MountPath,
+) -> &'a mut MountStatus {
+    mounts.entry(path.clone()).or_insert_with(|| MountStatus {
+        path: path.clone(),
+        content_type: String::new(),
+        is_on_air: false,
+        relays: 0,
+        listeners: 0,
+    })
+}
+
+/// The answer of `/api/v1/explain`: the choice for the one who asks.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// What he asked about.
+    pub mount: MountPath,
+    /// How he came in.
+    pub scheme: &'static str,
+    /// Where the databases say he is.
+    pub place: Option<Spot>,
+    /// The relay he would be sent to.
+    pub chosen: Option<String>,
+    /// Why this one, and why not the others.
+    pub relays: Vec<RelayExplanation>,
+}
+
+/// One relay, seen from the one who asks.
+#[derive(Debug, Serialize)]
+pub struct RelayExplanation {
+    /// Its name.
+    pub name: String,
+    /// Why it is out of the question; null: it is not.
+    pub excluded: Option<Excluded>,
+    /// How far away it is; null: nobody knows.
+    pub distance_km: Option<f64>,
+    /// Share of its places that are free, 0 to 1.
+    pub free_share: f64,
+    /// It is about as near as the nearest one that is not excluded.
+    pub is_near: bool,
+}
+
+impl Explanation {
+    /// What the choice would be for `listener`.
+    pub fn of(balancer: &Balancer, listener: &Listener, mount: &MountPath) -> Self {
+        let Choice { chosen, verdicts } = balancer.explain(listener, mount);
+        let names = balancer.config().relay.iter().map(|relay| &relay.name);
+        let relay = |(name, verdict): (&String, &Verdict)| RelayExplanation {
+            name: name.clone(),
+            excluded: verdict.excluded,
+            distance_km: verdict.distance_km,
+            free_share: verdict.free_share,
+            is_near: verdict.is_near,
+        };
+        let relays: Vec<_> = names.zip(&verdicts).map(relay).collect();
+        Self {
+            mount: mount.clone(),
+            scheme: listener.scheme.as_str(),
+            place: Some(listener.spot).filter(|spot| !spot.is_unknown()),
+            chosen: chosen.and_then(|at| Some(relays.get(at)?.name.clone())),
+            relays,
+        }
+    }
+}

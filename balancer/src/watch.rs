@@ -1,0 +1,103 @@
+//! Tells the log what changes: relays that come and go, listeners that find no place.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use stream::shutdown::Shutdown;
+use tokio::signal::unix::Signal;
+use tracing::{error, info, warn};
+
+use crate::balancer::Balancer;
+use crate::registry::State;
+
+/// How often it looks.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// What repeats is summed up over this long.
+const SUM_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Looks until the program ends.
+pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
+    let mut sums = Sums::default();
+    let mut next_sum = Instant::now() + SUM_INTERVAL;
+    loop {
+        let pause = tokio::time::sleep(LOOK_INTERVAL);
+        if shutdown.unless_requested(pause).await.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        let changes = balancer.registry().changes(now);
+        for (name, before, after) in changes {
+            tell(&balancer, &name, before, after);
+        }
+        if now >= next_sum {
+            next_sum = now + SUM_INTERVAL;
+            sums.tell(&balancer);
+        }
+    }
+}
+
+fn tell(balancer: &Balancer, name: &str, before: State, after: State) {
+    match after {
+        State::Unheard => {}
+        State::Stale => {
+            let seconds = balancer.config().report_stale_seconds;
+            warn!(
+                relay = name,
+                "relay {name} has not reported for {seconds} s: nobody is sent there"
+            );
+        }
+        State::Draining => info!(relay = name, "relay {name} is being taken down"),
+        State::Full | State::Open if before == State::Unheard => {
+            info!(relay = name, "relay {name} reports for the first time");
+        }
+        State::Full | State::Open => info!(relay = name, "relay {name} is back"),
+    }
+}
+
+/// What the counters were at the last line.
+#[derive(Default)]
+struct Sums {
+    unserved: u64,
+    wrong_tokens: u64,
+}
+
+impl Sums {
+    fn tell(&mut self, balancer: &Balancer) {
+        let counts = &balancer.counts;
+        let n_unserved = risen(&counts.unserved, &mut self.unserved);
+        if n_unserved > 0 {
+            warn!(n_unserved, "{n_unserved} requests found no place in 10 s");
+        }
+        let n_wrong = risen(&counts.wrong_tokens, &mut self.wrong_tokens);
+        if n_wrong > 0 {
+            warn!(
+                n_wrong,
+                "{n_wrong} reports with a wrong token were refused in 10 s"
+            );
+        }
+    }
+}
+
+fn risen(counter: &AtomicU64, last: &mut u64) -> u64 {
+    let now = counter.load(Ordering::Relaxed);
+    let n = now.saturating_sub(*last);
+    *last = now;
+    n
+}
+
+/// Reads the databases again at every SIGHUP until the program ends.
+pub(crate) async fn reload_geo(balancer: Arc<Balancer>, mut hangup: Signal, shutdown: Shutdown) {
+    while let Some(Some(())) = shutdown.unless_requested(hangup.recv()).await {
+        let reading = Arc::clone(&balancer);
+        let n_files = balancer.geo().n_files();
+        match tokio::task::spawn_blocking(move || reading.geo().reload()).await {
+            Ok(Ok(())) => {
+                balancer.moved.notify_one();
+                info!(n_files, "{n_files} geo files were read again");
+            }
+            Ok(Err(complaint)) => error!("the geo files in use stay, since {complaint}"),
+            Err(error) => error!("the geo files in use stay, since reading failed: {error}"),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The balancer seen from outside: over real sockets, in this process and as a program.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod listeners;
+#[cfg(test)]
+mod master;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod relays;
