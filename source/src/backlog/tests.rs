@@ -1,0 +1,130 @@
+//! Which page is sent next, and what happens when nobody takes them.
+
+use stream::ogg::Stamp;
+
+use super::*;
+
+/// 200 ms.
+const PAGE_SAMPLES: i64 = 9600;
+
+fn page(sequence: u32, granule: i64) -> Page {
+    let stamp = Stamp {
+        serial: 1,
+        sequence,
+        granule,
+        is_continued: false,
+        is_first: sequence == 0,
+        is_last: false,
+    };
+    Page::build(stamp, &[1], &[0])
+}
+
+/// Two header pages and so many pages of sound.
+fn backlog(n_pages: u32) -> Backlog {
+    let mut backlog = Backlog::default();
+    backlog.push(Made::Header(page(0, 0)));
+    backlog.push(Made::Header(page(1, 0)));
+    for n in 0..n_pages {
+        add(&mut backlog, n);
+    }
+    backlog
+}
+
+fn add(backlog: &mut Backlog, n: u32) {
+    backlog.push(Made::Sound(page(n + 2, (i64::from(n) + 1) * PAGE_SAMPLES)));
+}
+
+fn next(backlog: &Backlog) -> Option<u32> {
+    match backlog.next() {
+        Next::Page(page) => Some(page.stamp().sequence),
+        _ => None,
+    }
+}
+
+fn send(backlog: &mut Backlog, n_pages: u32) {
+    for _ in 0..n_pages {
+        let Next::Page(page) = backlog.next() else {
+            panic!("nothing to send");
+        };
+        backlog.sent(&page);
+    }
+}
+
+#[test]
+fn pages_are_sent_once_in_order_until_the_end() {
+    let mut backlog = backlog(3);
+    assert_eq!(backlog.headers().len(), 2);
+    assert_eq!(next(&backlog), Some(2));
+    send(&mut backlog, 3);
+    assert_eq!(backlog.next(), Next::Wait);
+    backlog.is_ended = true;
+    assert_eq!(backlog.next(), Next::End);
+}
+
+#[test]
+fn while_there_is_room_nothing_is_lost() {
+    let backlog = backlog(300);
+    assert_eq!((backlog.n_lost(), next(&backlog)), (0, Some(2)));
+    assert_eq!(backlog.n_waiting(), 300);
+}
+
+#[test]
+fn after_a_minute_the_oldest_unsent_pages_go_and_are_counted() {
+    let backlog = backlog(311);
+    assert_eq!((backlog.n_lost(), next(&backlog)), (10, Some(12)));
+}
+
+#[test]
+fn sent_pages_that_become_too_old_are_not_lost() {
+    let mut backlog = backlog(100);
+    send(&mut backlog, 100);
+    for n in 100..500 {
+        add(&mut backlog, n);
+        send(&mut backlog, 1);
+    }
+    assert_eq!((backlog.n_lost(), backlog.next()), (0, Next::Wait));
+}
+
+#[test]
+fn a_master_gets_exactly_the_page_it_wants() {
+    let mut backlog = backlog(100);
+    send(&mut backlog, 90);
+    assert_eq!(backlog.go_to(50), 0);
+    assert_eq!(next(&backlog), Some(50));
+    // Also when it has more than we thought.
+    assert_eq!(backlog.go_to(102), 0);
+    assert_eq!(backlog.next(), Next::Wait);
+}
+
+#[test]
+fn a_master_that_has_nothing_gets_all_that_is_kept() {
+    let mut backlog = backlog(10);
+    send(&mut backlog, 10);
+    assert_eq!(backlog.go_to(0), 0);
+    assert_eq!(next(&backlog), Some(2));
+}
+
+#[test]
+fn a_page_that_is_no_longer_kept_leaves_a_hole_of_known_size() {
+    let mut backlog = backlog(400);
+    assert_eq!(next(&backlog), Some(101));
+    assert_eq!(backlog.go_to(51), 50);
+    assert_eq!(next(&backlog), Some(101));
+}
+
+#[test]
+fn a_master_that_wants_the_future_is_not_believed() {
+    let mut backlog = backlog(10);
+    send(&mut backlog, 4);
+    assert_eq!(backlog.go_to(1000), 0);
+    assert_eq!(next(&backlog), Some(6));
+}
+
+#[test]
+fn what_waits_is_measured_in_time() {
+    let mut backlog = backlog(50);
+    send(&mut backlog, 40);
+    assert_eq!(backlog.waiting(), Duration::from_secs(2));
+    send(&mut backlog, 10);
+    assert_eq!(backlog.waiting(), Duration::ZERO);
+}

@@ -1,0 +1,302 @@
+//! The source's settings: `source.toml`, the environment, and what is checked about them.
+//!
+//! The command line (`options`) overrides both. The password is never on the command
+//! line and never in the URL, where other users of the machine could read it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use stream::config::ConfigError;
+use stream::secret::{HOW_TO_MAKE_ONE, Secret};
+use url::Url;
+
+use crate::desk::channels::{Channels, Layout, Pick};
+use crate::encoder::Effort;
+
+/// The environment variables that override settings begin with this.
+pub const PREFIX: &str = "PLENUM_SOURCE";
+
+/// A password file is not read beyond this many bytes.
+const PASSWORD_BYTES_MAX: u64 = 4096;
+
+/// Name, description and the like have at most so many bytes.
+const TEXT_BYTES_MAX: usize = 500;
+
+/// `source.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to send: the master's address and the mount.
+    pub url: String,
+    /// The user the master knows.
+    pub user: String,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// A file that holds nothing but the password.
+    pub password_file: Option<PathBuf>,
+    /// Name of the station.
+    pub name: String,
+    /// What it is about.
+    pub description: String,
+    /// Such as `speech`.
+    pub genre: String,
+    /// The station's own page.
+    pub website: String,
+    /// Whether directories may list it.
+    pub public: bool,
+    /// Title that players show.
+    pub title: Option<String>,
+    /// kbit/s on average.
+    pub bitrate: u32,
+    /// Vorbis quality instead of a bitrate.
+    pub quality: Option<f32>,
+    /// Mono or stereo; not given: as the input.
+    pub channels: Option<Channels>,
+    /// What of the input is used.
+    pub pick: Option<Pick>,
+    /// The sound card's name, for `card`.
+    pub device: String,
+    /// A file that gets every page that is encoded.
+    pub record: Option<PathBuf>,
+}
+
+/// Settings that have been checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to send, and as whom.
+    pub target: Target,
+    /// What the server is told about the stream.
+    pub about: About,
+    /// Title that players show.
+    pub title: Option<String>,
+    /// How well to encode.
+    pub effort: Effort,
+    /// Mono or stereo; not given: as the input.
+    pub channels: Option<Channels>,
+    /// What of the input is used.
+    pub pick: Option<Pick>,
+    /// A file that gets every page that is encoded.
+    pub record: Option<PathBuf>,
+}
+
+/// A mount on a server, and the right to publish it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Name or address of the server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The mount, percent-encoded, such as `/live.ogg`.
+    pub path: String,
+    /// Who is publishing.
+    pub user: String,
+    /// The user's password.
+    pub password: Secret,
+}
+
+/// What the server is told about the stream (`Ice-…` headers). Empty: not told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Name of the station.
+    pub name: String,
+    /// What it is about.
+    pub description: String,
+    /// Such as `speech`.
+    pub genre: String,
+    /// The station's own page.
+    pub website: String,
+    /// Whether directories may list it.
+    pub is_public: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "http://localhost:8000/live.ogg".to_owned(),
+            user: "source".to_owned(),
+            password: None,
+            password_file: None,
+            name: String::new(),
+            description: String::new(),
+            genre: String::new(),
+            website: String::new(),
+            public: false,
+            title: None,
+            bitrate: 96,
+            quality: None,
+            channels: None,
+            pick: None,
+            device: "default".to_owned(),
+            record: None,
+        }
+    }
+}
+
+impl Config {
+    /// Checks everything that can be checked without a network or a sound card.
+    ///
+    /// # Errors
+    /// Names the key, what is wrong with it, and the remedy.
+    pub fn check(self) -> Result<Settings, ConfigError> {
+        let texts = [
+            ("user", Some(&self.user)),
+            ("name", Some(&self.name)),
+            ("description", Some(&self.description)),
+            ("genre", Some(&self.genre)),
+            ("website", Some(&self.website)),
+            ("title", self.title.as_ref()),
+        ];
+        for (key, text) in texts {
+            check_text(key, text.map_or("", |text| text.as_str()))?;
+        }
+        let effort = self
+            .quality
+            .map_or(Effort::Bitrate(self.bitrate), Effort::Quality);
+        match self.channels {
+            Some(channels) if channels.n_channels() == 1 => effort.check(1)?,
+            Some(_) => effort.check(2)?,
+            None => effort.check(1).or_else(|_| effort.check(2))?,
+        }
+        let password = password(self.password, self.password_file)?;
+        let (host, port, path) = place(&self.url)?;
+        if self.user.contains(':') {
+            return Err(ConfigError::new("`user` must not contain a colon"));
+        }
+        Ok(Settings {
+            target: Target {
+                host,
+                port,
+                path,
+                user: self.user,
+                password,
+            },
+            about: About {
+                name: self.name,
+                description: self.description,
+                genre: self.genre,
+                website: self.website,
+                is_public: self.public,
+            },
+            title: self.title,
+            effort,
+            channels: self.channels,
+            pick: self.pick,
+            record: self.record,
+        })
+    }
+}
+
+impl Settings {
+    /// What the desk makes of an input with so many channels.
+    pub fn layout(&self, n_channels: usize) -> Layout {
+        let as_input = match (self.pick, n_channels) {
+            (None, 2..) => Channels::Stereo,
+            _ => Channels::Mono,
+        };
+        Layout {
+            channels: self.channels.unwrap_or(as_input),
+            pick: self.pick,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}:{}{}", self.host, self.port, self.path)
+    }
+}
+
+impl Target {
+    /// The value of the `Host` header.
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
+/// Host, port and path of the URL to send to.
+fn place(text: &str) -> Result<(String, u16, String), ConfigError> {
+    let example = "write it like http://radio.example:8000/live.ogg";
+    // The URL itself is not repeated before it is known to hold no password.
+    let url = Url::parse(text)
+        .map_err(|error| ConfigError::new(format!("`url` is no URL ({error}); {example}")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ConfigError::new(
+            "`url` holds a user or password, which others could read; take them out and set \
+             `user` and `password` in source.toml, or the environment variable \
+             PLENUM_SOURCE__PASSWORD",
+        ));
+    }
+    let complain = |what: &str| Err(ConfigError::new(format!("`url` = {text}: {what}")));
+    match url.scheme() {
+        "http" => {}
+        "https" => {
+            return complain(
+                "https is not supported yet by this version; use http:// (over a VPN or an \
+                 SSH tunnel where the way is not trusted)",
+            );
+        }
+        _ => return complain(&format!("begins with neither http nor https; {example}")),
+    }
+    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
+        return complain(&format!("names no host; {example}"));
+    };
+    if url.path() == "/" {
+        return complain(&format!("names no mount after the host; {example}"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return complain("a mount has no ? and no # part; take it out");
+    }
+    let port = url.port_or_known_default().unwrap_or(80);
+    Ok((host.to_owned(), port, url.path().to_owned()))
+}
+
+fn check_text(key: &str, text: &str) -> Result<(), ConfigError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(ConfigError::new(format!(
+            "`{key}` has {} bytes; at most {TEXT_BYTES_MAX} are sent",
+            text.len()
+        )));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(ConfigError::new(format!(
+            "`{key}` holds a line break or another control character; take it out"
+        )));
+    }
+    Ok(())
+}
+
+fn password(given: Option<Secret>, file: Option<PathBuf>) -> Result<Secret, ConfigError> {
+    match (given, file) {
+        (Some(_), Some(file)) => Err(ConfigError::new(format!(
+            "both `password` and `password_file` ({}) are set; keep one",
+            file.display()
+        ))),
+        (Some(password), None) => Ok(password),
+        (None, Some(file)) => {
+            let complain = |what: String| {
+                ConfigError::new(format!("`password_file` {} {what}", file.display()))
+            };
+            let n_bytes = std::fs::metadata(&file)
+                .map_err(|error| complain(format!("cannot be read: {error}")))?
+                .len();
+            if n_bytes > PASSWORD_BYTES_MAX {
+                return Err(complain(format!(
+                    "has {n_bytes} bytes; it should hold nothing but the password"
+                )));
+            }
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| complain(format!("cannot be read: {error}")))?;
+            Secret::new(text.trim()).map_err(complain)
+        }
+        (None, None) => Err(ConfigError::new(format!(
+            "no password: give the one that the master has for this user as `password` or \
+             `password_file` in source.toml, or as environment variable \
+             PLENUM_SOURCE__PASSWORD. No password yet? {HOW_TO_MAKE_ONE}, and give it to \
+             both programs"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

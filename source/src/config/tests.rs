@@ -1,0 +1,140 @@
+//! What an operator sees when his settings are wrong.
+
+use super::*;
+
+const PASSWORD: &str = "password = \"correct horse\"\n";
+
+fn load(text: &str) -> Result<Config, String> {
+    stream::config::parse(text, "source.toml", PREFIX, std::iter::empty())
+        .map_err(|error| error.to_string())
+}
+
+fn check(text: &str) -> Result<Settings, String> {
+    load(text)?.check().map_err(|error| error.to_string())
+}
+
+/// The complaint about settings that are right but for this line.
+fn complaint(line: &str) -> String {
+    check(&format!("{PASSWORD}{line}\n")).unwrap_err()
+}
+
+#[test]
+fn the_shipped_file_says_the_defaults() {
+    let shipped = load(include_str!("../../source.toml")).unwrap();
+    assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
+}
+
+#[test]
+fn the_shipped_file_mentions_every_key() {
+    let text = include_str!("../../source.toml");
+    let all = complaint("nonsense = 1");
+    let keys: Vec<_> = all.split('`').skip(3).step_by(2).collect();
+    assert!(keys.len() > 10, "{all}");
+    for key in keys {
+        let is_there = text.lines().any(|line| {
+            line.trim_start_matches(['#', ' '])
+                .starts_with(&format!("{key} ="))
+        });
+        assert!(is_there, "source.toml does not mention `{key}`");
+    }
+}
+
+#[test]
+fn without_a_password_it_says_how_to_give_one() {
+    let text = check("").unwrap_err();
+    assert!(text.contains("PLENUM_SOURCE__PASSWORD"), "{text}");
+    assert!(text.contains("password_file"), "{text}");
+}
+
+#[test]
+fn a_password_in_the_url_is_refused_and_not_repeated() {
+    let text = complaint("url = \"http://source:geheimnis@radio.example/live.ogg\"");
+    assert!(
+        text.contains("`url`") && text.contains("password"),
+        "{text}"
+    );
+    assert!(!text.contains("geheimnis"), "{text}");
+}
+
+#[test]
+fn https_is_refused_with_the_reason() {
+    let text = complaint("url = \"https://radio.example/live.ogg\"");
+    assert!(
+        text.contains("https is not supported yet by this version"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_url_that_leads_nowhere_is_refused() {
+    for url in [
+        "radio.example",
+        "ftp://radio.example/x",
+        "http://radio.example:8000",
+        "http://",
+    ] {
+        let text = complaint(&format!("url = \"{url}\""));
+        assert!(
+            text.contains("`url`") && text.contains("/live.ogg"),
+            "{text}"
+        );
+    }
+    let text = complaint("url = \"http://radio.example/live.ogg?x=1\"");
+    assert!(text.contains('?'), "{text}");
+}
+
+#[test]
+fn a_line_break_cannot_get_into_a_header() {
+    let text = complaint("name = \"a\\r\\nAuthorization: x\"");
+    assert!(
+        text.contains("`name`") && text.contains("line break"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_wrong_word_is_answered_with_the_right_ones() {
+    let text = complaint("pick = \"centre\"");
+    assert!(
+        text.contains("line 2") && text.contains("`loudest`"),
+        "{text}"
+    );
+    let text = complaint("bitrate = 9000");
+    assert!(text.contains("`bitrate` = 9000"), "{text}");
+}
+
+#[test]
+fn a_password_file_is_read_without_its_line_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "correct horse\n").unwrap();
+    let line = format!("password_file = \"{}\"", path.display());
+    let settings = check(&line).unwrap();
+    assert!(settings.target.password.matches("correct horse"));
+    let text = check(&format!("{PASSWORD}{line}")).unwrap_err();
+    assert!(text.contains("keep one"), "{text}");
+    std::fs::write(&path, "short\n").unwrap();
+    let text = check(&line).unwrap_err();
+    assert!(
+        text.contains("`password_file`") && !text.contains("short\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_url_says_where_and_the_default_port_is_80() {
+    let target = check(&format!("{PASSWORD}url = \"http://[::1]/a%20b.ogg\""))
+        .unwrap()
+        .target;
+    assert_eq!(target.authority(), "[::1]:80");
+    assert_eq!(target.to_string(), "http://[::1]:80/a%20b.ogg");
+}
+
+#[test]
+fn a_layout_that_is_not_given_follows_the_input() {
+    let settings = check(PASSWORD).unwrap();
+    assert_eq!(settings.layout(1).channels, Channels::Mono);
+    assert_eq!(settings.layout(2).channels, Channels::Stereo);
+    let settings = check(&format!("{PASSWORD}pick = \"left\"")).unwrap();
+    assert_eq!(settings.layout(2).channels, Channels::Mono);
+}

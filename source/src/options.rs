@@ -1,0 +1,171 @@
+//! The command line. What is given here overrides `source.toml`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::desk::channels::{Channels, Pick};
+
+const EXAMPLES: &str = "\
+The password is never given on the command line, where other users of the machine can read
+it. Put it into source.toml (password = \"…\" or password_file = \"…\") or set the environment
+variable PLENUM_SOURCE__PASSWORD. Any other key can be set in the same way, such as
+PLENUM_SOURCE__URL.
+
+Examples:
+  plenum-source --list-devices
+      What can be recorded from.
+  plenum-source --url http://radio.example:8000/live.ogg card --device Scarlett --channels mono
+      Send the sound card whose name contains `Scarlett`, mixed to one channel.
+  plenum-source --url http://radio.example:8000/live.ogg card --pick left --record today.ogg
+      Only the left channel of the default card; keep a copy.
+  plenum-source file morning.flac noon.mp3 --loop
+      Play files for ever, in real time.
+  plenum-source tone
+      A test tone, to see whether the chain works.
+
+Ends with 0 when all is sent, 1 when something failed on the way, 2 when the settings are
+wrong. Set PLENUM_LOG=debug to see more.";
+
+/// Encodes a sound card, files or a tone to Ogg Vorbis and sends it to a Plenum master or
+/// an Icecast server.
+#[derive(Debug, Parser)]
+#[command(name = "plenum-source", version, after_long_help = EXAMPLES, after_help = "See --help for examples and for where the password goes.")]
+pub struct Options {
+    /// Settings file [default: /etc/plenum/source.toml, if it is there]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// Check settings and files, print nothing, and end: 0 fine, 2 wrong
+    #[arg(long, global = true)]
+    pub check: bool,
+
+    /// List the sound cards that can be recorded from, and end
+    #[arg(long)]
+    pub list_devices: bool,
+
+    #[command(flatten)]
+    overrides: Overrides,
+
+    /// What to send
+    #[command(subcommand)]
+    pub input: Option<Wish>,
+}
+
+/// What to send.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Wish {
+    /// A sound card
+    Card {
+        /// Its name, or a part of its name or description that fits only one
+        #[arg(long, value_name = "NAME")]
+        device: Option<String>,
+    },
+    /// Sound files, one after another: WAV, FLAC, MP3, Ogg Vorbis, AAC, M4A
+    File {
+        /// Played in this order
+        #[arg(required = true, value_name = "FILES")]
+        files: Vec<PathBuf>,
+        /// Start over at the end, for ever
+        #[arg(long = "loop")]
+        is_looped: bool,
+        /// As fast as encoder and server take it, not in real time
+        #[arg(long = "fast")]
+        is_fast: bool,
+    },
+    /// A sine tone
+    Tone {
+        /// Its pitch
+        #[arg(long, default_value_t = 440, value_parser = clap::value_parser!(u32).range(20..=20_000))]
+        hertz: u32,
+    },
+}
+
+/// Keys of `source.toml` that the command line can set, too.
+#[derive(Debug, Args)]
+struct Overrides {
+    /// Where to send: server and mount, such as http://radio.example:8000/live.ogg
+    #[arg(long, global = true)]
+    url: Option<String>,
+    /// User that the server knows [default: source]
+    #[arg(long, global = true)]
+    user: Option<String>,
+    /// Name of the station
+    #[arg(long, global = true)]
+    name: Option<String>,
+    /// What it is about
+    #[arg(long, global = true)]
+    description: Option<String>,
+    /// Such as `speech`
+    #[arg(long, global = true)]
+    genre: Option<String>,
+    /// The station's own page
+    #[arg(long, value_name = "URL", global = true)]
+    website: Option<String>,
+    /// Let directories list it
+    #[arg(long, global = true)]
+    public: bool,
+    /// Title that players show [default: of the first file]
+    #[arg(long, global = true)]
+    title: Option<String>,
+    /// kbit/s on average [default: 96]
+    #[arg(long, value_name = "KBITS", global = true)]
+    bitrate: Option<u32>,
+    /// Vorbis quality from -1 to 10, instead of a bitrate
+    #[arg(
+        long,
+        value_name = "Q",
+        global = true,
+        conflicts_with = "bitrate",
+        allow_negative_numbers = true
+    )]
+    quality: Option<f32>,
+    /// Send one channel or two [default: as the input]
+    #[arg(long, global = true)]
+    channels: Option<Channels>,
+    /// Use only a part of the input
+    #[arg(long, global = true)]
+    pick: Option<Pick>,
+    /// Samples a second of what is sent; this version knows only 48000
+    #[arg(long, global = true, value_parser = ["48000"])]
+    rate: Option<String>,
+    /// Also write what is sent to this new file
+    #[arg(long, value_name = "FILE.ogg", global = true)]
+    record: Option<PathBuf>,
+}
+
+impl Options {
+    /// Lays what was given on the command line over the settings.
+    pub fn apply(&self, config: &mut Config) {
+        let given = &self.overrides;
+        set(&mut config.url, given.url.as_ref());
+        set(&mut config.user, given.user.as_ref());
+        set(&mut config.name, given.name.as_ref());
+        set(&mut config.description, given.description.as_ref());
+        set(&mut config.genre, given.genre.as_ref());
+        set(&mut config.website, given.website.as_ref());
+        if given.bitrate.is_some() {
+            config.quality = None;
+        }
+        set(&mut config.bitrate, given.bitrate.as_ref());
+        config.public |= given.public;
+        config.title = given.title.clone().or_else(|| config.title.take());
+        config.quality = given.quality.or(config.quality);
+        config.channels = given.channels.or(config.channels);
+        config.pick = given.pick.or(config.pick);
+        config.record = given.record.clone().or_else(|| config.record.take());
+        if let Some(Wish::Card {
+            device: Some(device),
+        }) = &self.input
+        {
+            config.device.clone_from(device);
+        }
+    }
+}
+
+fn set<T: Clone>(place: &mut T, given: Option<&T>) {
+    if let Some(given) = given {
+        place.clone_from(given);
+    }
+}

@@ -1,0 +1,254 @@
+//! What the person at the laptop sees: one line that is redrawn on a terminal, or a log
+//! line now and then elsewhere.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use stream::shutdown::Shutdown;
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+
+use crate::backlog::Shared;
+use crate::desk::meter::{FLOOR_DBFS, Level, Reading};
+use crate::status::{Link, Status};
+
+/// How often the line on a terminal is redrawn.
+const REDRAW: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether pages were lost, where there is no line to redraw.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often a log line says how it goes.
+const LOG: Duration = Duration::from_secs(10);
+
+/// The level bar's left end, in dBFS; its right end is 0.
+const BAR_DBFS: f32 = -48.0;
+
+/// How many characters the level bar has.
+const BAR_WIDTH: usize = 10;
+
+/// The line is cut here: a line that wraps cannot be redrawn.
+const LINE_WIDTH: usize = 79;
+
+/// Moves to the start of the line and empties it.
+const CLEAR_LINE: &str = "\r\x1b[2K";
+
+/// Shows how it goes until the program is told to stop.
+pub async fn show(target: &str, status: &Status, backlog: &Shared, shutdown: &Shutdown) {
+    let is_terminal = std::io::stderr().is_terminal();
+    let interval = if is_terminal { REDRAW } else { LOOK };
+    let (mut losses, mut logged) = (Losses::default(), Instant::now());
+    while shutdown
+        .unless_requested(tokio::time::sleep(interval))
+        .await
+        .is_some()
+    {
+        let now = Instant::now();
+        if let Some(n_pages) = losses.add(backlog.lock().n_lost(), now) {
+            warn!(
+                n_pages,
+                "{n_pages} pages were lost: {target} has been away for too long"
+            );
+        }
+        if is_terminal {
+            let moment = Moment::read(target, status, backlog);
+            write(&format!("{CLEAR_LINE}{}", moment.line()));
+        } else if now - logged >= LOG {
+            logged = now;
+            Moment::read(target, status, backlog).log();
+        }
+    }
+    if is_terminal {
+        write(CLEAR_LINE);
+    }
+}
+
+/// Starts logging to stderr, filtered by `PLENUM_LOG` (`info` by default), so that log
+/// lines and the redrawn line do not write over each other.
+pub fn start_log() {
+    // What the decoders mutter about odd files is said better by whoever opens them.
+    let filter = EnvFilter::try_from_env("PLENUM_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,symphonia=off"));
+    let is_terminal = std::io::stderr().is_terminal();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || Lines { is_terminal })
+        .with_ansi(is_terminal)
+        .with_target(false)
+        .try_init();
+}
+
+/// Writes to stderr, on a terminal after emptying the line that is redrawn there.
+struct Lines {
+    is_terminal: bool,
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut stderr = std::io::stderr().lock();
+        if self.is_terminal {
+            stderr.write_all(CLEAR_LINE.as_bytes())?;
+        }
+        stderr.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
+/// Says how many pages were lost, at most once a second.
+#[derive(Debug, Default)]
+struct Losses {
+    n_said: u64,
+    said: Option<Instant>,
+}
+
+impl Losses {
+    /// How many to say now, if any; `n_lost` is since the start.
+    fn add(&mut self, n_lost: u64, now: Instant) -> Option<u64> {
+        let n_new = n_lost - self.n_said;
+        if n_new == 0 || self.said.is_some_and(|said| now - said < LOOK) {
+            return None;
+        }
+        self.n_said = n_lost;
+        self.said = Some(now);
+        Some(n_new)
+    }
+}
+
+/// All that is shown of one moment.
+#[derive(Debug)]
+struct Moment {
+    target: String,
+    link: Link,
+    level: Reading,
+    encoded: Duration,
+    n_bytes: u64,
+    waiting: Duration,
+    n_lost: u64,
+}
+
+impl Moment {
+    fn read(target: &str, status: &Status, backlog: &Shared) -> Self {
+        let backlog = backlog.lock();
+        Self {
+            target: target.to_owned(),
+            link: status.link(),
+            level: status.take_level(),
+            encoded: status.encoded(),
+            n_bytes: status.bytes_sent(),
+            waiting: backlog.waiting(),
+            n_lost: backlog.n_lost(),
+        }
+    }
+
+    fn line(&self) -> String {
+        let bars: Vec<_> = self.level.levels().iter().map(bar).collect();
+        let mut line = format!(
+            "{:10} {}  {}",
+            word(self.link),
+            bars.join(" "),
+            clock(self.encoded),
+        );
+        let is_behind = self.waiting > Duration::from_secs(1);
+        if self.level.levels().iter().any(|level| level.n_clips > 0) {
+            line.push_str("  TOO LOUD");
+        }
+        if is_behind {
+            line.push_str(&format!("  {} s wait", self.waiting.as_secs()));
+        }
+        if self.n_lost > 0 {
+            line.push_str(&format!("  {} lost", self.n_lost));
+        }
+        if !is_behind {
+            line.push_str(&format!("  {}", size(self.n_bytes)));
+        }
+        line.chars().take(LINE_WIDTH).collect()
+    }
+
+    fn log(&self) {
+        let levels: Vec<_> = self.level.levels().iter().map(level_words).collect();
+        info!(
+            bytes = self.n_bytes,
+            waiting_ms = u64::try_from(self.waiting.as_millis()).unwrap_or(u64::MAX),
+            lost_pages = self.n_lost,
+            "{} ({}), {} of sound, {}",
+            word(self.link),
+            self.target,
+            clock(self.encoded),
+            levels.join(", "),
+        );
+    }
+}
+
+fn word(link: Link) -> &'static str {
+    match link {
+        Link::Connecting => "connecting",
+        Link::OnAir => "on air",
+        Link::Waiting => "waiting",
+    }
+}
+
+/// A level as a bar: `#` up to the average, `|` at the peak.
+fn bar(level: &Level) -> String {
+    let (average, peak) = (place(level.average_dbfs), place(level.peak_dbfs));
+    let mut bar: Vec<char> = vec!['.'; BAR_WIDTH];
+    bar.iter_mut().take(average).for_each(|c| *c = '#');
+    if let Some(at) = peak.checked_sub(1) {
+        bar[at] = '|';
+    }
+    let text: String = bar.into_iter().collect();
+    format!("[{text}] {:>4.0} dB", level.peak_dbfs)
+}
+
+/// How many characters of the bar a level fills.
+fn place(dbfs: f32) -> usize {
+    let part = 1.0 - (dbfs / BAR_DBFS).clamp(0.0, 1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "0 to the width of the bar"
+    )]
+    let place = (part * BAR_WIDTH as f32).round() as usize;
+    place.min(BAR_WIDTH)
+}
+
+fn level_words(level: &Level) -> String {
+    if level.peak_dbfs <= FLOOR_DBFS {
+        return "digital silence: is the cable in, the desk on?".to_owned();
+    }
+    let mut words = format!(
+        "peak {:.0} dB, average {:.0} dB",
+        level.peak_dbfs, level.average_dbfs
+    );
+    if level.n_clips > 0 {
+        words.push_str(&format!(", too loud: clipped {} times", level.n_clips));
+    }
+    words
+}
+
+fn clock(length: Duration) -> String {
+    let seconds = length.as_secs();
+    format!(
+        "{}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+fn size(n_bytes: u64) -> String {
+    format!("{}.{} MB", n_bytes / 1_000_000, n_bytes / 100_000 % 10)
+}
+
+fn write(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes());
+    let _ = stderr.flush();
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! What the status line looks like.
+
+use super::*;
+use crate::desk::meter::Meter;
+
+fn moment(samples: &[f32], waiting: Duration, n_lost: u64) -> Moment {
+    let mut meter = Meter::new();
+    meter.take(1, samples);
+    Moment {
+        target: "http://radio.example:8000/live.ogg".to_owned(),
+        link: Link::OnAir,
+        level: meter.read(),
+        encoded: Duration::from_secs(3_725),
+        n_bytes: 44_760_000,
+        waiting,
+        n_lost,
+    }
+}
+
+#[test]
+fn the_line_says_state_level_time_and_bytes() {
+    let line = moment(&[0.1, -0.1], Duration::ZERO, 0).line();
+    assert_eq!(line, "on air     [#####|....]  -20 dB  1:02:05  44.7 MB");
+}
+
+#[test]
+fn the_line_says_what_is_wrong() {
+    let line = moment(&[1.0; 10], Duration::from_secs(7), 3).line();
+    assert!(line.ends_with("TOO LOUD  7 s wait  3 lost"), "{line}");
+}
+
+#[test]
+fn digital_silence_is_said_in_words() {
+    let words = level_words(&moment(&[0.0; 10], Duration::ZERO, 0).level.levels()[0]);
+    assert!(words.contains("digital silence"), "{words}");
+}
+
+#[test]
+fn lost_pages_are_said_once_a_second() {
+    let start = Instant::now();
+    let at = |ms| start + Duration::from_millis(ms);
+    let mut losses = Losses::default();
+    assert_eq!(losses.add(0, at(0)), None);
+    assert_eq!(losses.add(2, at(10)), Some(2));
+    assert_eq!(losses.add(5, at(500)), None);
+    assert_eq!(losses.add(7, at(1_100)), Some(5));
+    assert_eq!(losses.add(7, at(9_000)), None);
+}

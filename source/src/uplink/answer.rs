@@ -1,0 +1,88 @@
+//! What the server says to the request, read from bytes in any portions. Pure.
+
+/// A server may say so many things before its final answer; more is an error.
+const N_HEADERS_MAX: usize = 64;
+
+/// An answer's head is not read beyond this many bytes.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// The head of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Such as 100, 200, 401.
+    pub status: u16,
+    /// What the server says about it, without control characters.
+    pub reason: String,
+    /// A Plenum master says it.
+    pub is_plenum: bool,
+    /// Plenum's master only: the sequence number of the page it wants next.
+    pub wanted: Option<u32>,
+}
+
+/// Collects the bytes of answers.
+#[derive(Debug, Default)]
+pub struct Answers {
+    held: Vec<u8>,
+}
+
+impl Answers {
+    /// Has seen nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds bytes from the server.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.held.extend_from_slice(bytes);
+    }
+
+    /// The next answer, when its head is complete.
+    ///
+    /// # Errors
+    /// When the bytes are no HTTP answer.
+    pub fn take(&mut self) -> Result<Option<Answer>, String> {
+        let mut headers = [httparse::EMPTY_HEADER; N_HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut headers);
+        match response.parse(&self.held) {
+            Ok(httparse::Status::Complete(n_bytes)) => {
+                let answer = read(&response);
+                self.held.drain(..n_bytes);
+                Ok(Some(answer))
+            }
+            Ok(httparse::Status::Partial) if self.held.len() <= HEAD_BYTES_MAX => Ok(None),
+            Ok(httparse::Status::Partial) => {
+                Err(format!("its answer is longer than {HEAD_BYTES_MAX} bytes"))
+            }
+            Err(error) => Err(format!("its answer is not HTTP ({error})")),
+        }
+    }
+}
+
+impl Answer {
+    /// More is to come.
+    pub fn is_interim(&self) -> bool {
+        self.status < 200
+    }
+
+    /// The server takes the stream.
+    pub fn is_welcome(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+fn read(response: &httparse::Response<'_, '_>) -> Answer {
+    let value = |name: &str| {
+        let mut headers = response.headers.iter();
+        let found = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok().map(str::trim)
+    };
+    let is_plenum = value("server").is_some_and(|server| server.starts_with("Plenum/"));
+    let wanted = value("stream-sequence").and_then(|number| number.parse().ok());
+    let reason = response.reason.unwrap_or_default();
+    Answer {
+        status: response.code.unwrap_or_default(),
+        reason: reason.chars().filter(|c| !c.is_control()).collect(),
+        is_plenum,
+        wanted: wanted.filter(|_| is_plenum),
+    }
+}
