@@ -110,7 +110,7 @@ impl Default for SlotsConfig {
     fn default() -> Self {
         Self {
             listeners: 1000,
-            relays: 50,
+            relays: 200,
         }
     }
 }

@@ -9,7 +9,7 @@ use stream::http::answer::{Answer, SERVER, http_date};
 use stream::http::chunked::Chunked;
 use stream::http::head::{Head, Version};
 use stream::log::Epoch;
-use stream::mount::{Facts, MountPath, Publisher, Refusal};
+use stream::mount::{Claimant, Facts, MountPath, Publisher, Refusal};
 use stream::ogg::{Found, Framer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -123,12 +123,16 @@ async fn claim(
     user: &str,
 ) -> Result<Publisher, Refusal> {
     let began = Instant::now();
+    let claimant = Claimant {
+        user: user.to_owned(),
+        serial: serial_of(head),
+    };
     loop {
         let facts = Facts::from_headers(|name| head.header(name));
         let epoch = Epoch::new(fastrand::u128(..));
         let claimed = master
             .desk()
-            .claim(path, user, facts, epoch, Instant::now());
+            .claim(path, &claimant, facts, epoch, Instant::now());
         match claimed {
             Err(Refusal::TakingOver) if began.elapsed() < TAKEOVER_MAX => {
                 sleep(TAKEOVER_EVERY).await;
@@ -136,6 +140,11 @@ async fn claim(
             claimed => return claimed,
         }
     }
+}
+
+/// The serial number of the logical stream that our own source goes on with.
+fn serial_of(head: &Head) -> Option<u32> {
+    head.header("stream-serial")?.parse().ok()
 }
 
 /// Tells the source to begin, and our own source the page it should go on with. Those who
@@ -147,9 +156,7 @@ async fn begin(
     publisher: &mut Publisher,
     has_answered: &mut bool,
 ) -> std::io::Result<()> {
-    let serial: Option<u32> = head
-        .header("stream-serial")
-        .and_then(|text| text.parse().ok());
+    let serial = serial_of(head);
     let wanted = serial.and_then(|serial| publisher.wanted(serial));
     let sequence = wanted
         .map(|n| format!("Stream-Sequence: {n}\r\n"))
@@ -213,7 +220,11 @@ async fn receive(
             () = master.shutdown().requested() => return End::Stopping,
         };
         match next {
-            Err(_) => return End::Silent,
+            // After a stop of this very process its bytes may lie there all the same.
+            Err(_) => match caller.socket.try_read_buf(&mut read) {
+                Ok(n_bytes) if n_bytes > 0 => {}
+                _ => return End::Silent,
+            },
             Ok(Ok(0)) if body.has_no_end() => return End::Finished,
             Ok(Ok(0)) => return End::Broken("it hung up in the middle".to_owned()),
             Ok(Err(error)) => return End::Broken(error.to_string()),

@@ -9,7 +9,7 @@ use stream::fanout::Fanout;
 use stream::http::common::{self, Shown};
 use stream::http::door::House;
 use stream::http::head::Head;
-use stream::http::listener::{self, Service};
+use stream::http::listener::{self, Overflow, Service};
 use stream::http::{Caller, pages};
 use stream::mount::{Class, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
@@ -48,10 +48,10 @@ impl Relay {
             pace: config.pace(),
             fanout,
             slots,
-            overflow: config
-                .balancer
-                .as_ref()
-                .map(|balancer| balancer.url.clone()),
+            overflow: config.balancer.as_ref().map(|balancer| Overflow {
+                balancer: balancer.url.clone(),
+                own_url: config.public_url.clone().unwrap_or_default(),
+            }),
         };
         Self {
             table,

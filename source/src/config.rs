@@ -32,6 +32,7 @@ pub struct Config {
     /// The user the master knows.
     pub user: String,
     /// The user's password.
+    #[serde(deserialize_with = "stream::secret::deserialize_given")]
     pub password: Option<Secret>,
     /// A file that holds nothing but the password.
     pub password_file: Option<PathBuf>,
@@ -287,7 +288,10 @@ fn password(given: Option<Secret>, file: Option<PathBuf>) -> Result<Secret, Conf
             }
             let text = std::fs::read_to_string(&file)
                 .map_err(|error| complain(format!("cannot be read: {error}")))?;
-            Secret::new(text.trim()).map_err(complain)
+            match text.trim() {
+                "" => Err(complain("is empty".to_owned())),
+                text => Ok(Secret::given(text)),
+            }
         }
         (None, None) => Err(ConfigError::new(format!(
             "no password: give the one that the master has for this user as `password` or \

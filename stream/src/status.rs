@@ -272,7 +272,18 @@ mod tests {
                 ..Facts::default()
             };
             let epoch = "0".repeat(32).parse().unwrap();
-            let mut publisher = desk.claim(&path, "source", facts, epoch, now).unwrap();
+            let mut publisher = desk
+                .claim(
+                    &path,
+                    &crate::mount::Claimant {
+                        user: "source".to_owned(),
+                        serial: None,
+                    },
+                    facts,
+                    epoch,
+                    now,
+                )
+                .unwrap();
             for page in opus(n, 3) {
                 publisher.take(&page, now, || 5).unwrap();
             }

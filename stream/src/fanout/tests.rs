@@ -34,7 +34,16 @@ fn stage(keep: Keep) -> Stage {
     let desk = Desk::new(Arc::clone(&table), keep);
     let epoch = "0".repeat(32).parse().unwrap();
     let publisher = desk
-        .claim(&live(), "source", Facts::default(), epoch, Instant::now())
+        .claim(
+            &live(),
+            &crate::mount::Claimant {
+                user: "source".to_owned(),
+                serial: None,
+            },
+            Facts::default(),
+            epoch,
+            Instant::now(),
+        )
         .unwrap();
     let shutdown = Shutdown::new();
     let fanout = Fanout::start(1, &shutdown).unwrap();

@@ -27,20 +27,29 @@ pub struct Service {
     pub fanout: Arc<Fanout>,
     /// The slots of this program.
     pub slots: Slots,
-    /// Where a listener is sent for whom there is no slot: a balancer's address without path.
-    pub overflow: Option<String>,
+    /// Where a listener is sent for whom there is no slot.
+    pub overflow: Option<Overflow>,
+}
+
+/// The way back to a balancer. Both are addresses without path.
+#[derive(Clone, Debug)]
+pub struct Overflow {
+    /// The balancer.
+    pub balancer: String,
+    /// Ourselves, as it knows us: it is told not to send the listener here again.
+    pub own_url: String,
 }
 
 /// Seconds after which somebody who found no slot may try again.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// How often a listener has been sent back to the balancer, in the query of his URL.
-const HOP: &str = "hop";
-/// After this many times he is not sent back again: some players follow for ever.
-const HOPS_MAX: u8 = 2;
+/// In the query of a listener's URL: a relay that had no slot for him.
+const NOT: &str = "not=";
+/// One who was sent back so often is not sent back again: some players follow for ever.
+const SENT_BACK_MAX: usize = 2;
 
 /// The headers that a script on a web page may read.
-const EXPOSED: &str = "Accept-Ranges, Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
+const EXPOSED: &str = "Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
                        icy-description, icy-genre, icy-name, icy-pub, icy-url";
 
 /// Answers a request for a mount: GET, HEAD or OPTIONS. A listener's connection goes to the
@@ -131,13 +140,16 @@ fn begin(
     let mut answer = with_cors(Answer::new(head.version, status, &http_date()))
         .header("Content-Type", &facts.content_type)
         .header("Cache-Control", "no-store")
-        .header("Accept-Ranges", "bytes")
         .header("ETag", &format!("\"{}\"", log.epoch()))
         .header("Stream-Offset", &cursor.offset().to_string())
         .header("Stream-Prefix", &prefix.len().to_string())
         .header("X-Content-Type-Options", "nosniff");
+    // Only to those who asked: a player that reads it tries to seek when the stream breaks,
+    // instead of asking the balancer again.
     if let Decision::Exact { first, last } = decision {
-        answer = answer.header("Content-Range", &format!("bytes {first}-{last}/*"));
+        answer = answer
+            .header("Accept-Ranges", "bytes")
+            .header("Content-Range", &format!("bytes {first}-{last}/*"));
         if last != FOR_EVER {
             answer = answer.header("Content-Length", &(last - first + 1).to_string());
         }
@@ -172,13 +184,20 @@ fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
     let answer = |status| {
         with_cors(Answer::new(head.version, status, &date)).header("Cache-Control", "no-store")
     };
-    let n_hops = head
-        .query_value(HOP)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0u8);
+    let query = head.query.as_deref().unwrap_or_default();
+    let n_sent_back = query
+        .split('&')
+        .filter(|pair| pair.starts_with(NOT))
+        .count();
     match &service.overflow {
-        Some(balancer) if n_hops < HOPS_MAX => {
-            let location = format!("{balancer}{}?{HOP}={}", head.path, n_hops + 1);
+        Some(overflow) if n_sent_back < SENT_BACK_MAX => {
+            let own_url = overflow.own_url.replace('[', "%5B").replace(']', "%5D");
+            let query = if query.is_empty() {
+                String::new()
+            } else {
+                format!("{query}&")
+            };
+            let location = format!("{}{}?{query}{NOT}{own_url}", overflow.balancer, head.path);
             answer(StatusCode::FOUND)
                 .header("Location", &location)
                 .sentence("all slots here are taken; the balancer knows a free one")

@@ -33,10 +33,20 @@ enum Seat {
     Free(Writer),
     /// Somebody is. `heard` is when he last sent something.
     Taken {
-        user: String,
+        claimant: Claimant,
         heard: Instant,
         dismissed: CancellationToken,
     },
+}
+
+/// Who wants to write a mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// The user whose password was right.
+    pub user: String,
+    /// The serial number of the logical stream he goes on with, if he says so: two connections
+    /// with one serial number come from one source, and the newer one is right.
+    pub serial: Option<u32>,
 }
 
 /// Why a source may not write a mount now.
@@ -71,7 +81,7 @@ impl Desk {
         })
     }
 
-    /// Takes the seat of a mount for `user`, making the mount if there is none. `epoch` names
+    /// Takes the seat of a mount for `claimant`, making the mount if there is none. `epoch` names
     /// its log if a new one has to be made.
     ///
     /// # Errors
@@ -79,20 +89,21 @@ impl Desk {
     pub fn claim(
         self: &Arc<Self>,
         path: &MountPath,
-        user: &str,
+        claimant: &Claimant,
         facts: Facts,
         epoch: Epoch,
         now: Instant,
     ) -> Result<Publisher, Refusal> {
         let mut seats = self.seats();
         if let Some(Seat::Taken {
-            user: other,
+            claimant: other,
             heard,
             dismissed,
         }) = seats.get(path)
         {
             let is_silent = now.saturating_duration_since(*heard) >= TAKEOVER_SILENCE;
-            if other != user || !is_silent {
+            let is_himself = claimant.serial.is_some() && other.serial == claimant.serial;
+            if other.user != claimant.user || !(is_silent || is_himself) {
                 return Err(Refusal::InUse);
             }
             dismissed.cancel();
@@ -114,7 +125,7 @@ impl Desk {
         seats.insert(
             path.clone(),
             Seat::Taken {
-                user: user.to_owned(),
+                claimant: claimant.clone(),
                 heard: now,
                 dismissed: dismissed.clone(),
             },

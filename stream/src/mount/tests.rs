@@ -30,9 +30,27 @@ fn live() -> MountPath {
 
 impl House {
     fn claim(&self, user: &str, after: Duration) -> Result<Publisher, Refusal> {
+        self.claim_as(user, None, after)
+    }
+
+    fn claim_as(
+        &self,
+        user: &str,
+        serial: Option<u32>,
+        after: Duration,
+    ) -> Result<Publisher, Refusal> {
+        let claimant = Claimant {
+            user: user.to_owned(),
+            serial,
+        };
         let epoch = "0".repeat(32).parse().unwrap();
-        self.desk
-            .claim(&live(), user, Facts::default(), epoch, self.now + after)
+        self.desk.claim(
+            &live(),
+            &claimant,
+            Facts::default(),
+            epoch,
+            self.now + after,
+        )
     }
 
     fn play(&self, publisher: &mut Publisher, from: usize, to: usize) {
@@ -79,6 +97,29 @@ fn two_sources_do_not_fit_and_a_silent_one_gives_way_to_its_own_kind() {
     assert!(publisher.dismissed().is_cancelled());
     drop(publisher);
     assert!(house.claim("source", later).is_ok());
+}
+
+#[test]
+fn the_newer_connection_of_one_source_wins_at_once() {
+    let house = house();
+    let publisher = house.claim_as("source", Some(7), Duration::ZERO).unwrap();
+    assert_eq!(
+        house
+            .claim_as("source", Some(8), Duration::ZERO)
+            .unwrap_err(),
+        Refusal::InUse
+    );
+    assert_eq!(
+        house
+            .claim_as("other", Some(7), Duration::ZERO)
+            .unwrap_err(),
+        Refusal::InUse
+    );
+    let again = house
+        .claim_as("source", Some(7), Duration::ZERO)
+        .unwrap_err();
+    assert_eq!(again, Refusal::TakingOver);
+    assert!(publisher.dismissed().is_cancelled());
 }
 
 #[test]
