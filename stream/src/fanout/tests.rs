@@ -59,7 +59,7 @@ fn stage(keep: Keep) -> Stage {
 impl Stage {
     fn publish(&mut self, pages: &[Page]) {
         for page in pages {
-            self.publisher.take(page, Instant::now(), || 9).unwrap();
+            self.publisher.take(page, Instant::now(), || 1).unwrap();
         }
     }
 
