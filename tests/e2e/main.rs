@@ -1,0 +1,12 @@
+//! The promises of the whole chain, kept by the real programs, players and peers.
+
+mod bad_config;
+mod bad_input;
+mod chain;
+mod demo;
+mod icecast;
+mod protocol;
+mod restart;
+mod soak;
+mod sound;
+mod sources;

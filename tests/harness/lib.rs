@@ -1,0 +1,24 @@
+//! What runs the four programs for real: tests, the demo and the long run are built on it.
+//!
+//! Reading order: `programs` (one child process), `cluster` (all of them, configured),
+//! `ear` (a listener that notes everything), `players` (other people's listeners), `pcm`
+//! (was anything lost?). Sound to send comes from `speech`, through a sound card that is
+//! not there from `alsa`. `peers` are other people's servers and source clients.
+
+pub mod alsa;
+pub mod cluster;
+pub mod configs;
+pub mod ear;
+pub mod figures;
+pub mod heard;
+pub mod http;
+pub mod likeness;
+pub mod pcm;
+pub mod peers;
+pub mod players;
+pub mod ports;
+pub mod programs;
+pub mod soak;
+pub mod speech;
+pub mod tools;
+pub mod wait;

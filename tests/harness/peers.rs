@@ -1,0 +1,211 @@
+//! Other people's servers and source clients, set up to meet ours.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::cluster::write_private;
+use crate::configs::{RELAY_USER, SOURCE_USER};
+use crate::http::Address;
+use crate::ports;
+use crate::programs::Program;
+
+/// Debian's Icecast.
+#[derive(Debug)]
+pub struct Icecast {
+    /// The running server.
+    pub program: Program,
+    /// Where it listens.
+    pub url: String,
+}
+
+impl Icecast {
+    /// An Icecast that takes sources with this password, not started yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn new(folder: &Path, source_password: &str) -> Result<Self> {
+        Self::with(folder, source_password, "")
+    }
+
+    /// An Icecast that mirrors the mounts of a master, not started yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn slave(folder: &Path, master_url: &str, relay_password: &str) -> Result<Self> {
+        let address = Address::parse(master_url)?;
+        let (host, port) = address.authority.rsplit_once(':').context("has a port")?;
+        let master = format!(
+            "<master-server>{host}</master-server>\
+             <master-server-port>{port}</master-server-port>\
+             <master-update-interval>2</master-update-interval>\
+             <master-username>{RELAY_USER}</master-username>\
+             <master-password>{relay_password}</master-password>"
+        );
+        Self::with(folder, "unused-password", &master)
+    }
+
+    fn with(folder: &Path, source_password: &str, more: &str) -> Result<Self> {
+        let port = ports::free()?;
+        let log = folder.join("icecast");
+        std::fs::create_dir_all(&log)?;
+        // Icecast refuses to run as root and changes to another user, who must get in here.
+        for path in [folder, &log] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
+        }
+        let log = log.display();
+        let config = folder.join("icecast.xml");
+        std::fs::write(
+            &config,
+            format!(
+                "<icecast><hostname>127.0.0.1</hostname>\
+                 <limits><clients>50</clients><sources>5</sources>\
+                 <source-timeout>10</source-timeout></limits>\
+                 <authentication><source-password>{source_password}</source-password>\
+                 <admin-user>admin</admin-user>\
+                 <admin-password>{source_password}</admin-password></authentication>\
+                 <listen-socket><port>{port}</port>\
+                 <bind-address>127.0.0.1</bind-address></listen-socket>{more}\
+                 <fileserve>1</fileserve>\
+                 <paths><basedir>/usr/share/icecast2</basedir><logdir>{log}</logdir>\
+                 <webroot>/usr/share/icecast2/web</webroot>\
+                 <adminroot>/usr/share/icecast2/admin</adminroot></paths>\
+                 <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog>\
+                 <loglevel>3</loglevel></logging>\
+                 <security><chroot>0</chroot>{}</security></icecast>",
+                change_of_owner()
+            ),
+        )?;
+        let config = config.display().to_string();
+        Ok(Self {
+            program: Program::new("icecast", "icecast2", folder).arguments(["-c", &config]),
+            url: format!("http://127.0.0.1:{port}"),
+        })
+    }
+}
+
+fn change_of_owner() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        "<changeowner><user>nobody</user><group>nogroup</group></changeowner>"
+    } else {
+        ""
+    }
+}
+
+/// ezstream (libshout), sending an Ogg file in a loop, not started yet.
+///
+/// # Errors
+/// When the folder cannot be written or the URL is wrong.
+pub fn ezstream(folder: &Path, file: &Path, url: &str, password: &str) -> Result<Program> {
+    let address = Address::parse(url)?;
+    let (host, port) = address.authority.rsplit_once(':').context("has a port")?;
+    let config = folder.join("ezstream.xml");
+    write_private(
+        &config,
+        &format!(
+            "<ezstream><servers><server><name>default</name><protocol>HTTP</protocol>\
+             <hostname>{host}</hostname><port>{port}</port><user>{SOURCE_USER}</user>\
+             <password>{password}</password><tls>none</tls>\
+             <reconnect_attempts>3</reconnect_attempts></server></servers>\
+             <streams><stream><name>default</name><mountpoint>{}</mountpoint>\
+             <format>Ogg</format><stream_name>ezstream</stream_name></stream></streams>\
+             <intakes><intake><name>default</name><type>file</type>\
+             <filename>{}</filename></intake></intakes></ezstream>",
+            address.path,
+            file.display()
+        ),
+    )?;
+    let config = config.display().to_string();
+    Ok(Program::new("ezstream", "ezstream", folder).arguments(["-v", "-c", &config]))
+}
+
+/// How ffmpeg introduces itself to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `PUT`, as newer clients do.
+    Put,
+    /// `SOURCE`, as clients did for twenty years.
+    Source,
+}
+
+/// ffmpeg, encoding a file at the speed of time and sending it, not started yet.
+///
+/// # Errors
+/// When the URL is wrong.
+pub fn ffmpeg(
+    folder: &Path,
+    file: &Path,
+    url: &str,
+    password: &str,
+    method: Method,
+) -> Result<Program> {
+    let Address { authority, path } = Address::parse(url)?;
+    let target = format!("icecast://{SOURCE_USER}:{password}@{authority}{path}");
+    let legacy = if method == Method::Source { "1" } else { "0" };
+    let file: PathBuf = file.to_owned();
+    Ok(Program::new("ffmpeg", "ffmpeg", folder)
+        .arguments(["-nostdin", "-loglevel", "info", "-re", "-stream_loop", "-1"])
+        .arguments(["-i".to_owned(), file.display().to_string()])
+        .arguments([
+            "-c:a",
+            "libvorbis",
+            "-b:a",
+            "96k",
+            "-page_duration",
+            "200000",
+        ])
+        .arguments([
+            "-legacy_icecast",
+            legacy,
+            "-content_type",
+            "application/ogg",
+        ])
+        .arguments(["-f", "ogg", &target]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ear::Ear;
+    use crate::speech;
+    use crate::wait::eventually;
+
+    const PEERS_MAX: Duration = Duration::from_secs(20);
+
+    /// If peers do not understand each other, what they make of us says nothing.
+    #[test]
+    fn the_peers_understand_each_other() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let password = "a-password-for-icecast";
+        let mut icecast = Icecast::new(folder.path(), password)?;
+        icecast.program.start()?;
+        let address = Address::parse(&icecast.url)?;
+        eventually(PEERS_MAX, "Icecast answers", || address.connect())
+            .with_context(|| icecast.program.story())?;
+        let url = |mount: &str| format!("{}{mount}", icecast.url);
+        let (wav, ogg) = (speech::sitting()?, speech::sitting_ogg()?);
+        let mut clients = [
+            ezstream(folder.path(), &ogg, &url("/e.ogg"), password)?,
+            ffmpeg(folder.path(), &wav, &url("/p.ogg"), password, Method::Put)?,
+            ffmpeg(
+                folder.path(),
+                &wav,
+                &url("/s.ogg"),
+                password,
+                Method::Source,
+            )?,
+        ];
+        for (client, mount) in clients.iter_mut().zip(["/e.ogg", "/p.ogg", "/s.ogg"]) {
+            client.start()?;
+            let what = format!("{mount} plays");
+            let ear = eventually(PEERS_MAX, &what, || Ear::listen(&url(mount)))
+                .with_context(|| client.story())?;
+            ear.wait_for_samples(48_000, PEERS_MAX)
+                .with_context(|| client.story())?;
+        }
+        Ok(())
+    }
+}
