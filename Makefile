@@ -1,0 +1,61 @@
+# What a person does with this repository. `make` alone lists it.
+
+FILE ?=
+PORT ?= 8000
+MINUTES ?= 30
+PREFIX ?= /usr/local
+
+PROGRAMS = plenum-source plenum-master plenum-relay plenum-balancer
+
+# Debian's packages: to build, to play the demo, to run the tests.
+BUILD_PACKAGES = gcc libasound2-dev make pkg-config
+DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 jq mpv oggz-tools vorbis-tools
+
+.PHONY: help demo test check release soak install setup setup-build setup-demo rust
+
+help:
+	@echo 'make demo              the whole chain on this machine, playing; Ctrl-C ends it'
+	@echo 'make demo FILE=a.flac  the same with a sound of yours; PORT=9000 if 8000 is busy'
+	@echo 'make test              builds and runs all tests'
+	@echo 'make check             format and lints'
+	@echo 'make release           the four programs in target/release/'
+	@echo 'make soak              $(MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
+	@echo 'make install           the four programs into $(PREFIX)/bin; PREFIX=... elsewhere'
+	@echo 'make setup             Debian packages for all of this, where missing'
+
+demo: setup-demo
+	@cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-demo
+	@cargo run --release --quiet --package tests --bin plenum-demo -- \
+		--directory target/demo --port $(PORT) $(if $(FILE),--file '$(FILE)')
+
+test: setup
+	cargo build --workspace
+	cargo test --workspace -- --test-threads=3
+
+check: setup-build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+release: setup-build
+	cargo build --release $(PROGRAMS:%=--bin %)
+
+soak: setup
+	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
+	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(MINUTES)
+
+install: release
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install $(PROGRAMS:%=target/release/%) $(DESTDIR)$(PREFIX)/bin
+
+setup: rust
+	@.ci/packages $(TEST_PACKAGES)
+
+setup-build: rust
+	@.ci/packages $(BUILD_PACKAGES)
+
+setup-demo: rust
+	@.ci/packages $(if $(FILE),$(BUILD_PACKAGES),$(DEMO_PACKAGES))
+
+rust:
+	@command -v cargo >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs'; exit 1; }
