@@ -123,7 +123,8 @@ fn a_missing_file_is_named() -> Result<()> {
 
 #[test]
 fn a_missing_or_default_password_is_refused_with_how_to_make_one() -> Result<()> {
-    for role in ROLES {
+    // The source's password was chosen by whoever runs the server it goes to.
+    for role in ROLES.into_iter().filter(|role| *role != "source") {
         let poor = good(role).replace(PASSWORD, "hackme");
         refuses(role, &poor, &["openssl rand"])?;
     }
