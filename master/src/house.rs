@@ -53,9 +53,8 @@ impl Master {
         };
         let router = routes::router(&config, shown, &shutdown);
         let service = Service {
-            burst: config.burst(),
+            serving: config.serving(),
             relay_burst: RELAY_BURST,
-            pace: config.pace(),
             fanout,
             slots,
             overflow: None,

@@ -32,7 +32,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the system gives no thread to serve with.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
-    let fanout = Arc::new(Fanout::start(config.n_shards(), &shutdown)?);
+    let fanout = Arc::new(Fanout::start(
+        config.n_shards(),
+        config.uplink(),
+        &shutdown,
+    )?);
     let hold = config.hold();
     let master = Arc::new(Master::new(config, fanout, shutdown.clone()));
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));

@@ -2,14 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use stream::config::{ConfigError, check_base_url, environment, load};
-use stream::fanout::Pace;
+use stream::fanout::{PACE_MAX, Uplink};
+use stream::http::serving::{MountSettings, Serving, check_seconds};
 use stream::log::Keep;
 use stream::report::Place;
 use stream::secret::Secret;
+
+/// The longest burst, in seconds.
+const BURST_SECONDS_MAX: f64 = 60.0;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,6 +27,12 @@ pub struct Config {
     pub burst_seconds: f64,
     /// How often a listener is served, in seconds; 0 is every page.
     pub pace_seconds: f64,
+    /// What a listener may ask for with `?pace=`: from …
+    pub pace_seconds_min: f64,
+    /// … to.
+    pub pace_seconds_max: f64,
+    /// What may be sent in all, in Mbit/s; 0 is without limit.
+    pub uplink_megabits: f64,
     /// Threads that serve listeners; 0 is one for each processor.
     pub shards: usize,
     /// How long listeners are kept while the master is away.
@@ -33,6 +43,8 @@ pub struct Config {
     pub ring_megabytes: usize,
     /// How many may be served.
     pub slots: SlotsConfig,
+    /// Mounts with settings of their own.
+    pub mount: Vec<MountSettings>,
     /// Whom to mirror.
     pub master: Option<MasterConfig>,
     /// To whom to report.
@@ -83,11 +95,15 @@ impl Default for Config {
             public_url: None,
             burst_seconds: 4.0,
             pace_seconds: 0.8,
+            pace_seconds_min: 0.2,
+            pace_seconds_max: 2.0,
+            uplink_megabits: 0.0,
             shards: 0,
             hold_seconds: 60,
             ring_seconds: 60,
             ring_megabytes: 16,
             slots: SlotsConfig::default(),
+            mount: Vec::new(),
             master: None,
             balancer: None,
             place: None,
@@ -138,18 +154,7 @@ impl Config {
                 );
             }
         }
-        if !(0.0..=60.0).contains(&self.burst_seconds) {
-            return complain(format!(
-                "`burst_seconds` is {}, must be 0 to 60",
-                self.burst_seconds
-            ));
-        }
-        if !(0.0..=5.0).contains(&self.pace_seconds) {
-            return complain(format!(
-                "`pace_seconds` is {}, must be 0 to 5",
-                self.pace_seconds
-            ));
-        }
+        self.check_serving()?;
         if self.shards > 64 {
             return complain(format!("`shards` is {}, must be 0 to 64", self.shards));
         }
@@ -179,9 +184,46 @@ impl Config {
         Ok(self)
     }
 
-    /// How often a listener is served.
-    pub fn pace(&self) -> Pace {
-        Pace::of(Duration::from_secs_f64(self.pace_seconds))
+    fn check_serving(&self) -> Result<(), ConfigError> {
+        let pace_max = PACE_MAX.as_secs_f64();
+        check_seconds("burst_seconds", self.burst_seconds, BURST_SECONDS_MAX)?;
+        check_seconds("pace_seconds", self.pace_seconds, pace_max)?;
+        check_seconds("pace_seconds_min", self.pace_seconds_min, pace_max)?;
+        check_seconds("pace_seconds_max", self.pace_seconds_max, pace_max)?;
+        for mount in &self.mount {
+            let key = |name: &str| format!("{name}` of mount `{}", mount.path);
+            let pace = mount.pace_seconds.unwrap_or(0.0);
+            let burst = mount.burst_seconds.unwrap_or(0.0);
+            check_seconds(&key("pace_seconds"), pace, pace_max)?;
+            check_seconds(&key("burst_seconds"), burst, BURST_SECONDS_MAX)?;
+        }
+        if (0.0..=1e6).contains(&self.uplink_megabits) {
+            return Ok(());
+        }
+        let megabits = self.uplink_megabits;
+        let complaint = format!("`uplink_megabits` is {megabits}, must be 0 to 1000000");
+        Err(ConfigError::new(complaint))
+    }
+
+    /// How often and with how much at once listeners are served.
+    pub fn serving(&self) -> Serving {
+        let seconds = Duration::from_secs_f64;
+        Serving {
+            pace: seconds(self.pace_seconds),
+            burst: seconds(self.burst_seconds),
+            pace_allowed: seconds(self.pace_seconds_min)..=seconds(self.pace_seconds_max),
+            mounts: self.mount.clone(),
+        }
+    }
+
+    /// What may be sent in all.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked"
+    )]
+    pub fn uplink(&self) -> Uplink {
+        Uplink::new((self.uplink_megabits * 1e6) as u64, Instant::now())
     }
 
     /// How many threads serve listeners.

@@ -33,7 +33,6 @@ impl Relay {
         fanout: Arc<Fanout>,
         shutdown: Shutdown,
     ) -> Self {
-        let burst = Duration::from_secs_f64(config.burst_seconds);
         let router = common::router(Shown {
             program: "plenum-relay",
             table: Arc::clone(&table),
@@ -43,9 +42,8 @@ impl Relay {
             started: (Instant::now(), Timestamp::now()),
         });
         let service = Service {
-            burst,
-            relay_burst: burst,
-            pace: config.pace(),
+            serving: config.serving(),
+            relay_burst: Duration::ZERO,
             fanout,
             slots,
             overflow: config.balancer.as_ref().map(|balancer| Overflow {

@@ -29,7 +29,11 @@ use house::Relay;
 /// # Errors
 /// When the system gives no thread to serve with.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
-    let fanout = Arc::new(Fanout::start(config.n_shards(), &shutdown)?);
+    let fanout = Arc::new(Fanout::start(
+        config.n_shards(),
+        config.uplink(),
+        &shutdown,
+    )?);
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, 0);
     let upstream = Arc::new(upstream::Upstream::new(&config));

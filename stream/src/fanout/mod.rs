@@ -2,13 +2,14 @@
 //!
 //! The kernel's price of a write is the whole cost of a listener, so the only lever is fewer,
 //! larger writes. `pace` says who is due when, `seat` is one listener, `shard` the thread that
-//! serves many, `figures` what it counts, `socket` how sockets are set up.
+//! serves many, `figures` what it counts, `uplink` what it may send in all, `socket` how sockets are set up.
 
 mod figures;
 mod pace;
 mod seat;
 mod shard;
 pub mod socket;
+mod uplink;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +18,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 pub use figures::{Figures, Histogram, REASONS, Snapshot};
 pub use pace::{PACE_MAX, Pace, TICK};
 pub use seat::{Closed, Joiner};
+pub use uplink::Uplink;
 
 use shard::{Alarm, Shard};
 
@@ -46,12 +48,13 @@ impl Fanout {
     ///
     /// # Errors
     /// When the kernel gives no epoll or no thread.
-    pub fn start(n_shards: usize, shutdown: &Shutdown) -> std::io::Result<Self> {
+    pub fn start(n_shards: usize, uplink: Uplink, shutdown: &Shutdown) -> std::io::Result<Self> {
+        let uplink = Arc::new(uplink);
         let mut shards = Vec::new();
         for n in 0..n_shards.max(1) {
             let (joiners, taken) = sync_channel(JOINERS_QUEUED_MAX);
             let figures = Arc::new(Figures::default());
-            let shard = Shard::new(taken, Arc::clone(&figures))?;
+            let shard = Shard::new(taken, Arc::clone(&figures), Arc::clone(&uplink))?;
             let alarm = Arc::clone(shard.alarm());
             let (ended, end) = tokio::sync::oneshot::channel();
             std::thread::Builder::new()

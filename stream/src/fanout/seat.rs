@@ -11,9 +11,10 @@ use mio::net::TcpStream;
 
 use super::figures::Figures;
 use super::pace::Pace;
+use super::uplink::Uplink;
 use crate::log::resume::Wish;
 use crate::log::{Cursor, FellBehind, Log};
-use crate::mount::{Audience, Mount, Slot};
+use crate::mount::{Audience, Class, Mount, Slot};
 
 /// How much is written at once.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -100,7 +101,7 @@ pub(super) struct Seat {
     last_jump: Option<Instant>,
     /// When he came to the door; until he has got his first page.
     came: Option<Instant>,
-    _holds: (Slot, Audience),
+    holds: (Slot, Audience),
 }
 
 impl Seat {
@@ -121,7 +122,7 @@ impl Seat {
             full_since: None,
             last_jump: None,
             came: Some(joiner.came),
-            _holds: joiner.holds,
+            holds: joiner.holds,
         })
     }
 
@@ -131,6 +132,11 @@ impl Seat {
 
     pub(super) fn log(&self) -> &Arc<Log> {
         &self.log
+    }
+
+    /// Whether he is a relay: relays never give way.
+    pub(super) fn is_relay(&self) -> bool {
+        self.holds.1.class() == Class::Relay
     }
 
     /// Whether his socket is full; then only the kernel knows when to go on.
@@ -151,6 +157,7 @@ impl Seat {
         &mut self,
         batch: &mut Batch,
         figures: &Figures,
+        uplink: &Uplink,
         now: Instant,
     ) -> Result<Served, Closed> {
         if self.mount.is_removed() {
@@ -171,6 +178,7 @@ impl Seat {
                 Ok(n_bytes) => {
                     self.full_since = None;
                     self.measure(batch, figures, now);
+                    uplink.spend(n_bytes);
                     self.mount
                         .counts()
                         .n_bytes_sent

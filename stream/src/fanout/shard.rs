@@ -14,6 +14,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::figures::Figures;
 use super::pace::{Pace, TICK, Ticket, Wheel};
 use super::seat::{Batch, Closed, Joiner, Seat};
+use super::uplink::Uplink;
 use crate::log::Wake;
 
 /// The token of the waker; listeners have their place in the array.
@@ -52,13 +53,18 @@ pub(super) struct Shard {
     prompt: Vec<Ticket>,
     batch: Batch,
     figures: Arc<Figures>,
+    uplink: Arc<Uplink>,
     next_tick: Instant,
 }
 
 impl Shard {
     /// # Errors
     /// When the kernel gives no epoll.
-    pub(super) fn new(joiners: Receiver<Joiner>, figures: Arc<Figures>) -> io::Result<Self> {
+    pub(super) fn new(
+        joiners: Receiver<Joiner>,
+        figures: Arc<Figures>,
+        uplink: Arc<Uplink>,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         Ok(Self {
@@ -74,6 +80,7 @@ impl Shard {
             prompt: Vec::new(),
             batch: Batch::default(),
             figures,
+            uplink,
             next_tick: Instant::now(),
         })
     }
@@ -127,6 +134,10 @@ impl Shard {
             // Who is due in one tick was mostly due in one tick before: same mount, same place.
             self.batch.clear();
             for ticket in due.drain(..) {
+                if !self.uplink.has_room(now) && self.may_wait(ticket) {
+                    self.wheel.again(ticket, 1);
+                    continue;
+                }
                 let Some(pace) = self.serve(ticket, now) else {
                     continue;
                 };
@@ -137,6 +148,14 @@ impl Shard {
             }
         }
         due
+    }
+
+    /// Whether he is one of those who give way when the uplink is full.
+    fn may_wait(&self, ticket: Ticket) -> bool {
+        let seat = self.seats.get(ticket.0 as usize);
+        seat.is_some_and(|(generation, seat)| {
+            *generation == ticket.1 && seat.as_ref().is_some_and(|seat| !seat.is_relay())
+        })
     }
 
     fn serve_prompt(&mut self, now: Instant) {
@@ -158,7 +177,9 @@ impl Shard {
         if seat.is_full() && !seat.is_overdue(now) {
             return Some(pace);
         }
-        let closed = seat.serve(&mut self.batch, &self.figures, now).err();
+        let closed = seat
+            .serve(&mut self.batch, &self.figures, &self.uplink, now)
+            .err();
         if pace == Pace::EachPage && !Arc::ptr_eq(&log, seat.log()) {
             seat.log().wake_on_append(&self.alarm);
         }
@@ -180,7 +201,7 @@ impl Shard {
         }
         if event.is_writable() && seat.is_full() {
             self.batch.clear();
-            if let Err(closed) = seat.serve(&mut self.batch, &self.figures, now) {
+            if let Err(closed) = seat.serve(&mut self.batch, &self.figures, &self.uplink, now) {
                 self.close(ticket.0, closed);
             }
         }

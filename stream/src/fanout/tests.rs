@@ -46,7 +46,7 @@ fn stage(keep: Keep) -> Stage {
         )
         .unwrap();
     let shutdown = Shutdown::new();
-    let fanout = Fanout::start(1, &shutdown).unwrap();
+    let fanout = Fanout::start(1, Uplink::new(0, Instant::now()), &shutdown).unwrap();
     Stage {
         table,
         publisher,

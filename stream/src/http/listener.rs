@@ -9,6 +9,7 @@ use http::StatusCode;
 use super::answer::{Answer, http_date};
 use super::caller::Caller;
 use super::head::Head;
+use super::serving::Serving;
 use crate::fanout::{Fanout, Joiner, Pace};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Log};
@@ -17,12 +18,10 @@ use crate::mount::{Class, Facts, Mount, Slots};
 /// How listeners are served.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Recent sound that a new listener gets at once.
-    pub burst: Duration,
-    /// The same for a relay: enough for the bursts of its own listeners.
+    /// How often, and with how much at once.
+    pub serving: Serving,
+    /// Recent sound that a new relay gets at once: enough for the bursts of its own listeners.
     pub relay_burst: Duration,
-    /// How often a listener is served; relays get every page at once.
-    pub pace: Pace,
     /// Who serves.
     pub fanout: Arc<Fanout>,
     /// The slots of this program.
@@ -78,7 +77,14 @@ pub async fn serve(
     }
     let wish = Wish::parse(head.header("range"), head.header("if-range"));
     let (burst, pace) = match class {
-        Class::Listener => (service.burst, service.pace),
+        Class::Listener => {
+            let wish = head.query_value("pace").and_then(|text| text.parse().ok());
+            let serving = &service.serving;
+            (
+                serving.burst(mount.path()),
+                serving.pace(mount.path(), wish),
+            )
+        }
         Class::Relay => (service.relay_burst, Pace::EachPage),
     };
     let Some((decision, cursor, prefix)) = mount.log().open(wish, burst) else {

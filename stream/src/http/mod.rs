@@ -14,5 +14,6 @@ pub mod head;
 pub mod listener;
 mod metrics;
 pub mod pages;
+pub mod serving;
 
 pub use caller::Caller;

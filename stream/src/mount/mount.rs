@@ -177,6 +177,13 @@ impl Counts {
     }
 }
 
+impl Audience {
+    /// Who is being served.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+}
+
 impl Drop for Audience {
     fn drop(&mut self) {
         self.mount
