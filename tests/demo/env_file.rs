@@ -34,7 +34,7 @@ fn text(cluster: &mut Cluster) -> String {
     for (key, value) in [
         ("BALANCER_URL", ports.balancer_url()),
         ("MASTER_URL", ports.master_url()),
-        ("RELAY_URLS", relays.join(" ")),
+        ("RELAY_URLS", relays.join(",")),
         ("RELAY_URL", relays.first().cloned().unwrap_or_default()),
         ("SOURCE_USER", SOURCE_USER.to_owned()),
         ("SOURCE_PASSWORD", secrets.source),

@@ -78,7 +78,7 @@ fn the_demo_plays_a_file_through_all_programs_and_ends_them_all() -> Result<()> 
         ensure!(!value.is_empty(), "{key} is empty");
     }
     ensure!(env["BALANCER_URL"] == format!("http://127.0.0.1:{port}"));
-    ensure!(env["RELAY_URLS"].split(' ').count() == 2);
+    ensure!(env["RELAY_URLS"].split(',').count() == 2);
     let link = format!("{}/live.ogg", env["BALANCER_URL"]);
     ensure!(
         demo.log().contains(&link),
@@ -125,7 +125,7 @@ fn the_demo_goes_on_when_a_program_dies_and_says_how_to_start_it_again() -> Resu
     relay.start()?;
     eventually(STOP_MAX, "the relay is back", || {
         let relays = &env["RELAY_URLS"];
-        let first = relays.split(' ').next().context("two relays")?;
+        let first = relays.split(',').next().context("two relays")?;
         Ear::listen(&format!("{first}/live.ogg"))?.wait_for_samples(24_000, STOP_MAX)
     })?;
     demo.stop(STOP_MAX)?;

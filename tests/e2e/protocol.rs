@@ -103,7 +103,7 @@ fn variables(cluster: &Cluster) -> Result<Vec<(String, String)>> {
         ("BALANCER_URL", ports.balancer_url()),
         ("MASTER_URL", ports.master_url()),
         ("RELAY_URL", relays[0].clone()),
-        ("RELAY_URLS", relays.join(" ")),
+        ("RELAY_URLS", relays.join(",")),
         ("RELAY_TOKEN", secrets.tokens[0].clone()),
         ("SOURCE_USER", SOURCE_USER.to_owned()),
         ("SOURCE_PASSWORD", secrets.source.clone()),
