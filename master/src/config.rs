@@ -2,18 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::{ConfigError, environment, load};
-use stream::fanout::{PACE_MAX, Uplink};
-use stream::http::serving::{MountSettings, Serving, check_seconds};
-use stream::log::Keep;
+use stream::http::serving::{Knobs, MountSettings};
 use stream::mount::MountPath;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
-
-/// The longest burst, in seconds.
-const BURST_SECONDS_MAX: f64 = 60.0;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -172,22 +167,7 @@ impl Config {
                 }
             }
         }
-        self.check_serving()?;
-        if self.shards > 64 {
-            return complain(format!("`shards` is {}, must be 0 to 64", self.shards));
-        }
-        if self.ring_seconds == 0 || self.ring_seconds > 3600 {
-            return complain(format!(
-                "`ring_seconds` is {}, must be 1 to 3600",
-                self.ring_seconds
-            ));
-        }
-        if self.ring_megabytes == 0 || self.ring_megabytes > 4096 {
-            return complain(format!(
-                "`ring_megabytes` is {}, must be 1 to 4096",
-                self.ring_megabytes
-            ));
-        }
+        self.knobs().check()?;
         if self.source_timeout_seconds == 0 {
             return complain("`source_timeout_seconds` must be at least 1".to_owned());
         }
@@ -197,61 +177,18 @@ impl Config {
         Ok(self)
     }
 
-    fn check_serving(&self) -> Result<(), ConfigError> {
-        let pace_max = PACE_MAX.as_secs_f64();
-        check_seconds("burst_seconds", self.burst_seconds, BURST_SECONDS_MAX)?;
-        check_seconds("pace_seconds", self.pace_seconds, pace_max)?;
-        check_seconds("pace_seconds_min", self.pace_seconds_min, pace_max)?;
-        check_seconds("pace_seconds_max", self.pace_seconds_max, pace_max)?;
-        for mount in &self.mount {
-            let key = |name: &str| format!("{name}` of mount `{}", mount.path);
-            let pace = mount.pace_seconds.unwrap_or(0.0);
-            let burst = mount.burst_seconds.unwrap_or(0.0);
-            check_seconds(&key("pace_seconds"), pace, pace_max)?;
-            check_seconds(&key("burst_seconds"), burst, BURST_SECONDS_MAX)?;
-        }
-        if (0.0..=1e6).contains(&self.uplink_megabits) {
-            return Ok(());
-        }
-        let megabits = self.uplink_megabits;
-        let complaint = format!("`uplink_megabits` is {megabits}, must be 0 to 1000000");
-        Err(ConfigError::new(complaint))
-    }
-
-    /// How often and with how much at once listeners are served.
-    pub fn serving(&self) -> Serving {
-        let seconds = Duration::from_secs_f64;
-        Serving {
-            pace: seconds(self.pace_seconds),
-            burst: seconds(self.burst_seconds),
-            pace_allowed: seconds(self.pace_seconds_min)..=seconds(self.pace_seconds_max),
-            mounts: self.mount.clone(),
-        }
-    }
-
-    /// What may be sent in all.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked"
-    )]
-    pub fn uplink(&self) -> Uplink {
-        Uplink::new((self.uplink_megabits * 1e6) as u64, Instant::now())
-    }
-
-    /// How many threads serve listeners.
-    pub fn n_shards(&self) -> usize {
-        match self.shards {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            n_shards => n_shards,
-        }
-    }
-
-    /// How much of each mount is kept in memory.
-    pub fn keep(&self) -> Keep {
-        Keep {
-            time: Duration::from_secs(self.ring_seconds),
-            n_bytes: self.ring_megabytes.saturating_mul(1024 * 1024),
+    /// What it has in common with a relay.
+    pub fn knobs(&self) -> Knobs<'_> {
+        Knobs {
+            burst_seconds: self.burst_seconds,
+            pace_seconds: self.pace_seconds,
+            pace_seconds_min: self.pace_seconds_min,
+            pace_seconds_max: self.pace_seconds_max,
+            uplink_megabits: self.uplink_megabits,
+            shards: self.shards,
+            ring_seconds: self.ring_seconds,
+            ring_megabytes: self.ring_megabytes,
+            mounts: &self.mount,
         }
     }
 

@@ -9,30 +9,28 @@ use http::StatusCode;
 use jiff::Timestamp;
 use stream::fanout::Fanout;
 use stream::http::answer::{Answer, http_date};
-use stream::http::common::Shown;
 use stream::http::door::House;
 use stream::http::head::Head;
 use stream::http::listener::{self, Service};
+use stream::http::shown::Shown;
 use stream::http::{Caller, pages};
 use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
-use tokio::time::sleep;
 
 use crate::config::Config;
-use crate::{credentials, ingest, routes};
+use crate::ingest::Ingest;
+use crate::refuse::{ALLOW, refuse_password};
+use crate::{credentials, routes};
 
 /// Relays get this much recent sound when they join: enough for the bursts of their listeners.
 const RELAY_BURST: Duration = Duration::from_secs(15);
-
-/// What is allowed, for those who ask.
-pub(crate) const ALLOW: &str = "GET, HEAD, PUT, OPTIONS, SOURCE";
 
 /// A running master.
 #[derive(Debug)]
 pub(crate) struct Master {
     config: Arc<Config>,
     table: Arc<MountTable>,
-    desk: Arc<Desk>,
+    ingest: Ingest,
     service: Service,
     router: Router,
     shutdown: Shutdown,
@@ -53,14 +51,18 @@ impl Master {
         };
         let router = routes::router(&config, shown, &shutdown);
         let service = Service {
-            serving: config.serving(),
+            serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
             fanout,
             slots,
             overflow: None,
         };
         Self {
-            desk: Desk::new(Arc::clone(&table), config.keep()),
+            ingest: Ingest {
+                desk: Desk::new(Arc::clone(&table), config.knobs().keep()),
+                config: Arc::clone(&config),
+                shutdown: shutdown.clone(),
+            },
             config,
             table,
             service,
@@ -70,15 +72,7 @@ impl Master {
     }
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {
-        &self.desk
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    pub(crate) fn shutdown(&self) -> &Shutdown {
-        &self.shutdown
+        &self.ingest.desk
     }
 
     async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
@@ -99,7 +93,7 @@ impl House for Master {
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         let path = MountPath::parse(&head.path);
         match (head.method.as_str(), path) {
-            ("PUT" | "SOURCE", Ok(path)) => ingest::publish(&self, head, caller, path).await,
+            ("PUT" | "SOURCE", Ok(path)) => self.ingest.publish(head, caller, path).await,
             ("PUT" | "SOURCE", Err(why)) => {
                 let status = StatusCode::BAD_REQUEST;
                 let answer = Answer::new(head.version, status, &http_date()).sentence(&why);
@@ -117,19 +111,4 @@ impl House for Master {
             },
         }
     }
-}
-
-/// Answers a wrong or missing password, not at once.
-pub(crate) async fn refuse_password(head: &Head, caller: Caller) {
-    if head.header("authorization").is_some() {
-        sleep(credentials::wrong_password_wait(fastrand::f64())).await;
-    }
-    let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date())
-        .header(
-            "WWW-Authenticate",
-            "Basic realm=\"Plenum\", charset=\"UTF-8\"",
-        )
-        .header("Allow", ALLOW)
-        .sentence("wrong user or password");
-    caller.answer(&answer).await;
 }

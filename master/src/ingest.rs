@@ -1,5 +1,6 @@
 //! One source's PUT or SOURCE: from its head to its last page.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
@@ -9,14 +10,16 @@ use stream::http::answer::{Answer, SERVER, http_date};
 use stream::http::chunked::Chunked;
 use stream::http::head::{Head, Version};
 use stream::log::Epoch;
-use stream::mount::{Claimant, Facts, MountPath, Publisher, Refusal};
+use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
 use stream::ogg::{Found, Framer};
+use stream::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::config::Config;
 use crate::credentials::{MayPublish, may_publish};
-use crate::house::{ALLOW, Master, refuse_password};
+use crate::refuse::{ALLOW, refuse_password};
 
 /// How much is read from a source at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -51,8 +54,23 @@ enum Body {
     Chunked(Chunked),
 }
 
-pub(crate) async fn publish(master: &Master, head: Head, mut caller: Caller, path: MountPath) {
-    let user = match may_publish(master.config(), head.header("authorization"), &path) {
+/// Where sources come in.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    pub(crate) config: Arc<Config>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Ingest {
+    /// Serves a source from its head to its last page.
+    pub(crate) async fn publish(&self, head: Head, caller: Caller, path: MountPath) {
+        publish(self, head, caller, path).await;
+    }
+}
+
+async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPath) {
+    let user = match may_publish(&ingest.config, head.header("authorization"), &path) {
         MayPublish::Yes(user) => user,
         MayPublish::NotHere(user) => {
             let why = format!("user {user} may not publish {path}: see `mounts` in master.toml");
@@ -68,7 +86,7 @@ pub(crate) async fn publish(master: &Master, head: Head, mut caller: Caller, pat
         // A client that only wants to know whether the password is right (libshout does).
         return refuse(&head, caller, StatusCode::OK, "the password is right").await;
     }
-    let mut publisher = match claim(master, &head, &path, &user).await {
+    let mut publisher = match claim(ingest, &head, &path, &user).await {
         Ok(publisher) => publisher,
         // Old clients look for this status and these words.
         Err(Refusal::InUse | Refusal::TakingOver) => {
@@ -92,7 +110,7 @@ pub(crate) async fn publish(master: &Master, head: Head, mut caller: Caller, pat
         n_pages: 0,
         n_junk: 0,
     };
-    let end = receive(master, &mut caller, read.into(), body, &mut upload).await;
+    let end = receive(ingest, &mut caller, read.into(), body, &mut upload).await;
     let counts = upload.publisher.counts();
     info!(
         n_pages = upload.n_pages,
@@ -117,7 +135,7 @@ pub(crate) async fn publish(master: &Master, head: Head, mut caller: Caller, pat
 
 /// Takes the seat of the mount; waits a moment when a silent predecessor has to let go.
 async fn claim(
-    master: &Master,
+    ingest: &Ingest,
     head: &Head,
     path: &MountPath,
     user: &str,
@@ -130,8 +148,8 @@ async fn claim(
     loop {
         let facts = Facts::from_headers(|name| head.header(name));
         let epoch = Epoch::new(fastrand::u128(..));
-        let claimed = master
-            .desk()
+        let claimed = ingest
+            .desk
             .claim(path, &claimant, facts, epoch, Instant::now());
         match claimed {
             Err(Refusal::TakingOver) if began.elapsed() < TAKEOVER_MAX => {
@@ -198,14 +216,14 @@ struct Upload {
 
 /// Reads the body to its end, whichever way it comes.
 async fn receive(
-    master: &Master,
+    ingest: &Ingest,
     caller: &mut Caller,
     mut read: BytesMut,
     mut body: Body,
     upload: &mut Upload,
 ) -> End {
     stream::fanout::socket::prepare(&caller.socket);
-    let silence_max = Duration::from_secs(master.config().source_timeout_seconds);
+    let silence_max = Duration::from_secs(ingest.config.source_timeout_seconds);
     let dismissed = upload.publisher.dismissed().clone();
     loop {
         match upload.take(&mut read, &mut body) {
@@ -217,7 +235,7 @@ async fn receive(
         let next = tokio::select! {
             next = timeout(silence_max, caller.socket.read_buf(&mut read)) => next,
             () = dismissed.cancelled() => return End::TakenOver,
-            () = master.shutdown().requested() => return End::Stopping,
+            () = ingest.shutdown.requested() => return End::Stopping,
         };
         match next {
             // After a stop of this very process its bytes may lie there all the same.

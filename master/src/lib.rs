@@ -9,12 +9,12 @@ pub mod config;
 mod credentials;
 mod house;
 mod ingest;
+mod refuse;
 mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use stream::fanout::Fanout;
 use stream::http::door;
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
@@ -32,11 +32,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the system gives no thread to serve with.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
-    let fanout = Arc::new(Fanout::start(
-        config.n_shards(),
-        config.uplink(),
-        &shutdown,
-    )?);
+    let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let hold = config.hold();
     let master = Arc::new(Master::new(config, fanout, shutdown.clone()));
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));

@@ -51,7 +51,7 @@ impl Follower {
             means: Means {
                 upstream,
                 table,
-                keep: config.keep(),
+                keep: config.knobs().keep(),
                 shutdown,
             },
             hold: config.hold(),

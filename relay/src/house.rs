@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use jiff::Timestamp;
 use stream::fanout::Fanout;
-use stream::http::common::{self, Shown};
+use stream::http::common;
 use stream::http::door::House;
 use stream::http::head::Head;
 use stream::http::listener::{self, Overflow, Service};
+use stream::http::shown::Shown;
 use stream::http::{Caller, pages};
 use stream::mount::{Class, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
@@ -42,7 +43,7 @@ impl Relay {
             started: (Instant::now(), Timestamp::now()),
         });
         let service = Service {
-            serving: config.serving(),
+            serving: config.knobs().serving(),
             relay_burst: Duration::ZERO,
             fanout,
             slots,

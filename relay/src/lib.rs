@@ -15,7 +15,6 @@ mod upstream;
 
 use std::sync::Arc;
 
-use stream::fanout::Fanout;
 use stream::http::door;
 use stream::mount::{MountTable, Slots};
 use stream::shutdown::Shutdown;
@@ -29,11 +28,7 @@ use house::Relay;
 /// # Errors
 /// When the system gives no thread to serve with.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
-    let fanout = Arc::new(Fanout::start(
-        config.n_shards(),
-        config.uplink(),
-        &shutdown,
-    )?);
+    let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, 0);
     let upstream = Arc::new(upstream::Upstream::new(&config));

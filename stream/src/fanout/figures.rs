@@ -4,7 +4,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::seat::Closed;
+/// Why somebody is not served any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closed {
+    /// He went.
+    Gone,
+    /// He has all the bytes he asked for.
+    Complete,
+    /// He took nothing for too long, or fell behind twice within a minute.
+    TooSlow,
+    /// The mount was removed.
+    MountRemoved,
+    /// The program is stopping.
+    Stopping,
+}
 
 /// The reasons, in the order they are shown.
 pub const REASONS: [(Closed, &str); 5] = [

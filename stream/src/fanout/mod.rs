@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-pub use figures::{Figures, Histogram, REASONS, Snapshot};
+pub use figures::{Closed, Figures, Histogram, REASONS, Snapshot};
 pub use pace::{PACE_MAX, Pace, TICK};
-pub use seat::{Closed, Joiner};
+pub use seat::Joiner;
 pub use uplink::Uplink;
 
 use shard::{Alarm, Shard};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
 
-use super::figures::Figures;
+use super::figures::{Closed, Figures};
 use super::pace::Pace;
 use super::uplink::Uplink;
 use crate::log::resume::Wish;
@@ -47,21 +47,6 @@ pub struct Joiner {
     pub came: Instant,
     /// What he holds while he is served.
     pub holds: (Slot, Audience),
-}
-
-/// Why somebody is not served any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Closed {
-    /// He went.
-    Gone,
-    /// He has all the bytes he asked for.
-    Complete,
-    /// He took nothing for too long, or fell behind twice within a minute.
-    TooSlow,
-    /// The mount was removed.
-    MountRemoved,
-    /// The program is stopping.
-    Stopping,
 }
 
 /// What several listeners of one mount are sent in one round: looked up once.

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::figures::Figures;
+use super::figures::{Closed, Figures};
 use super::pace::{Pace, TICK, Ticket, Wheel};
-use super::seat::{Batch, Closed, Joiner, Seat};
+use super::seat::{Batch, Joiner, Seat};
 use super::uplink::Uplink;
 use crate::log::Wake;
 

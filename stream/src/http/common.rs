@@ -1,39 +1,14 @@
 //! The pages that master and relay have in common: status, playlists, what is on air.
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use jiff::Timestamp;
 
 use super::metrics;
-use crate::fanout::Fanout;
-use crate::mount::{MountPath, MountTable, Slots};
-use crate::status::Status;
-
-/// A `Host` header longer than this is not repeated.
-const HOST_BYTES_MAX: usize = 255;
-
-/// What the pages show.
-#[derive(Clone, Debug)]
-pub struct Shown {
-    /// Such as `plenum-master`.
-    pub program: &'static str,
-    /// The mounts.
-    pub table: Arc<MountTable>,
-    /// The slots.
-    pub slots: Slots,
-    /// Who serves.
-    pub fanout: Arc<Fanout>,
-    /// The address that listeners use, without path; without one, the `Host` they sent.
-    pub public_url: Option<String>,
-    /// When the program started.
-    pub started: (Instant, Timestamp),
-}
+use super::shown::Shown;
+use crate::mount::MountPath;
 
 /// The pages.
 pub fn router(shown: Shown) -> Router {
@@ -82,47 +57,6 @@ async fn playlist_or_nothing(State(shown): State<Shown>, headers: HeaderMap, uri
         return (kind, link).into_response();
     }
     (StatusCode::NOT_FOUND, shown.nothing_here(uri.path())).into_response()
-}
-
-impl Shown {
-    /// The sentence for somebody who asked for what does not exist.
-    pub fn nothing_here(&self, path: &str) -> String {
-        let path: String = path.chars().filter(|c| !c.is_control()).take(80).collect();
-        let mounts: Vec<String> = self
-            .table
-            .all()
-            .iter()
-            .map(|mount| mount.path().to_string())
-            .collect();
-        match mounts.as_slice() {
-            [] => format!("there is no {path} here, and nothing is on air\n"),
-            mounts => format!("there is no {path} here; on air: {}\n", mounts.join(", ")),
-        }
-    }
-
-    fn status(&self) -> Status {
-        let now = Instant::now();
-        let uptime = now.saturating_duration_since(self.started.0);
-        Status::of(self.program, uptime, &self.table.all(), &self.slots, now)
-    }
-
-    /// The address that the caller used, if it looks like one.
-    fn base(&self, headers: &HeaderMap) -> String {
-        if let Some(url) = &self.public_url {
-            return url.clone();
-        }
-        let is_host = |host: &&str| {
-            host.len() <= HOST_BYTES_MAX
-                && host
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
-        };
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .filter(is_host);
-        format!("http://{}", host.unwrap_or("localhost"))
-    }
 }
 
 fn open_to_scripts(answer: &mut Response) {

@@ -10,7 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::common::Shown;
+use super::shown::Shown;
 use crate::fanout::{Figures, REASONS, Snapshot};
 use crate::mount::{Class, Mount};
 

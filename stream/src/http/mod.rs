@@ -15,5 +15,6 @@ pub mod listener;
 mod metrics;
 pub mod pages;
 pub mod serving;
+pub mod shown;
 
 pub use caller::Caller;

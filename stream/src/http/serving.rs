@@ -1,14 +1,16 @@
 //! How often and with how much at once listeners are served: the operator's settings, for all
-//! mounts and for single ones, and what a listener may wish. Pure.
+//! mounts and for single ones, and what a listener may wish.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use crate::config::ConfigError;
-use crate::fanout::{PACE_MAX, Pace};
+use crate::fanout::{Fanout, PACE_MAX, Pace, Uplink};
+use crate::log::Keep;
 use crate::mount::MountPath;
+use crate::shutdown::Shutdown;
 
 /// Settings of one mount that differ from those for all.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -58,16 +60,128 @@ impl Serving {
     }
 }
 
-/// Refuses a number of seconds that is not from 0 to `most`.
-///
-/// # Errors
-/// Names the key and what it may be.
-pub fn check_seconds(key: &str, seconds: f64, most: f64) -> Result<(), ConfigError> {
-    if (0.0..=most).contains(&seconds) {
+/// The longest burst, in seconds.
+const BURST_SECONDS_MAX: f64 = 60.0;
+/// The longest time that a ring keeps, in seconds.
+const RING_SECONDS_MAX: f64 = 3_600.0;
+/// The largest ring, in megabytes.
+const RING_MEGABYTES_MAX: f64 = 4_096.0;
+/// The most threads that serve listeners.
+const SHARDS_MAX: f64 = 64.0;
+/// The largest uplink, in Mbit/s.
+const UPLINK_MEGABITS_MAX: f64 = 1e6;
+
+/// What a master's and a relay's settings have in common, as it stands in their files.
+#[derive(Clone, Copy, Debug)]
+pub struct Knobs<'a> {
+    /// Recent sound sent at once to a new listener.
+    pub burst_seconds: f64,
+    /// How often a listener is served; 0 is every page.
+    pub pace_seconds: f64,
+    /// What a listener may ask for, from …
+    pub pace_seconds_min: f64,
+    /// … to.
+    pub pace_seconds_max: f64,
+    /// What may be sent in all; 0 is without limit.
+    pub uplink_megabits: f64,
+    /// Threads that serve listeners; 0 is one for each processor.
+    pub shards: usize,
+    /// How much of each mount is kept in memory, by time.
+    pub ring_seconds: u64,
+    /// How much of each mount is kept in memory, by size.
+    pub ring_megabytes: usize,
+    /// Mounts with settings of their own.
+    pub mounts: &'a [MountSettings],
+}
+
+impl Knobs<'_> {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// Names the key and what it may be.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "only compared with small bounds"
+    )]
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let pace_max = PACE_MAX.as_secs_f64();
+        check_number("burst_seconds", self.burst_seconds, 0.0, BURST_SECONDS_MAX)?;
+        check_number("pace_seconds", self.pace_seconds, 0.0, pace_max)?;
+        check_number("pace_seconds_min", self.pace_seconds_min, 0.0, pace_max)?;
+        check_number("pace_seconds_max", self.pace_seconds_max, 0.0, pace_max)?;
+        check_number(
+            "uplink_megabits",
+            self.uplink_megabits,
+            0.0,
+            UPLINK_MEGABITS_MAX,
+        )?;
+        check_number("shards", self.shards as f64, 0.0, SHARDS_MAX)?;
+        check_number(
+            "ring_seconds",
+            self.ring_seconds as f64,
+            1.0,
+            RING_SECONDS_MAX,
+        )?;
+        check_number(
+            "ring_megabytes",
+            self.ring_megabytes as f64,
+            1.0,
+            RING_MEGABYTES_MAX,
+        )?;
+        for mount in self.mounts {
+            let key = |name: &str| format!("{name}` of mount `{}", mount.path);
+            let pace = mount.pace_seconds.unwrap_or(0.0);
+            let burst = mount.burst_seconds.unwrap_or(0.0);
+            check_number(&key("pace_seconds"), pace, 0.0, pace_max)?;
+            check_number(&key("burst_seconds"), burst, 0.0, BURST_SECONDS_MAX)?;
+        }
+        Ok(())
+    }
+
+    /// How often and with how much at once listeners are served.
+    pub fn serving(&self) -> Serving {
+        let seconds = Duration::from_secs_f64;
+        Serving {
+            pace: seconds(self.pace_seconds),
+            burst: seconds(self.burst_seconds),
+            pace_allowed: seconds(self.pace_seconds_min)..=seconds(self.pace_seconds_max),
+            mounts: self.mounts.to_vec(),
+        }
+    }
+
+    /// How much of each mount is kept in memory.
+    pub fn keep(&self) -> Keep {
+        Keep {
+            time: Duration::from_secs(self.ring_seconds),
+            n_bytes: self.ring_megabytes.saturating_mul(1024 * 1024),
+        }
+    }
+
+    /// Starts the threads that serve listeners.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked"
+    )]
+    pub fn fanout(&self, shutdown: &Shutdown) -> std::io::Result<Fanout> {
+        let n_shards = match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n_shards => n_shards,
+        };
+        let uplink = Uplink::new((self.uplink_megabits * 1e6) as u64, Instant::now());
+        Fanout::start(n_shards, uplink, shutdown)
+    }
+}
+
+fn check_number(key: &str, number: f64, least: f64, most: f64) -> Result<(), ConfigError> {
+    if (least..=most).contains(&number) {
         return Ok(());
     }
     Err(ConfigError::new(format!(
-        "`{key}` is {seconds}, must be 0 to {most}"
+        "`{key}` is {number}, must be {least} to {most}"
     )))
 }
 

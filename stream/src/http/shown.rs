@@ -1,0 +1,72 @@
+//! What the pages of master and relay show, and the address they show it under.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
+
+use crate::fanout::Fanout;
+use crate::mount::{MountTable, Slots};
+use crate::status::Status;
+
+/// A `Host` header longer than this is not repeated.
+const HOST_BYTES_MAX: usize = 255;
+
+/// What the pages show.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Such as `plenum-master`.
+    pub program: &'static str,
+    /// The mounts.
+    pub table: Arc<MountTable>,
+    /// The slots.
+    pub slots: Slots,
+    /// Who serves.
+    pub fanout: Arc<Fanout>,
+    /// The address that listeners use, without path; without one, the `Host` they sent.
+    pub public_url: Option<String>,
+    /// When the program started.
+    pub started: (Instant, Timestamp),
+}
+
+impl Shown {
+    /// The sentence for somebody who asked for what does not exist.
+    pub fn nothing_here(&self, path: &str) -> String {
+        let path: String = path.chars().filter(|c| !c.is_control()).take(80).collect();
+        let mounts: Vec<String> = self
+            .table
+            .all()
+            .iter()
+            .map(|mount| mount.path().to_string())
+            .collect();
+        match mounts.as_slice() {
+            [] => format!("there is no {path} here, and nothing is on air\n"),
+            mounts => format!("there is no {path} here; on air: {}\n", mounts.join(", ")),
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let now = Instant::now();
+        let uptime = now.saturating_duration_since(self.started.0);
+        Status::of(self.program, uptime, &self.table.all(), &self.slots, now)
+    }
+
+    /// The address that the caller used, if it looks like one.
+    pub(super) fn base(&self, headers: &HeaderMap) -> String {
+        if let Some(url) = &self.public_url {
+            return url.clone();
+        }
+        let is_host = |host: &&str| {
+            host.len() <= HOST_BYTES_MAX
+                && host
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b))
+        };
+        let host = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .filter(is_host);
+        format!("http://{}", host.unwrap_or("localhost"))
+    }
+}
