@@ -12,7 +12,7 @@ BUILD_PACKAGES = gcc libasound2-dev make pkg-config
 DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 jq mpv oggz-tools vorbis-tools
 
-.PHONY: help demo test check release soak install setup setup-build setup-demo rust
+.PHONY: help demo test check release soak swarm install setup setup-build setup-demo rust
 
 help:
 	@echo 'make demo              the whole chain on this machine, playing; Ctrl-C ends it'
@@ -21,6 +21,7 @@ help:
 	@echo 'make check             format and lints'
 	@echo 'make release           the four programs in target/release/'
 	@echo 'make soak              $(MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
+	@echo 'make swarm             the load tool: target/release/plenum-swarm'
 	@echo 'make install           the four programs into $(PREFIX)/bin; PREFIX=... elsewhere'
 	@echo 'make setup             Debian packages for all of this, where missing'
 
@@ -43,6 +44,9 @@ release: setup-build
 soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
 	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(MINUTES)
+
+swarm: setup-build
+	cargo build --release --bin plenum-swarm
 
 install: release
 	install -d $(DESTDIR)$(PREFIX)/bin

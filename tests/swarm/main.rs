@@ -1,0 +1,56 @@
+//! plenum-swarm: thousands of listeners on one core, and what they went through.
+
+mod arguments;
+mod arrivals;
+mod caller;
+mod crowd;
+mod opening;
+mod outcome;
+mod player;
+mod process;
+mod run;
+mod sampled;
+mod seat;
+mod table;
+mod tally;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use arguments::Arguments;
+
+fn main() -> ExitCode {
+    match swarm(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `true`: everybody heard sound, and every page was right.
+fn swarm(arguments: &Arguments) -> Result<bool> {
+    let variable = arguments.relay_password_env.as_deref();
+    let password = variable
+        .map(|name| std::env::var(name).with_context(|| format!("{name} is not set")))
+        .transpose()?;
+    let outcome = run::run(arguments, password.as_deref())?;
+    if let Some(file) = &arguments.json {
+        let text = serde_json::to_string_pretty(&outcome)?;
+        std::fs::write(file, text + "\n")
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    say(&table::table(&outcome));
+    let sample = &outcome.sample;
+    let n_wrong = sample.n_bad + sample.n_gaps + sample.n_different + outcome.n_dropped;
+    Ok(outcome.n_heard == outcome.n_asked && n_wrong == 0)
+}
+
+#[expect(clippy::print_stdout, reason = "the result is what the program is for")]
+fn say(text: &str) {
+    print!("{text}");
+}
