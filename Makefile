@@ -3,6 +3,8 @@
 FILE ?=
 PORT ?= 8000
 MINUTES ?= 30
+FULL ?=
+DOCS ?=
 PREFIX ?= /usr/local
 
 PROGRAMS = plenum-source plenum-master plenum-relay plenum-balancer
@@ -10,9 +12,11 @@ PROGRAMS = plenum-source plenum-master plenum-relay plenum-balancer
 # Debian's packages: to build, to play the demo, to run the tests.
 BUILD_PACKAGES = gcc libasound2-dev make pkg-config
 DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
+BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 jq mpv oggz-tools vorbis-tools
 
-.PHONY: help demo test check release soak swarm install setup setup-build setup-demo rust
+.PHONY: help demo test check release soak bench swarm install setup setup-build setup-demo \
+	setup-bench rust
 
 help:
 	@echo 'make demo              the whole chain on this machine, playing; Ctrl-C ends it'
@@ -21,6 +25,8 @@ help:
 	@echo 'make check             format and lints'
 	@echo 'make release           the four programs in target/release/'
 	@echo 'make soak              $(MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
+	@echo 'make bench             Plenum, icecast2, nginx and a bare loop side by side: a quarter of an hour'
+	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
 	@echo 'make swarm             the load tool: target/release/plenum-swarm'
 	@echo 'make install           the four programs into $(PREFIX)/bin; PREFIX=... elsewhere'
 	@echo 'make setup             Debian packages for all of this, where missing'
@@ -45,6 +51,11 @@ soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
 	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(MINUTES)
 
+bench: setup-bench
+	@cargo build --release --bin plenum-master --bin plenum-swarm --bin plenum-bare-loop
+	@cargo run --release --quiet --package tests --bin plenum-bench -- \
+		$(if $(FULL),--full) $(if $(DOCS),--docs)
+
 swarm: setup-build
 	cargo build --release --bin plenum-swarm
 
@@ -57,6 +68,9 @@ setup: rust
 
 setup-build: rust
 	@.ci/packages $(BUILD_PACKAGES)
+
+setup-bench: rust
+	@.ci/packages $(BENCH_PACKAGES)
 
 setup-demo: rust
 	@.ci/packages $(if $(FILE),$(BUILD_PACKAGES),$(DEMO_PACKAGES))
