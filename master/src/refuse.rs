@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use stream::http::Caller;
-use stream::http::answer::{Answer, http_date};
+use stream::http::answer::Answer;
+use stream::http::date::http_date;
 use stream::http::head::Head;
 use tokio::time::sleep;
 

@@ -285,6 +285,10 @@ impl Seat {
         }
         let n_first = n_written.min(self.first.len());
         self.first.advance(n_first);
+        if self.first.is_empty() {
+            // An empty remainder would hold the whole of what it was cut from.
+            self.first = Bytes::new();
+        }
         self.advance(batch, n_written - n_first, n_wanted);
         Ok(n_written)
     }

@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::answer::{Answer, http_date};
+use super::answer::Answer;
 use super::caller::{Caller, NoHead};
+use super::date::http_date;
 use super::head::{BadHead, Head, Version};
 use crate::descriptors;
 use crate::shutdown::Shutdown;

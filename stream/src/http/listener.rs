@@ -6,8 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::answer::{Answer, http_date};
+use super::answer::Answer;
 use super::caller::Caller;
+use super::date::http_date;
 use super::head::Head;
 use super::serving::Serving;
 use crate::fanout::{Fanout, Joiner, Pace};
@@ -102,6 +103,38 @@ pub async fn serve(
         let answer = begin(head, decision, &cursor, &prefix, &facts).endless();
         return caller.answer(&answer).await;
     }
+    let ticket = Ticket {
+        head,
+        class,
+        pace,
+        decision,
+        cursor,
+        prefix,
+    };
+    seat(service, ticket, caller, mount).await;
+}
+
+/// Somebody who may be served, if there is a slot.
+struct Ticket<'a> {
+    head: &'a Head,
+    class: Class,
+    pace: Pace,
+    decision: Decision,
+    cursor: Cursor,
+    prefix: Bytes,
+}
+
+/// Hands a listener's connection to the fan-out.
+async fn seat(service: &Service, ticket: Ticket<'_>, caller: Caller, mount: Arc<Mount>) {
+    let Ticket {
+        head,
+        class,
+        pace,
+        decision,
+        cursor,
+        prefix,
+    } = ticket;
+    let facts = mount.facts();
     let Some(slot) = service.slots.take(class) else {
         return caller.answer(&no_slot(service, head)).await;
     };

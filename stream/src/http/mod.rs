@@ -9,6 +9,7 @@ pub mod basic;
 mod caller;
 pub mod chunked;
 pub mod common;
+pub mod date;
 pub mod door;
 pub mod head;
 pub mod listener;

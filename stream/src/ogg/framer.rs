@@ -49,14 +49,9 @@ impl Framer {
                 }
                 Look::Damaged(why) => return Some(self.resynchronise(why)),
                 Look::Whole(n_bytes) => {
-                    let bytes = Bytes::copy_from_slice(&self.held[..n_bytes]);
-                    return match Page::parse(bytes) {
-                        Ok(page) => {
-                            self.held.drain(..n_bytes);
-                            Some(Found::Page(page))
-                        }
-                        Err(why) => Some(self.resynchronise(why)),
-                    };
+                    let page = Page::checked(Bytes::copy_from_slice(&self.held[..n_bytes]));
+                    self.held.drain(..n_bytes);
+                    return Some(Found::Page(page));
                 }
             }
         }

@@ -79,6 +79,15 @@ impl Page {
         Ok(page)
     }
 
+    /// Bytes that the framer has looked at already: one page, length and checksum right.
+    pub(super) fn checked(bytes: Bytes) -> Self {
+        debug_assert!(
+            Self::parse(bytes.clone()).is_ok(),
+            "the framer checks pages"
+        );
+        Self { bytes }
+    }
+
     /// Makes a page from lacing values and the bytes they describe.
     ///
     /// # Panics

@@ -1,0 +1,18 @@
+//! The time now, as HTTP writes it (RFC 9110 §5.6.7).
+
+/// Such as `Sun, 18 Sep 2011 16:00:00 GMT`.
+pub fn http_date() -> String {
+    let now = jiff::Timestamp::now();
+    jiff::fmt::rfc2822::DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&now)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_date_is_as_long_as_http_says_and_in_gmt() {
+        let date = super::http_date();
+        assert!(date.ends_with(" GMT") && date.len() == 29, "{date}");
+    }
+}
