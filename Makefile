@@ -37,8 +37,9 @@ demo: setup-demo
 		--directory target/demo --port $(PORT) $(if $(FILE),--file '$(FILE)')
 
 test: setup
-	cargo build --workspace
-	cargo test --workspace -- --test-threads=3
+	@# All targets: the programs get the same features as the tests and are built only once.
+	cargo build --workspace --all-targets
+	cargo test --workspace --no-fail-fast -- --test-threads=3
 
 check: setup-build
 	cargo fmt --all --check
