@@ -268,6 +268,8 @@ fn check_text(key: &str, text: &str) -> Result<(), ConfigError> {
 }
 
 fn password(given: Option<Secret>, file: Option<PathBuf>) -> Result<Secret, ConfigError> {
+    // An empty one is none: a variable that was set to nothing.
+    let given = given.filter(|password| !password.expose().is_empty());
     match (given, file) {
         (Some(_), Some(file)) => Err(ConfigError::new(format!(
             "both `password` and `password_file` ({}) are set; keep one",
