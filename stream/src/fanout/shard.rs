@@ -161,7 +161,10 @@ impl Shard {
     fn serve_prompt(&mut self, now: Instant) {
         self.batch.clear();
         let mut prompt = std::mem::take(&mut self.prompt);
-        prompt.retain(|ticket| self.serve(*ticket, now).is_some());
+        prompt.retain(|ticket| {
+            let gives_way = !self.uplink.has_room(now) && self.may_wait(*ticket);
+            gives_way || self.serve(*ticket, now).is_some()
+        });
         self.prompt = prompt;
     }
 

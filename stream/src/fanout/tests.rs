@@ -30,6 +30,10 @@ fn live() -> MountPath {
 }
 
 fn stage(keep: Keep) -> Stage {
+    stage_with_uplink(keep, 0)
+}
+
+fn stage_with_uplink(keep: Keep, bits_per_second: u64) -> Stage {
     let table = Arc::new(MountTable::new());
     let desk = Desk::new(Arc::clone(&table), keep);
     let epoch = "0".repeat(32).parse().unwrap();
@@ -46,7 +50,7 @@ fn stage(keep: Keep) -> Stage {
         )
         .unwrap();
     let shutdown = Shutdown::new();
-    let fanout = Fanout::start(1, Uplink::new(0, Instant::now()), &shutdown).unwrap();
+    let fanout = Fanout::start(1, Uplink::new(bits_per_second, Instant::now()), &shutdown).unwrap();
     Stage {
         table,
         publisher,
@@ -68,14 +72,18 @@ impl Stage {
     }
 
     async fn listen(&self, wish: Wish, last: u64, pace: Pace) -> TcpStream {
+        self.join(Class::Listener, wish, last, pace).await
+    }
+
+    async fn join(&self, class: Class, wish: Wish, last: u64, pace: Pace) -> TcpStream {
         let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let player = TcpStream::connect(door.local_addr().unwrap()).unwrap();
         player.set_read_timeout(Some(PATIENCE)).unwrap();
         let (socket, _) = door.accept().await.unwrap();
         let mount = self.mount();
         let (_, cursor, prefix) = mount.log().open(wish, Duration::from_secs(60)).unwrap();
-        let slot = self.slots.take(Class::Listener).unwrap();
-        let holds = (slot, mount.admit(Class::Listener));
+        let slot = self.slots.take(class).unwrap();
+        let holds = (slot, mount.admit(class));
         let (first, came) = (prefix, Instant::now());
         let joiner = Joiner {
             socket,
@@ -318,4 +326,29 @@ async fn shards_end_with_the_program() {
     let mut rest = Vec::new();
     player.read_to_end(&mut rest).unwrap();
     assert!(!rest.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn on_a_full_uplink_listeners_give_way_and_relays_do_not() {
+    let mut pages = opus(1, 0);
+    pages.extend((2..402).map(|n| page(1, n, &[n as u8; 5_000])));
+    let mut stage = stage_with_uplink(Keep::default(), 80_000);
+    stage.publish(&pages[..3]);
+    let mut relay = stage
+        .join(Class::Relay, Wish::Join, FOR_EVER, Pace::EachPage)
+        .await;
+    let mut listeners = Vec::new();
+    for pace in [Pace::Ticks(1), Pace::EachPage] {
+        listeners.push(stage.listen(Wish::Join, FOR_EVER, pace).await);
+    }
+    for portion in pages[3..].chunks(20) {
+        stage.publish(portion);
+        read(&mut relay, bytes(portion).len());
+    }
+    for mut listener in listeners {
+        listener.set_nonblocking(true).unwrap();
+        let mut got = vec![0; 4_000_000];
+        let n_bytes = listener.read(&mut got).unwrap_or(0);
+        assert!(n_bytes < 500_000, "{n_bytes} bytes of 2 MB in a moment");
+    }
 }
