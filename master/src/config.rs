@@ -99,7 +99,7 @@ impl Default for Config {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
             public_url: None,
             burst_seconds: 4.0,
-            pace_seconds: 0.8,
+            pace_seconds: 0.5,
             pace_seconds_min: 0.2,
             pace_seconds_max: 2.0,
             uplink_megabits: 0.0,

@@ -130,7 +130,8 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         End::Finished => refuse(&head, caller, StatusCode::OK, "received to the end").await,
         End::Refused(status, why) => refuse(&head, caller, status, &why).await,
         End::TakenOver => refuse(&head, caller, StatusCode::CONFLICT, &end.to_string()).await,
-        End::Stopping | End::Silent | End::Broken(_) => {}
+        End::Silent => refuse(&head, caller, StatusCode::REQUEST_TIMEOUT, &end.to_string()).await,
+        End::Stopping | End::Broken(_) => {}
     }
 }
 

@@ -19,6 +19,9 @@ use crate::upstream::Upstream;
 
 /// A mount on air from which nothing came for this long is fetched by a second connection.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
+/// A mount is taken off the air when for this long neither a page came nor the master answered a
+/// new connection: a source that sends a page every five seconds is slow, not gone.
+const OFF_AIR_AFTER: Duration = Duration::from_secs(4);
 /// News that wait to be worked on; then the connection waits.
 const NEWS_QUEUED_MAX: usize = 64;
 /// Connections at once for one mount.
@@ -46,6 +49,8 @@ pub(crate) struct Mirroring {
     backoff: Backoff,
     retry_at: Option<Instant>,
     heard: Instant,
+    /// When a connection was last answered.
+    answered: Instant,
     /// The last complaint, so that it is made once and not at every attempt.
     complaint: String,
 }
@@ -77,6 +82,7 @@ impl Mirroring {
             backoff: Backoff::new(),
             retry_at: Some(now),
             heard: now,
+            answered: now,
             complaint: String::new(),
         }
     }
@@ -114,19 +120,24 @@ impl Mirroring {
 
     /// When something is due though no news come.
     fn next_wake(&self) -> Instant {
-        let turns_silent = self.heard + SILENCE_MAX;
-        match self.retry_at {
-            // The mount has to be taken off the air meanwhile.
-            Some(at) if self.is_said_on_air() => at.min(turns_silent),
-            Some(at) => at,
-            None => self
-                .newest_pull()
-                .map_or(turns_silent, |newest| newest.max(self.heard) + SILENCE_MAX),
+        let due = self.retry_at.unwrap_or_else(|| self.silence_ends());
+        // The mount has to be taken off the air meanwhile.
+        if self.is_said_on_air() {
+            due.min(self.alive_at() + OFF_AIR_AFTER)
+        } else {
+            due
         }
     }
 
-    fn newest_pull(&self) -> Option<Instant> {
-        self.pulls.iter().map(|pull| pull.started).max()
+    /// When the silence has lasted too long: of the log, and of the newest connection.
+    fn silence_ends(&self) -> Instant {
+        let newest = self.pulls.iter().map(|pull| pull.started).max();
+        newest.map_or(self.heard, |newest| newest.max(self.heard)) + SILENCE_MAX
+    }
+
+    /// The last sign of life from the master.
+    fn alive_at(&self) -> Instant {
+        self.heard.max(self.answered)
     }
 
     fn is_said_on_air(&self) -> bool {
@@ -146,7 +157,7 @@ impl Mirroring {
             Some(_) => {}
             // The source is away: silence is as it should be.
             None if !self.wanted.borrow().is_on_air => self.heard = now,
-            None if self.next_wake() <= now => {
+            None if self.silence_ends() <= now => {
                 debug!(
                     "{} is silent, asking a second time",
                     self.wanted.borrow().path
@@ -191,7 +202,10 @@ impl Mirroring {
             return;
         };
         match news {
-            News::Start(beginning) => self.pulls[at].beginning = Some(beginning),
+            News::Start(beginning) => {
+                self.pulls[at].beginning = Some(beginning);
+                self.answered = Instant::now();
+            }
             News::Page { offset, page } => self.take_page(at, offset, &page),
             News::End(why) => self.end_pull(at, &why),
         }
@@ -297,7 +311,7 @@ impl Mirroring {
         let Some(mirror) = &self.mirror else { return };
         let now = Instant::now();
         let wanted = self.wanted.borrow();
-        let is_heard = now.duration_since(self.heard) < SILENCE_MAX;
+        let is_heard = now.duration_since(self.alive_at()) < OFF_AIR_AFTER;
         mirror.set_about(wanted.facts.clone(), wanted.is_on_air && is_heard, now);
     }
 }

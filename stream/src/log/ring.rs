@@ -41,6 +41,8 @@ pub struct Ring {
     links: Links,
     /// Offset of the first header page of the current link.
     link_start: u64,
+    /// Whether the headers of any link have been complete: before, there is nothing to hear.
+    has_begun: bool,
     /// The newest stamp of each logical stream that has not ended.
     open: Vec<Stamp>,
 }
@@ -81,6 +83,7 @@ impl Ring {
             head: offset,
             links: Links::new(),
             link_start: offset,
+            has_begun: false,
             open: Vec::new(),
         }
     }
@@ -90,7 +93,9 @@ impl Ring {
     /// # Errors
     /// When the page does not fit the headers so far.
     pub fn learn_header(&mut self, page: &Page) -> Result<(), Stray> {
-        self.links.take(page).map(|_| ())
+        self.links.take(page)?;
+        self.has_begun |= self.links.current().is_some();
+        Ok(())
     }
 
     /// Appends a page that arrived at `now` and drops what is too old.
@@ -99,6 +104,7 @@ impl Ring {
     /// When the page belongs to no link of the chain; nothing is appended then.
     pub fn append(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
         let role = self.links.take(page)?;
+        self.has_begun |= self.links.current().is_some();
         if matches!(role, Role::Start) {
             self.link_start = self.head;
             self.open.clear();
@@ -180,8 +186,12 @@ impl Ring {
     ///
     /// The burst is counted back from the newest page, so that one who joins while the source
     /// is away gets sound at once too. It never reaches back into an earlier link: many players
-    /// stumble where one link follows another. `None`: no link has begun.
+    /// stumble where one link follows another. `None`: the headers of the first link are not
+    /// complete yet.
     pub fn join(&self, burst: Duration) -> Option<Join> {
+        if !self.has_begun {
+            return None;
+        }
         let link = self.link();
         let newest = self.newest_arrival();
         let from = newest.and_then(|newest| newest.checked_sub(burst));

@@ -41,6 +41,8 @@ struct Logical {
     /// The stamp of its newest page as written, with the newest granule position known.
     newest: Stamp,
     has_ended: bool,
+    /// Sound of it has come: what is missing from now on was lost, not sent before our time.
+    has_sound: bool,
     has_hole: bool,
 }
 
@@ -74,7 +76,10 @@ impl Splice {
             self.counts.n_doubled += 1;
             return;
         }
-        self.counts.n_missing += u64::from(ahead);
+        if logical.has_sound {
+            self.counts.n_missing += u64::from(ahead);
+        }
+        logical.has_sound |= stamp.granule > 0;
         logical.has_hole |= ahead > 0;
         logical.source_sequence_next = stamp.sequence.wrapping_add(1);
         if logical.has_hole && stamp.is_continued {
@@ -145,6 +150,7 @@ impl Splice {
                 ..stamp
             },
             has_ended: false,
+            has_sound: false,
             has_hole: false,
         });
     }
