@@ -154,12 +154,8 @@ async fn one_who_gets_each_page_does_not_wait_for_the_clock() {
         stage.publish(std::slice::from_ref(page));
         assert_eq!(read(&mut player, page.len()), page.bytes().as_ref());
     }
-    // At one tick a page this would take 0.8 s; the clock only looks after him once a second.
-    assert!(
-        began.elapsed() < Duration::from_millis(600),
-        "{:?}",
-        began.elapsed()
-    );
+    // The clock only looks after him once a second: it would take 40 s.
+    assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -345,10 +341,17 @@ async fn on_a_full_uplink_listeners_give_way_and_relays_do_not() {
         stage.publish(portion);
         read(&mut relay, bytes(portion).len());
     }
+    // Without a limit both would have all of it by now, or as fast as they read.
     for mut listener in listeners {
-        listener.set_nonblocking(true).unwrap();
-        let mut got = vec![0; 4_000_000];
-        let n_bytes = listener.read(&mut got).unwrap_or(0);
-        assert!(n_bytes < 500_000, "{n_bytes} bytes of 2 MB in a moment");
+        listener
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .unwrap();
+        let mut buffer = vec![0; 100_000];
+        let mut n_bytes = 0;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(600) {
+            n_bytes += listener.read(&mut buffer).unwrap_or(0);
+        }
+        assert!(n_bytes < 300_000, "{n_bytes} bytes of 2 MB");
     }
 }
