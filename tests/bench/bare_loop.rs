@@ -24,6 +24,8 @@ const DOOR: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 4096;
 /// Listeners are spread over ticks of this length, as Plenum spreads them.
 const TICK: Duration = Duration::from_millis(20);
+/// Neighbours in the array are neighbours in the kernel's memory, so they are served in a row.
+const RUN: usize = 32;
 const ANSWER: &[u8] =
     b"HTTP/1.0 200 OK\r\nContent-Type: application/ogg\r\nCache-Control: no-store\r\n\r\n";
 
@@ -207,8 +209,11 @@ impl Server {
     }
 
     fn serve_every(&mut self, from: usize, step: usize) {
-        for at in (from..self.listeners.len()).step_by(step) {
-            self.serve(at);
+        let n_listeners = self.listeners.len();
+        for run in (from * RUN..n_listeners).step_by(step * RUN) {
+            for at in run..n_listeners.min(run + RUN) {
+                self.serve(at);
+            }
         }
     }
 
