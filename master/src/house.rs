@@ -1,6 +1,7 @@
 //! Which connection goes where: sources to ingest, listeners and relays to their mount, the
 //! rest to the pages.
 
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -91,6 +92,19 @@ impl Master {
 }
 
 impl House for Master {
+    fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
+        let mount = MountPath::parse(&head.path)
+            .ok()
+            .and_then(|path| self.table.find(&path));
+        match mount {
+            // Who shows a password may be a relay, or has to be told that it is wrong.
+            Some(mount) if head.header("authorization").is_none() => {
+                listener::seat(&self.service, head, socket, came, mount)
+            }
+            _ => Err(socket),
+        }
+    }
+
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         let path = MountPath::parse(&head.path);
         match (head.method.as_str(), path) {

@@ -30,14 +30,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Runs a master behind `listener` until `shutdown` is requested.
 ///
 /// # Errors
-/// When the system gives no thread to serve with.
+/// When the system gives no thread or no epoll to serve with.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let hold = config.hold();
     let master = Arc::new(Master::new(config, fanout, shutdown.clone()));
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
-    door::serve(listener, master, shutdown).await;
-    Ok(())
+    door::serve(listener, master, shutdown).await
 }
 
 /// Removes mounts whose source has been away for too long.

@@ -1,5 +1,6 @@
 //! Which connection goes where: listeners to their mount, the rest to the pages.
 
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use stream::http::head::Head;
 use stream::http::listener::{self, Overflow, Service};
 use stream::http::shown::Shown;
 use stream::http::{Caller, pages};
-use stream::mount::{Class, MountPath, MountTable, Slots};
+use stream::mount::{Class, Mount, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
 
 use crate::config::Config;
@@ -59,14 +60,23 @@ impl Relay {
             shutdown,
         }
     }
+
+    fn find(&self, head: &Head) -> Option<Arc<Mount>> {
+        let path = MountPath::parse(&head.path).ok()?;
+        self.table.find(&path)
+    }
 }
 
 impl House for Relay {
+    fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
+        match self.find(head) {
+            Some(mount) => listener::seat(&self.service, head, socket, came, mount),
+            None => Err(socket),
+        }
+    }
+
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
-        let mount = MountPath::parse(&head.path)
-            .ok()
-            .and_then(|path| self.table.find(&path));
-        match mount {
+        match self.find(&head) {
             Some(mount) => {
                 let (service, class) = (&self.service, Class::Listener);
                 listener::serve(service, &head, caller, mount, class).await;

@@ -26,7 +26,7 @@ use house::Relay;
 /// Runs a relay behind `listener` until `shutdown` is requested.
 ///
 /// # Errors
-/// When the system gives no thread to serve with.
+/// When the system gives no thread or no epoll to serve with.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let table = Arc::new(MountTable::new());
@@ -39,6 +39,5 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> s
         shutdown.spawn("report", reporter.run(shutdown.clone()));
     }
     let relay = Relay::new(&config, table, slots, fanout, shutdown.clone());
-    door::serve(listener, Arc::new(relay), shutdown).await;
-    Ok(())
+    door::serve(listener, Arc::new(relay), shutdown).await
 }

@@ -32,7 +32,7 @@ const FOLLOW_BURST: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Joiner {
     /// His connection; nothing of the answer has been written yet.
-    pub socket: tokio::net::TcpStream,
+    pub socket: std::net::TcpStream,
     /// What he listens to.
     pub mount: Arc<Mount>,
     /// Where he starts.
@@ -90,12 +90,10 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// # Errors
-    /// When the socket cannot be moved to another thread.
-    pub(super) fn new(joiner: Joiner) -> io::Result<Self> {
+    pub(super) fn new(joiner: Joiner) -> Self {
         super::socket::prepare(&joiner.socket);
-        let socket = TcpStream::from_std(joiner.socket.into_std()?);
-        Ok(Self {
+        let socket = TcpStream::from_std(joiner.socket);
+        Self {
             socket,
             pace: joiner.pace,
             mount: joiner.mount,
@@ -108,7 +106,7 @@ impl Seat {
             last_jump: None,
             came: Some(joiner.came),
             holds: joiner.holds,
-        })
+        }
     }
 
     pub(super) fn mount(&self) -> &Arc<Mount> {

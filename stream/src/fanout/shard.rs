@@ -227,9 +227,7 @@ impl Shard {
         if self.wheel.is_empty() {
             self.next_tick = now;
         }
-        let Ok(mut seat) = Seat::new(joiner) else {
-            return self.figures.closed(Closed::Gone);
-        };
+        let mut seat = Seat::new(joiner);
         let at = self.free.pop().unwrap_or_else(|| {
             self.seats.push((0, None));
             u32::try_from(self.seats.len() - 1).unwrap_or(u32::MAX)

@@ -1,9 +1,9 @@
 //! How a listener's socket is set up.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 
 /// Bytes that nobody acknowledges for this long mean that the listener is gone.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
@@ -15,9 +15,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// Sets a socket up for a stream that may last for days: no delay for small pages, and a
 /// listener who vanished without a word is noticed within seconds, not in the 15 minutes
 /// that TCP would take by itself.
-pub fn prepare(socket: &TcpStream) {
-    let _ = socket.set_nodelay(true);
+pub fn prepare<S: AsFd>(socket: &S) {
     let socket = SockRef::from(socket);
+    let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)

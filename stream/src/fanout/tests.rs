@@ -79,7 +79,7 @@ impl Stage {
         let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let player = TcpStream::connect(door.local_addr().unwrap()).unwrap();
         player.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (socket, _) = door.accept().await.unwrap();
+        let socket = door.accept().await.unwrap().0.into_std().unwrap();
         let mount = self.mount();
         let (_, cursor, prefix) = mount.log().open(wish, Duration::from_secs(60)).unwrap();
         let slot = self.slots.take(class).unwrap();

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::head::{BadHead, HEAD_BYTES_MAX, Head};
+use super::head::Head;
 
 /// An answer that ends the connection is written and read to its end within this time.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
@@ -28,42 +28,21 @@ pub struct Caller {
     pub came: Instant,
 }
 
-/// Why no head came.
-#[derive(Debug)]
-pub enum NoHead {
-    /// What came is not one.
-    Bad(BadHead),
-    /// The caller went before he had said anything useful.
-    Gone,
-}
-
 impl Caller {
-    /// A connection from which nothing has been read.
-    pub fn new(socket: TcpStream) -> Self {
-        Self {
-            socket,
-            read: BytesMut::new(),
-            came: Instant::now(),
-        }
-    }
-
-    /// Reads until the head is there. Not bounded in time: the door does that.
+    /// A connection that the door has met, from within the runtime.
     ///
     /// # Errors
-    /// When it is no head, or the caller goes.
-    pub async fn head(&mut self) -> Result<Head, NoHead> {
-        loop {
-            match Head::parse(&self.read) {
-                Ok(Some(head)) => return Ok(head),
-                Err(bad) => return Err(NoHead::Bad(bad)),
-                Ok(None) => {}
-            }
-            self.read.reserve(READ_BYTES.min(HEAD_BYTES_MAX));
-            match self.socket.read_buf(&mut self.read).await {
-                Ok(0) | Err(_) => return Err(NoHead::Gone),
-                Ok(_) => {}
-            }
-        }
+    /// When the runtime cannot take it.
+    pub(super) fn met(
+        socket: std::net::TcpStream,
+        read: BytesMut,
+        came: Instant,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            socket: TcpStream::from_std(socket)?,
+            read,
+            came,
+        })
     }
 
     /// What was read beyond the head.

@@ -1,23 +1,29 @@
-//! Where connections come in: reads the head of each, then hands the connection itself to the
-//! house. An error of one connection never ends the door.
+//! Where connections come in: one thread that takes them, reads the head of each, and hands the
+//! connection itself to the house. An error of one connection never ends the door.
+//!
+//! A crowd of listeners passes here without a task, a timer or a turn of the runtime for each;
+//! only who is more than a listener goes on as a task.
 
-use std::collections::VecDeque;
 use std::future::Future;
+use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use http::StatusCode;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::answer::Answer;
-use super::caller::{Caller, NoHead};
+use super::caller::Caller;
 use super::date::http_date;
-use super::head::{BadHead, Head, Version};
+use super::head::{BadHead, HEAD_BYTES_MAX, Head, Version};
+use super::porch::Porch;
 use crate::descriptors;
 use crate::shutdown::Shutdown;
 
@@ -30,9 +36,28 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 const HEADS_PENDING_MAX: usize = 4096;
 /// How long the door rests when the system has no socket left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections taken before those are looked at whose head is arriving.
+const ACCEPTED_AT_ONCE_MAX: usize = 256;
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 1024;
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
 
 /// Who lives behind the door.
 pub trait House: Send + Sync + 'static {
+    /// Takes a connection without waiting for anything, as most listeners can be taken. Runs on
+    /// the door's thread: nobody else comes in meanwhile.
+    ///
+    /// # Errors
+    /// Gives back a connection that needs more; it will be welcomed.
+    fn seat(
+        &self,
+        head: &Head,
+        socket: std::net::TcpStream,
+        came: Instant,
+    ) -> Result<(), std::net::TcpStream>;
+
     /// Takes a connection whose head has been read, and keeps it as long as it likes.
     fn welcome(self: Arc<Self>, head: Head, caller: Caller) -> impl Future<Output = ()> + Send;
 }
@@ -41,100 +66,269 @@ pub trait House: Send + Sync + 'static {
 ///
 /// # Errors
 /// When the address is taken or not ours; the text names it.
-pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
     let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
+        tokio::net::TcpSocket::new_v4()
     } else {
-        TcpSocket::new_v6()
+        tokio::net::TcpSocket::new_v6()
     }?;
     socket.set_reuseaddr(true)?;
     socket
         .bind(address)
         .and_then(|()| socket.listen(BACKLOG))
         .map_err(|error| {
-            std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })
 }
 
 /// Takes connections until the program is told to stop.
-pub async fn serve<H: House>(listener: TcpListener, house: Arc<H>, shutdown: Shutdown) {
-    let n_descriptors = descriptors::raise();
-    let mut pending = Pending::default();
-    while let Some(socket) = shutdown.unless_requested(accept(&listener)).await {
-        let is_last = descriptors::is_among_last(socket.as_raw_fd(), n_descriptors);
-        let evicted = pending.enter();
-        let (house, connection) = (Arc::clone(&house), shutdown.clone());
-        shutdown.spawn("connection", async move {
-            let met = tokio::select! {
-                met = meet(socket, is_last) => met,
-                _ = evicted => None,
-                () = connection.requested() => None,
-            };
-            if let Some((head, caller)) = met {
-                house.welcome(head, caller).await;
-            }
-        });
-    }
-}
-
-/// Connections whose head has not come yet, oldest first.
-#[derive(Default)]
-struct Pending(VecDeque<oneshot::Sender<()>>);
-
-impl Pending {
-    /// One more. The result fires when it has to make room for another.
-    fn enter(&mut self) -> oneshot::Receiver<()> {
-        if self.0.len() >= HEADS_PENDING_MAX {
-            self.0.retain(|waiting| !waiting.is_closed());
-        }
-        if self.0.len() >= HEADS_PENDING_MAX
-            && let Some(oldest) = self.0.pop_front()
-        {
-            let _ = oldest.send(());
-        }
-        let (waiting, evicted) = oneshot::channel();
-        self.0.push_back(waiting);
-        evicted
-    }
-}
-
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) => return socket,
-            Err(error) => {
-                warn!("cannot take a connection: {error}");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Reads the head, or says why there is none.
-async fn meet(socket: TcpStream, is_last: bool) -> Option<(Head, Caller)> {
-    let _ = socket.set_nodelay(true);
-    let mut caller = Caller::new(socket);
-    let (status, why) = match timeout(HEAD_TIME_MAX, caller.head()).await {
-        Ok(Ok(_)) if is_last => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "this server has no connection left to give; try again in a few seconds".to_owned(),
-        ),
-        Ok(Ok(head)) => return Some((head, caller)),
-        Ok(Err(NoHead::Gone)) => return None,
-        Ok(Err(NoHead::Bad(bad))) => (status_of(bad), bad.to_string()),
-        Err(_) if caller.read.is_empty() => return None,
-        Err(_) => (
-            StatusCode::REQUEST_TIMEOUT,
-            format!(
-                "the request head did not come within {} s",
-                HEAD_TIME_MAX.as_secs()
-            ),
-        ),
+///
+/// # Errors
+/// When the system gives no epoll or no thread.
+pub async fn serve<H: House>(
+    listener: tokio::net::TcpListener,
+    house: Arc<H>,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    let mut listener = TcpListener::from_std(listener.into_std()?);
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), WAKER)?;
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    let door = Door {
+        poll,
+        listener,
+        porch: Porch::new(HEADS_PENDING_MAX),
+        buffer: vec![0; HEAD_BYTES_MAX],
+        house,
+        shutdown: shutdown.clone(),
+        n_descriptors: descriptors::raise(),
     };
-    debug!("turned a connection away: {why}");
-    let answer = Answer::new(Version::Http11, status, &http_date()).sentence(&why);
-    caller.answer(&answer).await;
-    None
+    let runtime = tokio::runtime::Handle::current();
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("door".to_owned())
+        .spawn(move || {
+            let _inside = runtime.enter();
+            door.run();
+            let _ = ended.send(());
+        })?;
+    shutdown.requested().await;
+    waker.wake()?;
+    let _ = end.await;
+    Ok(())
+}
+
+struct Door<H> {
+    poll: Poll,
+    listener: TcpListener,
+    porch: Porch<Waiting>,
+    buffer: Vec<u8>,
+    house: Arc<H>,
+    shutdown: Shutdown,
+    n_descriptors: u64,
+}
+
+/// A connection whose head has not come yet.
+struct Waiting {
+    socket: TcpStream,
+    read: BytesMut,
+    came: Instant,
+}
+
+impl<H: House> Door<H> {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut accept_at = None;
+        while !self.shutdown.is_requested() {
+            let patience = self.patience(accept_at, Instant::now());
+            if let Err(error) = self.poll.poll(&mut events, patience)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                error!("the door cannot wait for connections: {error}");
+                return;
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => accept_at = Some(Instant::now()),
+                    WAKER => {}
+                    Token(_) => self.take_event(event),
+                }
+            }
+            let now = Instant::now();
+            if accept_at.is_some_and(|at| at <= now) {
+                accept_at = self.accept(now);
+            }
+            self.turn_out_the_slow(now);
+        }
+    }
+
+    fn patience(&mut self, accept_at: Option<Instant>, now: Instant) -> Option<Duration> {
+        let head_until = self.porch.oldest().map(|(_, w)| w.came + HEAD_TIME_MAX);
+        let next = [accept_at, head_until].into_iter().flatten().min();
+        next.map(|next| next.saturating_duration_since(now))
+    }
+
+    /// Takes those who knock. Gives the time to look again, if there may be more of them.
+    fn accept(&mut self, now: Instant) -> Option<Instant> {
+        for _ in 0..ACCEPTED_AT_ONCE_MAX {
+            match self.listener.accept() {
+                Ok((socket, _)) => self.meet(socket, now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    warn!("cannot take a connection: {error}");
+                    return Some(now + ACCEPT_PAUSE);
+                }
+            }
+        }
+        Some(now)
+    }
+
+    /// Most requests are there as soon as the connection is.
+    fn meet(&mut self, socket: TcpStream, now: Instant) {
+        let _ = socket.set_nodelay(true);
+        let mut waiting = Waiting {
+            socket,
+            read: BytesMut::new(),
+            came: now,
+        };
+        match waiting.listen(&mut self.buffer) {
+            Heard::Nothing => self.let_wait(waiting),
+            Heard::End => {}
+            Heard::Head(head) => self.lead_in(waiting, head),
+            Heard::Bad(bad) => self.refuse(waiting, status_of(bad), &bad.to_string()),
+        }
+    }
+
+    fn let_wait(&mut self, waiting: Waiting) {
+        if self.porch.is_full()
+            && let Some((oldest, _)) = self.porch.oldest()
+        {
+            self.porch.leave(oldest);
+        }
+        let at = self.porch.enter(waiting);
+        let Some(waiting) = self.porch.get_mut(at) else {
+            return;
+        };
+        let registry = self.poll.registry();
+        let registered = registry.register(&mut waiting.socket, Token(at), Interest::READABLE);
+        if registered.is_err() {
+            self.porch.leave(at);
+        }
+    }
+
+    fn take_event(&mut self, event: &Event) {
+        let at = event.token().0;
+        let Some(waiting) = self.porch.get_mut(at) else {
+            return;
+        };
+        let heard = waiting.listen(&mut self.buffer);
+        if matches!(heard, Heard::Nothing) {
+            return;
+        }
+        let Some(waiting) = self.release(at) else {
+            return;
+        };
+        match heard {
+            Heard::Nothing | Heard::End => {}
+            Heard::Head(head) => self.lead_in(waiting, head),
+            Heard::Bad(bad) => self.refuse(waiting, status_of(bad), &bad.to_string()),
+        }
+    }
+
+    /// Takes one out of the porch.
+    fn release(&mut self, at: usize) -> Option<Waiting> {
+        let mut waiting = self.porch.leave(at)?;
+        let _ = self.poll.registry().deregister(&mut waiting.socket);
+        Some(waiting)
+    }
+
+    fn lead_in(&self, waiting: Waiting, head: Head) {
+        let is_last = descriptors::is_among_last(waiting.socket.as_raw_fd(), self.n_descriptors);
+        if is_last {
+            let why = "this server has no connection left to give; try again in a few seconds";
+            return self.refuse(waiting, StatusCode::SERVICE_UNAVAILABLE, why);
+        }
+        let Waiting { socket, read, came } = waiting;
+        let socket = std::net::TcpStream::from(OwnedFd::from(socket));
+        if let Err(socket) = self.house.seat(&head, socket, came)
+            && let Ok(caller) = Caller::met(socket, read, came)
+        {
+            let house = Arc::clone(&self.house);
+            self.shutdown.spawn(
+                "connection",
+                async move { house.welcome(head, caller).await },
+            );
+        }
+    }
+
+    fn turn_out_the_slow(&mut self, now: Instant) {
+        while let Some((at, oldest)) = self.porch.oldest()
+            && oldest.came + HEAD_TIME_MAX <= now
+        {
+            let Some(waiting) = self.release(at) else {
+                return;
+            };
+            if !waiting.read.is_empty() {
+                let seconds = HEAD_TIME_MAX.as_secs();
+                let why = format!("the request head did not come within {seconds} s");
+                self.refuse(waiting, StatusCode::REQUEST_TIMEOUT, &why);
+            }
+        }
+    }
+
+    fn refuse(&self, waiting: Waiting, status: StatusCode, why: &str) {
+        debug!("turned a connection away: {why}");
+        let Waiting { socket, read, came } = waiting;
+        let socket = std::net::TcpStream::from(OwnedFd::from(socket));
+        if let Ok(caller) = Caller::met(socket, read, came) {
+            let answer = Answer::new(Version::Http11, status, &http_date()).sentence(why);
+            self.shutdown
+                .spawn("refusal", async move { caller.answer(&answer).await });
+        }
+    }
+}
+
+/// What has come from a connection.
+enum Heard {
+    /// Not a whole head yet.
+    Nothing,
+    /// The caller went before he had said anything useful.
+    End,
+    Head(Head),
+    /// What came is no head.
+    Bad(BadHead),
+}
+
+impl Waiting {
+    /// Reads what has come.
+    fn listen(&mut self, buffer: &mut [u8]) -> Heard {
+        loop {
+            match self.socket.read(buffer) {
+                Ok(0) => return Heard::End,
+                Ok(n_bytes) => self.read.extend_from_slice(&buffer[..n_bytes]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::Nothing,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return Heard::End,
+            }
+            match Head::parse(&self.read) {
+                Ok(Some(head)) => return Heard::Head(head),
+                Ok(None) => {}
+                Err(bad) => return Heard::Bad(bad),
+            }
+        }
+    }
+}
+
+/// The caller went while he was being taken: nothing is wrong with the door.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
 }
 
 fn status_of(bad: BadHead) -> StatusCode {

@@ -1,9 +1,10 @@
 //! One listener's GET: what he asked for, what he is told, and where he starts.
 
+use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 
 use super::answer::Answer;
@@ -14,7 +15,7 @@ use super::serving::Serving;
 use crate::fanout::{Fanout, Joiner, Pace};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Log};
-use crate::mount::{Class, Facts, Mount, Slots};
+use crate::mount::{Audience, Class, Facts, Mount, Slot, Slots};
 
 /// How listeners are served.
 #[derive(Clone, Debug)]
@@ -61,105 +62,127 @@ pub async fn serve(
     mount: Arc<Mount>,
     class: Class,
 ) {
+    let place = match place(service, head, mount, class) {
+        Ok(place) => place,
+        Err(answer) => return caller.answer(&answer).await,
+    };
+    let came = caller.came;
+    let Ok(socket) = caller.socket.into_std() else {
+        return;
+    };
+    if let Err(socket) = place.seat(service, socket, came)
+        && let Ok(caller) = Caller::met(socket, BytesMut::new(), came)
+    {
+        caller.answer(&no_slot(service, head)).await;
+    }
+}
+
+/// Hands a listener to the fan-out, without waiting for anything.
+///
+/// # Errors
+/// Gives back a connection that is to be answered otherwise: [`serve`] knows how.
+pub fn seat(
+    service: &Service,
+    head: &Head,
+    socket: TcpStream,
+    came: Instant,
+    mount: Arc<Mount>,
+) -> Result<(), TcpStream> {
+    if head.method != "GET" {
+        return Err(socket);
+    }
+    match place(service, head, mount, Class::Listener) {
+        Ok(place) => place.seat(service, socket, came),
+        Err(_) => Err(socket),
+    }
+}
+
+/// Somebody who is going to be served, but for his connection.
+struct Place {
+    mount: Arc<Mount>,
+    cursor: Cursor,
+    first: Bytes,
+    last: u64,
+    pace: Pace,
+    holds: (Slot, Audience),
+}
+
+impl Place {
+    /// # Errors
+    /// Gives the connection back when too many wait to be served.
+    fn seat(self, service: &Service, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
+        let joiner = Joiner {
+            socket,
+            mount: self.mount,
+            cursor: self.cursor,
+            first: self.first,
+            last: self.last,
+            pace: self.pace,
+            came,
+            holds: self.holds,
+        };
+        service.fanout.take(joiner).map_err(|joiner| joiner.socket)
+    }
+}
+
+/// What a request for a mount comes to: a place, or an answer that ends it.
+fn place(
+    service: &Service,
+    head: &Head,
+    mount: Arc<Mount>,
+    class: Class,
+) -> Result<Place, Vec<u8>> {
     let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
     match head.method.as_str() {
-        "OPTIONS" => {
-            return caller
-                .answer(&preflight(plain(StatusCode::NO_CONTENT)))
-                .await;
-        }
+        "OPTIONS" => return Err(preflight(plain(StatusCode::NO_CONTENT))),
         "GET" | "HEAD" => {}
         method => {
-            let answer = plain(StatusCode::METHOD_NOT_ALLOWED)
+            return Err(plain(StatusCode::METHOD_NOT_ALLOWED)
                 .header("Allow", "GET, HEAD, OPTIONS")
-                .sentence(&format!("{method:.20} does not work on a stream; use GET"));
-            return caller.answer(&answer).await;
+                .sentence(&format!("{method:.20} does not work on a stream; use GET")));
         }
     }
     let wish = Wish::parse(head.header("range"), head.header("if-range"));
-    let (burst, pace) = match class {
-        Class::Listener => {
-            let wish = head.query_value("pace").and_then(|text| text.parse().ok());
-            let serving = &service.serving;
-            (
-                serving.burst(mount.path()),
-                serving.pace(mount.path(), wish),
-            )
-        }
-        Class::Relay => (service.relay_burst, Pace::EachPage),
-    };
+    let (burst, pace) = terms(service, head, &mount, class);
     let Some((decision, cursor, prefix)) = mount.log().open(wish, burst) else {
-        let answer = plain(StatusCode::NOT_FOUND).sentence("this mount has not begun yet");
-        return caller.answer(&answer).await;
+        return Err(plain(StatusCode::NOT_FOUND).sentence("this mount has not begun yet"));
     };
     if let Decision::Ahead { head: next } = decision {
-        let answer = plain(StatusCode::RANGE_NOT_SATISFIABLE)
+        return Err(plain(StatusCode::RANGE_NOT_SATISFIABLE)
             .header("Content-Range", &format!("bytes */{next}"))
-            .sentence("these bytes have not come yet");
-        return caller.answer(&answer).await;
+            .sentence("these bytes have not come yet"));
     }
-    let facts = mount.facts();
+    let mut first = begin(head, decision, &cursor, &prefix, &mount.facts()).endless();
     if head.method == "HEAD" {
-        let answer = begin(head, decision, &cursor, &prefix, &facts).endless();
-        return caller.answer(&answer).await;
+        return Err(first);
     }
-    let ticket = Ticket {
-        head,
-        class,
-        pace,
-        decision,
-        cursor,
-        prefix,
-    };
-    seat(service, ticket, caller, mount).await;
-}
-
-/// Somebody who may be served, if there is a slot.
-struct Ticket<'a> {
-    head: &'a Head,
-    class: Class,
-    pace: Pace,
-    decision: Decision,
-    cursor: Cursor,
-    prefix: Bytes,
-}
-
-/// Hands a listener's connection to the fan-out.
-async fn seat(service: &Service, ticket: Ticket<'_>, caller: Caller, mount: Arc<Mount>) {
-    let Ticket {
-        head,
-        class,
-        pace,
-        decision,
-        cursor,
-        prefix,
-    } = ticket;
-    let facts = mount.facts();
     let Some(slot) = service.slots.take(class) else {
-        return caller.answer(&no_slot(service, head)).await;
+        return Err(no_slot(service, head));
     };
-    let mut first = begin(head, decision, &cursor, &prefix, &facts).endless();
     first.extend_from_slice(&prefix);
     let last = match decision {
         Decision::Exact { last, .. } => last,
         _ => FOR_EVER,
     };
-    let audience = mount.admit(class);
-    let (socket, holds) = (caller.socket, (slot, audience));
-    let (first, came) = (first.into(), caller.came);
-    let joiner = Joiner {
-        socket,
+    Ok(Place {
+        holds: (slot, mount.admit(class)),
         mount,
         cursor,
-        first,
+        first: first.into(),
         last,
         pace,
-        came,
-        holds,
-    };
-    if let Err(joiner) = service.fanout.take(joiner) {
-        let caller = Caller::new(joiner.socket);
-        caller.answer(&no_slot(service, head)).await;
+    })
+}
+
+/// How much he gets at once, and how often he is served.
+fn terms(service: &Service, head: &Head, mount: &Mount, class: Class) -> (Duration, Pace) {
+    match class {
+        Class::Listener => {
+            let wish = head.query_value("pace").and_then(|text| text.parse().ok());
+            let (serving, path) = (&service.serving, mount.path());
+            (serving.burst(path), serving.pace(path, wish))
+        }
+        Class::Relay => (service.relay_burst, Pace::EachPage),
     }
 }
 
