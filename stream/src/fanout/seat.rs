@@ -1,13 +1,14 @@
 //! One listener in a shard: a socket and a place in the log. Costs no memory of its own but
 //! this entry; what goes out are references into the log.
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use mio::net::TcpStream;
+use socket2::SockRef;
 
 use super::figures::{Closed, Figures};
 use super::pace::Pace;
@@ -277,7 +278,7 @@ impl Seat {
             n_slices += 1;
         }
         let from = usize::from(self.first.is_empty());
-        let n_written = (&self.socket).write_vectored(&slices[from..n_slices])?;
+        let n_written = send(&self.socket, &slices[from..n_slices])?;
         if n_written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -307,6 +308,11 @@ impl Seat {
             n_bytes -= n_of_piece;
         }
     }
+}
+
+/// `sendmsg`: `writev` would first visit the socket's file, which nothing else here needs.
+fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    SockRef::from(socket).send_vectored(slices)
 }
 
 impl Batch {
