@@ -2,10 +2,13 @@
 
 FILE ?=
 PORT ?= 8000
-MINUTES ?= 30
+MINUTES ?=
 FULL ?=
 DOCS ?=
 PREFIX ?= /usr/local
+
+SOAK_MINUTES = $(or $(MINUTES),30)
+CHURN_MINUTES = $(or $(MINUTES),60)
 
 PROGRAMS = plenum-source plenum-master plenum-relay plenum-balancer
 
@@ -15,7 +18,7 @@ DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
 BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 jq mpv oggz-tools vorbis-tools
 
-.PHONY: help demo test check release soak bench swarm install setup setup-build setup-demo \
+.PHONY: help demo test check release soak bench churn swarm install setup setup-build setup-demo \
 	setup-bench rust
 
 help:
@@ -24,9 +27,10 @@ help:
 	@echo 'make test              builds and runs all tests'
 	@echo 'make check             format and lints'
 	@echo 'make release           the four programs in target/release/'
-	@echo 'make soak              $(MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
+	@echo 'make soak              $(SOAK_MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
 	@echo 'make bench             Plenum, icecast2, nginx and a bare loop side by side: a quarter of an hour'
 	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
+	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
 	@echo 'make swarm             the load tool: target/release/plenum-swarm'
 	@echo 'make install           the four programs into $(PREFIX)/bin; PREFIX=... elsewhere'
 	@echo 'make setup             Debian packages for all of this, where missing'
@@ -50,12 +54,17 @@ release: setup-build
 
 soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
-	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(MINUTES)
+	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(SOAK_MINUTES)
 
 bench: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-swarm --bin plenum-bare-loop
 	@cargo run --release --quiet --package tests --bin plenum-bench -- \
 		$(if $(FULL),--full) $(if $(DOCS),--docs)
+
+churn: setup-bench
+	@cargo build --release --bin plenum-master --bin plenum-swarm
+	@cargo run --release --quiet --package tests --bin plenum-bench -- \
+		--scenarios churn --minutes $(CHURN_MINUTES) $(if $(DOCS),--docs)
 
 swarm: setup-build
 	cargo build --release --bin plenum-swarm

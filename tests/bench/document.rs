@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::memory::Trend;
 use crate::records::{Records, Scenario};
 use crate::subjects::Subject;
 use crate::table::{ratio, tables};
@@ -19,6 +20,9 @@ The swarm sleeps 5 ms between two looks, so that servers are not charged for wak
 Fifty listeners are checked page by page: checksum, sequence, and, among each other, bytes and offsets.
 *Wrong pages* counts what failed there; *stalls* is how often a player that starts with one second of sound would have fallen silent; *lag* is how long after the first listener who got it a page came.
 
+While listeners go and come, the server's memory (`VmRSS`) is looked at every 10 s; the slope is that of the line that fits the second half best (least squares).
+Memory is called flat if this slope, over the whole time, adds no more than 2 % of the memory or 1 MiB, whichever is more.
+
 Numbers are the median of the rounds, with the least and the most in parentheses; *heard* is the fewest of all rounds.
 ";
 
@@ -27,11 +31,11 @@ pub(crate) fn document(all: &[Records], has_plot: bool) -> String {
     let mut text = String::from(
         "# Benchmarks\n\nWhat a listener costs, and how long a crowd waits: Plenum, icecast2, nginx \
          and a bare loop side by side.\n`make bench` makes the tables on your machine, \
-         `make bench FULL=1` those of this page.\n\n",
+         `make bench FULL=1` and `make churn` those of this page.\n\n",
     );
     if has_plot {
         text.push_str(
-            "![Bars: processor time per listener, waiting time in a crowd](benchmarks.svg)\n\n",
+            "![Processor time per listener, waiting time in a crowd, memory over time](benchmarks.svg)\n\n",
         );
     }
     text.push_str("## What the numbers say\n\n");
@@ -65,7 +69,7 @@ pub(crate) fn document(all: &[Records], has_plot: bool) -> String {
 }
 
 /// What a scenario shows, in sentences.
-fn says(records: &Records) -> Vec<String> {
+pub(crate) fn says(records: &Records) -> Vec<String> {
     let mut sentences = Vec::new();
     let n = records.n_listeners;
     for (kbits, group) in records.groups() {
@@ -98,6 +102,10 @@ fn says(records: &Records) -> Vec<String> {
                         slowest.fold(0.0, f64::max),
                         outcomes.first().map_or(0, |o| o.n_asked),
                     ));
+                }
+                Scenario::Churn => {
+                    let trends = outcomes.iter().filter_map(|o| Trend::of(o));
+                    sentences.extend(trends.map(|trend| trend.sentence(name, n)));
                 }
                 Scenario::Idle => {
                     let servers = outcomes.iter().filter_map(|o| o.hold.server.as_ref());

@@ -1,7 +1,9 @@
 //! plenum-bench: Plenum, its peers and a bare loop side by side, on one machine.
 
+mod curve;
 mod document;
 mod machine;
+mod memory;
 #[path = "../swarm/outcome.rs"]
 mod outcome;
 mod plan;
@@ -42,11 +44,13 @@ const LOAD_CORE: usize = 1;
         plenum-bench                     steady and crowd, quickly (a quarter of an hour)\n  \
         plenum-bench --full --docs       all of docs/benchmarks.md (about an hour)\n  \
         plenum-bench --scenarios idle --subjects plenum-1s,icecast2\n  \
+        plenum-bench --scenarios churn --minutes 60\n                                   \
+        2,000 listeners, 100 a second go and others come: is memory flat?\n  \
         plenum-bench --from-files --docs writes the documents from the last results\n\n\
         Let the machine do nothing else meanwhile. Results: a table, target/bench/*.json"
 )]
 struct Arguments {
-    /// What is done to the servers [default: steady,crowd; with --full all]
+    /// What is done to the servers [default: steady,crowd; with --full held,idle too]
     #[arg(long, value_delimiter = ',', value_enum)]
     scenarios: Vec<Scenario>,
     /// Only these servers
@@ -67,6 +71,10 @@ struct Arguments {
     /// Another length of measurements
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: Option<u64>,
+    /// The same in minutes
+    #[arg(long, value_name = "N", conflicts_with = "seconds",
+          value_parser = clap::value_parser!(u64).range(1..=24 * 60))]
+    minutes: Option<u64>,
     /// Runs nothing: takes the results of the last time
     #[arg(long)]
     from_files: bool,
@@ -95,6 +103,9 @@ fn bench(arguments: &Arguments) -> Result<()> {
     let all = read_all(&folder)?;
     for records in all.iter().filter(|r| scenarios.contains(&r.scenario)) {
         say(&table::tables(records));
+        for sentence in document::says(records) {
+            say(&sentence);
+        }
     }
     if arguments.docs {
         write_documents(&all)?;
@@ -118,7 +129,7 @@ fn run_all(arguments: &Arguments, folder: &Path) -> Result<Vec<Scenario>> {
     for scenario in scenarios {
         let mut plan = Plan::of(*scenario, effort);
         adjust(&mut plan, arguments);
-        say(&format!("{}:", scenario.name()));
+        say(&begin(&plan));
         let records = Records {
             scenario: *scenario,
             n_listeners: plan.n_listeners,
@@ -132,6 +143,20 @@ fn run_all(arguments: &Arguments, folder: &Path) -> Result<Vec<Scenario>> {
     Ok(scenarios.to_vec())
 }
 
+/// What a person may expect of a scenario's start: the long ones show nothing for long.
+fn begin(plan: &Plan) -> String {
+    let seconds = plan.seconds.as_secs();
+    let length = match seconds {
+        ..=600 => format!("{seconds} s"),
+        _ => format!("{} minutes", seconds / 60),
+    };
+    format!(
+        "{}: {} listeners, {length} for each server and round",
+        plan.scenario.name(),
+        plan.n_listeners
+    )
+}
+
 fn adjust(plan: &mut Plan, arguments: &Arguments) {
     if !arguments.subjects.is_empty() {
         plan.subjects.clone_from(&arguments.subjects);
@@ -143,7 +168,9 @@ fn adjust(plan: &mut Plan, arguments: &Arguments) {
         plan.n_listeners = arguments.listeners.unwrap_or(plan.n_listeners);
     }
     plan.n_rounds = arguments.rounds.unwrap_or(plan.n_rounds);
-    plan.seconds = arguments.seconds.map_or(plan.seconds, Duration::from_secs);
+    let minutes = arguments.minutes.map(|minutes| minutes * 60);
+    let seconds = arguments.seconds.or(minutes);
+    plan.seconds = seconds.map_or(plan.seconds, Duration::from_secs);
 }
 
 /// Gives this process and its swarm one core, and says which one is for the servers. All may

@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) n_before: usize,
     /// Joins a second; 0 is all at once.
     pub(crate) rate: u32,
+    /// Those who go, and those who come in their place, a second.
+    pub(crate) churn: u32,
     pub(crate) settle: Duration,
     pub(crate) seconds: Duration,
     pub(crate) patience: Duration,
@@ -52,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_QUICK: Duration = Duration::from_secs(10);
 
 impl Effort {
-    /// The scenarios that are run if none is asked for.
+    /// The scenarios that are run if none is asked for. Churn takes an hour of its own.
     pub(crate) fn scenarios(self) -> &'static [Scenario] {
         match self {
             Self::Quick => &[Scenario::Steady, Scenario::Crowd],
@@ -78,6 +80,7 @@ impl Plan {
             n_listeners: 0,
             n_before: 0,
             rate: 1000,
+            churn: 0,
             settle: Duration::from_secs(if is_full { 5 } else { 3 }),
             seconds: Duration::from_secs(if is_full { 15 } else { 8 }),
             patience,
@@ -106,6 +109,15 @@ impl Plan {
             },
             Scenario::Idle => Self {
                 seconds: Duration::from_secs(30),
+                ..common
+            },
+            Scenario::Churn => Self {
+                subjects: vec![Subject::Plenum1s],
+                n_listeners: 2_000,
+                rate: 500,
+                churn: 100,
+                seconds: Duration::from_secs(3600),
+                n_rounds: 1,
                 ..common
             },
         }

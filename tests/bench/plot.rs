@@ -1,15 +1,16 @@
-//! Results as bars in an SVG file that reads well on light and dark pages. Pure.
+//! Results as bars and curves in an SVG file that reads well on light and dark pages. Pure.
 
 use std::fmt::Write as _;
 
+use crate::curve;
 use crate::outcome::Outcome;
 use crate::records::{Middle, Records, Scenario, cost};
 
-const WIDTH: f64 = 760.0;
+pub(crate) const WIDTH: f64 = 760.0;
 /// Where bars begin; names stand before.
-const LEFT: f64 = 190.0;
+pub(crate) const LEFT: f64 = 190.0;
 /// Room for the number behind the longest bar.
-const RIGHT: f64 = 150.0;
+pub(crate) const RIGHT: f64 = 150.0;
 const BAR: f64 = 18.0;
 const STEP: f64 = 26.0;
 const HEAD: f64 = 44.0;
@@ -24,10 +25,11 @@ struct Panel {
 /// All scenarios that can be drawn, below each other. `None`: there is nothing to draw.
 pub(crate) fn plot(all: &[Records]) -> Option<String> {
     let panels: Vec<_> = all.iter().flat_map(panels).collect();
-    if panels.is_empty() {
+    let curves: Vec<_> = all.iter().flat_map(curve::curves).collect();
+    if panels.is_empty() && curves.is_empty() {
         return None;
     }
-    let height: f64 = panels
+    let bars_height: f64 = panels
         .iter()
         .map(|panel| HEAD + STEP * panel.bars.len() as f64)
         .sum();
@@ -35,13 +37,17 @@ pub(crate) fn plot(all: &[Records]) -> Option<String> {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {:.0}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n<style>text {{ fill: #222 }} \
          .ours {{ fill: #2a7f62 }} .others {{ fill: #9aa5b1 }} .range {{ stroke: #222 }}\n\
+         .curve {{ stroke: #2a7f62; fill: none; stroke-width: 1.5 }}\n\
          @media (prefers-color-scheme: dark) {{ text {{ fill: #ddd }} \
          .range {{ stroke: #ddd }} }}</style>\n",
-        height + 12.0
+        bars_height + curve::HEIGHT * curves.len() as f64 + 12.0
     );
     let mut top = 0.0;
     for panel in &panels {
         top = draw(&mut svg, panel, top);
+    }
+    for curve in &curves {
+        top = curve.draw(&mut svg, top);
     }
     svg.push_str("</svg>\n");
     Some(svg)
@@ -55,7 +61,7 @@ fn panels(records: &Records) -> Vec<Panel> {
         Scenario::Crowd => ("all at once: ms to the first page with sound, p99", |all| {
             Middle::of(all.iter().map(|outcome| outcome.first_audio.p99_ms))
         }),
-        Scenario::Idle => return Vec::new(),
+        Scenario::Idle | Scenario::Churn => return Vec::new(),
     };
     let groups = records.groups().into_iter();
     let panels = groups.map(|(kbits, group)| Panel {

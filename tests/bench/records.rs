@@ -22,6 +22,8 @@ pub(crate) enum Scenario {
     Held,
     /// Nobody listens: what does the server do all day?
     Idle,
+    /// Listeners go and others come, for a long time: does the server keep its size?
+    Churn,
 }
 
 /// One run of one server.
@@ -74,6 +76,7 @@ impl Scenario {
             Self::Crowd => "crowd",
             Self::Held => "held",
             Self::Idle => "idle",
+            Self::Churn => "churn",
         }
     }
 }

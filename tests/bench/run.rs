@@ -86,6 +86,7 @@ fn swarm(plan: &Plan, url: &str, server: u32, json: &PathBuf) -> Result<Outcome>
         ("--listeners", plan.n_listeners.to_string()),
         ("--before", plan.n_before.to_string()),
         ("--rate", plan.rate.to_string()),
+        ("--churn", plan.churn.to_string()),
         ("--settle", plan.settle.as_secs().to_string()),
         ("--seconds", plan.seconds.as_secs().to_string()),
         ("--patience", plan.patience.as_secs().to_string()),
@@ -93,7 +94,10 @@ fn swarm(plan: &Plan, url: &str, server: u32, json: &PathBuf) -> Result<Outcome>
     ] {
         command.args([name, &value]);
     }
-    let joining = plan.n_listeners / usize::try_from(plan.rate.max(1000))?;
+    let joining = match usize::try_from(plan.rate)? {
+        0 => 0,
+        rate => plan.n_listeners / rate,
+    };
     let deadline = plan.seconds + plan.settle * 2 + plan.patience * 2 + SWARM_SLACK;
     let output = finish(&mut command, deadline + Duration::from_secs(joining as u64))?;
     // A server that lost somebody makes the swarm fail: that is a result, too.
@@ -112,7 +116,7 @@ fn line(kbits: u32, round: usize, subject: Subject, outcome: &Outcome) -> String
         outcome.n_heard,
         outcome.n_asked,
         outcome.first_audio.p99_ms,
-        outcome.sample.n_bad + outcome.sample.n_gaps + outcome.sample.n_different,
+        outcome.n_wrong_pages(),
         outcome.sample.n_stalls,
         outcome.hold.own_core_share * 100.0,
     )

@@ -1,5 +1,6 @@
 //! Results as tables that read well on a terminal and in Markdown. Pure.
 
+use crate::memory::Trend;
 use crate::outcome::Outcome;
 use crate::records::{Middle, Records, Scenario, cost};
 use crate::subjects::Subject;
@@ -14,6 +15,7 @@ pub(crate) fn tables(records: &Records) -> String {
             Scenario::Steady | Scenario::Held => cost_table(&group),
             Scenario::Crowd => crowd_table(&group),
             Scenario::Idle => idle_table(&group),
+            Scenario::Churn => churn_table(&group),
         };
         let n = match records.scenario {
             Scenario::Idle => "no listener".to_owned(),
@@ -120,6 +122,41 @@ fn idle_table(group: &[(Subject, Vec<&Outcome>)]) -> (&'static str, Vec<&'static
     ("a source and nobody else", head, rows.collect())
 }
 
+fn churn_table(group: &[(Subject, Vec<&Outcome>)]) -> (&'static str, Vec<&'static str>, Vec<Row>) {
+    let head = vec![
+        "server",
+        "went and came",
+        "of these heard",
+        "memory first, KiB",
+        "middle, KiB",
+        "last, KiB",
+        "slope, KiB an hour",
+        "wrong pages",
+        "stalls",
+    ];
+    let rows = group.iter().map(|(subject, outcomes)| {
+        let of = |value: fn(&Trend) -> f64| {
+            let trends = outcomes.iter().filter_map(|o| Trend::of(o));
+            spread(Middle::of(trends.map(|trend| value(&trend))), 0)
+        };
+        vec![
+            subject.name().to_owned(),
+            spread(Middle::of(outcomes.iter().map(|o| o.n_churned as f64)), 0),
+            spread(
+                Middle::of(outcomes.iter().map(|o| o.n_churned_heard as f64)),
+                0,
+            ),
+            of(|trend| trend.first_kib),
+            of(|trend| trend.median_kib),
+            of(|trend| trend.last_kib),
+            of(|trend| trend.kib_per_hour),
+            n_wrong(outcomes).to_string(),
+            n_stalls(outcomes).to_string(),
+        ]
+    });
+    ("memory while listeners go and come", head, rows.collect())
+}
+
 /// The fewest of all rounds.
 fn heard(outcomes: &[&Outcome]) -> String {
     let fewest = outcomes.iter().min_by_key(|o| o.n_heard);
@@ -127,8 +164,7 @@ fn heard(outcomes: &[&Outcome]) -> String {
 }
 
 fn n_wrong(outcomes: &[&Outcome]) -> u64 {
-    let samples = outcomes.iter().map(|o| &o.sample);
-    samples.map(|s| s.n_bad + s.n_gaps + s.n_different).sum()
+    outcomes.iter().map(|o| o.n_wrong_pages()).sum()
 }
 
 fn n_stalls(outcomes: &[&Outcome]) -> u64 {
@@ -143,6 +179,9 @@ fn spread(middle: Option<Middle>, digits: usize) -> String {
     let Some(Middle { min, median, max }) = middle else {
         return String::new();
     };
+    if min.total_cmp(&max).is_eq() {
+        return format!("{median:.digits$}");
+    }
     format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
 }
 

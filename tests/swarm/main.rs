@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `true`: everybody heard sound, and every page was right.
+/// Whether everybody heard sound, and every page was right.
 fn swarm(arguments: &Arguments) -> Result<bool> {
     let variable = arguments.relay_password_env.as_deref();
     let password = variable
@@ -45,9 +45,10 @@ fn swarm(arguments: &Arguments) -> Result<bool> {
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     say(&table::table(&outcome));
-    let sample = &outcome.sample;
-    let n_wrong = sample.n_bad + sample.n_gaps + sample.n_different + outcome.n_dropped;
-    Ok(outcome.n_heard == outcome.n_asked && n_wrong == 0)
+    let have_heard = outcome.n_heard == outcome.n_asked;
+    let have_others_heard = outcome.n_churned_heard == outcome.n_churned;
+    let n_wrong = outcome.n_wrong_pages() + outcome.n_dropped;
+    Ok(have_heard && have_others_heard && n_wrong == 0)
 }
 
 #[expect(clippy::print_stdout, reason = "the result is what the program is for")]

@@ -23,6 +23,9 @@ pub(crate) struct Outcome {
     pub(crate) n_closed_early: u64,
     /// How many came in the place of others.
     pub(crate) n_churned: u64,
+    /// How many of these heard sound.
+    #[serde(default)]
+    pub(crate) n_churned_heard: u64,
     /// Redirects followed.
     pub(crate) n_redirects: u64,
     /// Answers by status.
@@ -37,6 +40,13 @@ pub(crate) struct Outcome {
     pub(crate) sample: Sample,
     /// What was measured once everybody was there.
     pub(crate) hold: Hold,
+}
+
+impl Outcome {
+    /// Pages that were not as they should be.
+    pub(crate) fn n_wrong_pages(&self) -> u64 {
+        self.sample.n_bad + self.sample.n_gaps + self.sample.n_different
+    }
 }
 
 /// How late pages came.
@@ -114,4 +124,16 @@ pub(crate) struct Server {
     pub(crate) rss_kib_at_end: u64,
     /// What one listener costs of it.
     pub(crate) rss_kib_per_listener: f64,
+    /// Its memory again and again during the measurement.
+    #[serde(default)]
+    pub(crate) memory: Vec<Memory>,
+}
+
+/// The memory that a process held at a moment.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Memory {
+    /// Since the measurement began.
+    pub(crate) seconds: f64,
+    /// What was in memory, in KiB.
+    pub(crate) rss_kib: u64,
 }

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::arguments::Arguments;
 use crate::caller::{Caller, Target};
 use crate::crowd::{Crowd, REST};
-use crate::outcome::{Hold, Outcome, Server};
+use crate::outcome::{Hold, Memory, Outcome, Server};
 use crate::process::{Process, raise_files_max};
 use crate::tally::Group;
 
@@ -19,6 +19,8 @@ const FILES_BESIDES: u64 = 32;
 const JOINS_AT_ONCE_MAX: usize = 64;
 /// Those who are there before the crowd come at this many a second.
 const GATHER_RATE: f64 = 500.0;
+/// How often the server's memory is looked at.
+const MEMORY_EVERY: Duration = Duration::from_secs(10);
 /// How often the progress is shown.
 const SHOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -136,17 +138,7 @@ impl Run<'_> {
         let own_time = own.processor_time()?;
         let server_time = self.server_time()?;
         let rss_at_start = self.server_rss()?;
-        let mut n_churned = 0;
-        while began.elapsed() < self.arguments.seconds {
-            let n_due = due(began.elapsed(), self.arguments.churn, usize::MAX);
-            while self.arguments.churn > 0.0 && n_churned < n_due {
-                self.crowd.leave_one();
-                self.crowd.join(&self.target, Group::Churned, false);
-                n_churned += 1;
-            }
-            self.crowd.take_all()?;
-            self.rest("measuring");
-        }
+        let memory = self.listen(began)?;
         let seconds = began.elapsed().as_secs_f64();
         let share = |time: Duration| time.as_secs_f64() / seconds.max(f64::MIN_POSITIVE);
         let server_used = self.server_time()?.saturating_sub(server_time);
@@ -169,9 +161,49 @@ impl Run<'_> {
                 rss_kib_at_start: rss_at_start,
                 rss_kib_at_end: self.server_rss()?,
                 rss_kib_per_listener: per_listener(rss_at_start.saturating_sub(rss_empty) as f64),
+                memory,
             });
         }
         self.crowd.tally().outcome.hold = hold;
+        self.wait_for_the_last()
+    }
+
+    /// Lets the time of the measurement pass, while some go and others come. Gives the
+    /// server's memory during it.
+    fn listen(&mut self, began: Instant) -> Result<Vec<Memory>> {
+        let mut n_churned = 0;
+        let mut memory = Vec::new();
+        let mut look_at = Duration::ZERO;
+        while began.elapsed() < self.arguments.seconds {
+            let n_due = due(began.elapsed(), self.arguments.churn, usize::MAX);
+            while self.arguments.churn > 0.0 && n_churned < n_due {
+                self.crowd.leave_one();
+                self.crowd.join(&self.target, Group::Churned, false);
+                n_churned += 1;
+            }
+            self.crowd.take_all()?;
+            if self.server.is_some() && began.elapsed() >= look_at {
+                memory.push(Memory {
+                    seconds: began.elapsed().as_secs_f64(),
+                    rss_kib: self.server_rss()?,
+                });
+                look_at += MEMORY_EVERY;
+            }
+            self.rest("measuring");
+        }
+        Ok(memory)
+    }
+
+    /// Those who came at the very end of the measurement get their time, too.
+    fn wait_for_the_last(&mut self) -> Result<()> {
+        let began = Instant::now();
+        while self.crowd.n_waiting() > 0 {
+            self.crowd.take_all()?;
+            if began.elapsed() > self.arguments.patience {
+                self.crowd.give_up_waiting();
+            }
+            self.rest("waiting for the last");
+        }
         Ok(())
     }
 

@@ -32,7 +32,11 @@ pub(crate) fn table(outcome: &Outcome) -> String {
         ),
     );
     if outcome.n_churned > 0 {
-        line("came for others", outcome.n_churned.to_string());
+        let facts = format!(
+            "{}, {} heard sound",
+            outcome.n_churned, outcome.n_churned_heard
+        );
+        line("came for others", facts);
     }
     line("first byte", spread(&outcome.first_byte));
     line("first page with sound", spread(&outcome.first_audio));

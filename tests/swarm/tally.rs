@@ -76,8 +76,9 @@ impl Tally {
         if matches!(group, Group::Crowd | Group::Churned) {
             self.first_audio.add(time);
         }
-        if group != Group::Churned {
-            self.outcome.n_heard += 1;
+        match group {
+            Group::Churned => self.outcome.n_churned_heard += 1,
+            _ => self.outcome.n_heard += 1,
         }
     }
 
