@@ -17,7 +17,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::oneshot;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use super::answer::Answer;
 use super::caller::Caller;
@@ -84,7 +84,7 @@ pub fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
 /// Takes connections until the program is told to stop.
 ///
 /// # Errors
-/// When the system gives no epoll or no thread.
+/// When the system gives no epoll or no thread, or takes them back.
 pub async fn serve<H: House>(
     listener: tokio::net::TcpListener,
     house: Arc<H>,
@@ -105,18 +105,21 @@ pub async fn serve<H: House>(
         n_descriptors: descriptors::raise(),
     };
     let runtime = tokio::runtime::Handle::current();
-    let (ended, end) = oneshot::channel();
+    let (ended, mut end) = oneshot::channel();
     std::thread::Builder::new()
         .name("door".to_owned())
         .spawn(move || {
             let _inside = runtime.enter();
-            door.run();
-            let _ = ended.send(());
+            let _ = ended.send(door.run());
         })?;
-    shutdown.requested().await;
-    waker.wake()?;
-    let _ = end.await;
-    Ok(())
+    let end = tokio::select! {
+        end = &mut end => end,
+        () = shutdown.requested() => {
+            waker.wake()?;
+            end.await
+        }
+    };
+    end.unwrap_or_else(|_| Err(io::Error::other("the door's thread panicked")))
 }
 
 struct Door<H> {
@@ -137,7 +140,7 @@ struct Waiting {
 }
 
 impl<H: House> Door<H> {
-    fn run(mut self) {
+    fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut accept_at = None;
         while !self.shutdown.is_requested() {
@@ -145,8 +148,8 @@ impl<H: House> Door<H> {
             if let Err(error) = self.poll.poll(&mut events, patience)
                 && error.kind() != io::ErrorKind::Interrupted
             {
-                error!("the door cannot wait for connections: {error}");
-                return;
+                let why = format!("the door cannot wait for connections: {error}");
+                return Err(io::Error::new(error.kind(), why));
             }
             for event in &events {
                 match event.token() {
@@ -161,6 +164,7 @@ impl<H: House> Door<H> {
             }
             self.turn_out_the_slow(now);
         }
+        Ok(())
     }
 
     fn patience(&mut self, accept_at: Option<Instant>, now: Instant) -> Option<Duration> {
