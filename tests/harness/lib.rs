@@ -13,6 +13,7 @@ pub mod figures;
 pub mod heard;
 pub mod http;
 pub mod likeness;
+pub mod netns;
 pub mod pcm;
 pub mod peers;
 pub mod players;

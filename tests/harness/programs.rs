@@ -25,6 +25,8 @@ const LOG_SHOWN_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub struct Program {
     name: String,
+    /// Words before the path: a program that runs this one.
+    behind: Vec<String>,
     path: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -80,6 +82,7 @@ impl Program {
     pub fn new(name: &str, path: impl Into<PathBuf>, directory: &Path) -> Self {
         Self {
             name: name.to_owned(),
+            behind: Vec::new(),
             path: path.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
@@ -92,6 +95,13 @@ impl Program {
     #[must_use]
     pub fn arguments<S: Into<String>>(mut self, more: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(more.into_iter().map(Into::into));
+        self
+    }
+
+    /// Run by another program, which these words begin and which becomes it, as `nice` does.
+    #[must_use]
+    pub fn behind<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.behind = words.into_iter().map(Into::into).collect();
         self
     }
 
@@ -121,6 +131,7 @@ impl Program {
             .args(["--pdeathsig", "KILL", "--"])
             // Ctrl-C is for whoever started us; we end our children in good order.
             .process_group(0)
+            .args(&self.behind)
             .arg(&self.path)
             .args(&self.arguments)
             .envs(self.environment.iter().cloned())
@@ -216,11 +227,9 @@ impl Program {
 
     /// The command line, for a person to type.
     pub fn command_line(&self) -> String {
-        std::iter::once(self.path.display().to_string())
-            .chain(self.arguments.iter().cloned())
-            .map(|word| quoted(&word))
-            .collect::<Vec<_>>()
-            .join(" ")
+        let path = self.path.display().to_string();
+        let words = self.behind.iter().chain([&path]).chain(&self.arguments);
+        words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 
     /// The end of its log, to stand in a complaint.

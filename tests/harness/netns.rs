@@ -1,0 +1,299 @@
+//! Networks that are not there: namespaces of the kernel around one router, each with an address,
+//! a line of a known rate, and ways that can be cut without a word.
+//!
+//! Needs root and Debian's iproute2. All of it goes with the [`Laboratory`], also after a panic;
+//! what a killed process left behind goes when the next one begins.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use rustix::process::geteuid;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::programs::Program;
+use crate::tools::run;
+
+/// Where `ip netns` keeps its namespaces.
+const FOLDER: &str = "/run/netns";
+/// Names begin with this, then come the process and the laboratory.
+const PREFIX: &str = "plenum-lab";
+/// Namespaces around one router: each has a network of its own, 10.77.1.0 to 10.77.250.0.
+const NAMESPACES_MAX: u8 = 250;
+/// A line holds as much as it sends in this time; the rest is dropped.
+const LINE_HOLDS: &str = "50ms";
+/// So much may leave a line at once.
+const LINE_BURST: &str = "32kb";
+/// How a namespace calls its own line.
+const LINE: &str = "line";
+
+/// A router, and the namespaces around it.
+#[derive(Debug)]
+pub struct Laboratory {
+    prefix: String,
+    router: Name,
+    n_namespaces: u8,
+}
+
+/// A machine of its own, as far as the network goes.
+#[derive(Debug)]
+pub struct Namespace {
+    name: Name,
+    router: String,
+    to_here: String,
+    address: Ipv4Addr,
+}
+
+/// A namespace's name; the namespace goes with it.
+#[derive(Debug)]
+struct Name(String);
+
+impl Laboratory {
+    /// A router without anybody around it.
+    ///
+    /// # Errors
+    /// When this machine does not let us; the text says what helps.
+    pub fn new() -> Result<Self> {
+        static N: AtomicU32 = AtomicU32::new(0);
+        let remedy = "network namespaces need root and iproute2: run the tests as root, in a \
+                      container with CAP_NET_ADMIN and CAP_SYS_ADMIN, after `make setup`";
+        ensure!(geteuid().is_root(), "{remedy}");
+        clear_away();
+        let n = N.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("{PREFIX}-{}-{n}", std::process::id());
+        let router = Name::new(format!("{prefix}-router")).context(remedy)?;
+        router.set("net.ipv4.ip_forward", "1").context(remedy)?;
+        Ok(Self {
+            prefix,
+            router,
+            n_namespaces: 0,
+        })
+    }
+
+    /// Adds a namespace that reaches all others and is reached by them.
+    ///
+    /// # Errors
+    /// When the kernel does not make it.
+    pub fn add(&mut self, word: &str) -> Result<Namespace> {
+        ensure!(self.n_namespaces < NAMESPACES_MAX, "no network left");
+        self.n_namespaces += 1;
+        let n = self.n_namespaces;
+        let name = Name::new(format!("{}-{word}", self.prefix))?;
+        let (router, to_here) = (self.router.0.clone(), format!("to{n}"));
+        let (address, gateway) = (Ipv4Addr::new(10, 77, n, 2), Ipv4Addr::new(10, 77, n, 1));
+        let pair = ["type", "veth", "peer", "name", LINE, "netns", &name.0];
+        ip(&["-n", &router, "link", "add", &to_here], &pair)?;
+        for (space, line, own) in [(&router, &to_here[..], gateway), (&name.0, LINE, address)] {
+            let own = format!("{own}/24");
+            ip(&["-n", space, "addr", "add", &own], &["dev", line])?;
+            ip(&["-n", space, "link", "set"], &[line, "up"])?;
+        }
+        ip(&["-n", &name.0, "link", "set"], &["lo", "up"])?;
+        let via = gateway.to_string();
+        ip(&["-n", &name.0, "route", "add"], &["default", "via", &via])?;
+        Ok(Namespace {
+            name,
+            router,
+            to_here,
+            address,
+        })
+    }
+
+    /// Swallows all that one sends to the other and the other to the one, without a word to
+    /// either.
+    ///
+    /// # Errors
+    /// When the kernel does not do it.
+    pub fn blackhole(&self, one: &Namespace, other: &Namespace) -> Result<()> {
+        self.rules("add", one, other)
+    }
+
+    /// Lets them reach each other again.
+    ///
+    /// # Errors
+    /// When they could all the time.
+    pub fn unblackhole(&self, one: &Namespace, other: &Namespace) -> Result<()> {
+        self.rules("del", one, other)
+    }
+
+    fn rules(&self, what: &str, one: &Namespace, other: &Namespace) -> Result<()> {
+        for (from, to) in [(one, other), (other, one)] {
+            let (from, to) = (from.address.to_string(), to.address.to_string());
+            let ways = ["from", &from, "to", &to, "blackhole"];
+            ip(&["-n", &self.router.0, "rule", what], &ways)?;
+        }
+        Ok(())
+    }
+}
+
+impl Namespace {
+    /// Its address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// A program that will run inside.
+    #[must_use]
+    pub fn program(&self, program: Program) -> Program {
+        program.behind(["ip", "netns", "exec", &self.name.0])
+    }
+
+    /// Does something inside: connections that are opened meanwhile begin here. On a thread of
+    /// its own, as are the threads it starts.
+    ///
+    /// # Errors
+    /// Those of the work; or when it panics.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let space = File::open(Path::new(FOLDER).join(&self.name.0))?;
+        let enter = || -> Result<T> {
+            move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network))
+                .context("cannot enter a network namespace")?;
+            work()
+        };
+        std::thread::scope(|scope| scope.spawn(enter).join())
+            .map_err(|_| anyhow!("the work inside {} panicked", self.name.0))?
+    }
+
+    /// Limits what it sends, to all others together.
+    ///
+    /// # Errors
+    /// When the kernel does not do it.
+    pub fn limit_rate(&self, megabits: f64) -> Result<()> {
+        limit(&self.name.0, LINE, megabits)
+    }
+
+    /// Limits what it receives, from all others together.
+    ///
+    /// # Errors
+    /// When the kernel does not do it.
+    pub fn limit_download(&self, megabits: f64) -> Result<()> {
+        limit(&self.router, &self.to_here, megabits)
+    }
+
+    /// Sets a kernel parameter of its network, such as `net.ipv4.tcp_congestion_control`.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        self.name.set(name, value)
+    }
+}
+
+impl Name {
+    fn new(name: String) -> Result<Self> {
+        ip(&["netns", "add"], &[&name])?;
+        Ok(Self(name))
+    }
+
+    fn set(&self, name: &str, value: &str) -> Result<()> {
+        let setting = format!("{name}={value}");
+        let exec = ["netns", "exec", &self.0, "sysctl", "-q", "-w", &setting];
+        ip(&exec, &[])
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        let _ = ip(&["netns", "del"], &[&self.0]);
+    }
+}
+
+/// Removes what processes left behind that are gone.
+fn clear_away() {
+    let Ok(entries) = std::fs::read_dir(FOLDER) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+        let pid = rest.split('-').nth(1).and_then(|pid| pid.parse().ok());
+        if pid.is_some_and(|pid: u32| !Path::new(&format!("/proc/{pid}")).exists()) {
+            drop(Name(name));
+        }
+    }
+}
+
+fn limit(space: &str, line: &str, megabits: f64) -> Result<()> {
+    let rate = format!("{megabits}mbit");
+    let mut tc = Command::new("tc");
+    tc.args(["-n", space, "qdisc", "replace", "dev", line, "root"]);
+    tc.args(["tbf", "rate", &rate, "burst", LINE_BURST]);
+    run(tc.args(["latency", LINE_HOLDS])).map(drop)
+}
+
+fn ip(words: &[&str], more: &[&str]) -> Result<()> {
+    run(Command::new("ip").args(words).args(more)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    /// Two namespaces, the second with somebody who listens.
+    fn pair() -> Result<(Laboratory, Namespace, Namespace, TcpListener)> {
+        let mut laboratory = Laboratory::new()?;
+        let (one, other) = (laboratory.add("one")?, laboratory.add("other")?);
+        let listener = other.inside(|| Ok(TcpListener::bind("0.0.0.0:80")?))?;
+        Ok((laboratory, one, other, listener))
+    }
+
+    fn call(from: &Namespace, to: &Namespace) -> Result<TcpStream> {
+        let address = (to.address(), 80).into();
+        from.inside(|| Ok(TcpStream::connect_timeout(&address, PATIENCE)?))
+    }
+
+    #[test]
+    fn a_black_hole_is_silent_and_can_be_closed_again() -> Result<()> {
+        let (laboratory, one, other, _listener) = pair()?;
+        call(&one, &other)?;
+        laboratory.blackhole(&one, &other)?;
+        let error = call(&one, &other).err().context("swallowed")?;
+        assert!(format!("{error:#}").contains("timed out"), "{error:#}");
+        laboratory.unblackhole(&one, &other)?;
+        call(&one, &other).map(drop)
+    }
+
+    #[test]
+    fn a_line_carries_what_it_should() -> Result<()> {
+        let (_laboratory, one, other, listener) = pair()?;
+        one.limit_rate(8.0)?;
+        let mut speaker = call(&one, &other)?;
+        let (mut hearer, _) = listener.accept()?;
+        std::thread::spawn(move || speaker.write_all(&vec![0; 2_000_000]));
+        // What may leave at once is out of the way first.
+        hearer.read_exact(&mut vec![0; 500_000])?;
+        let began = Instant::now();
+        hearer.read_exact(&mut vec![0; 1_000_000])?;
+        let seconds = began.elapsed().as_secs_f64();
+        assert!((0.9..1.4).contains(&seconds), "{seconds} s for 1 MB");
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_left_even_after_a_panic() -> Result<()> {
+        let (names, ready) = std::sync::mpsc::sync_channel(1);
+        let panicked = std::thread::spawn(move || {
+            let (laboratory, one, _other, _listener) = pair().unwrap();
+            names
+                .send((laboratory.router.0.clone(), one.name.0.clone()))
+                .unwrap();
+            panic!("as tests do");
+        });
+        assert!(panicked.join().is_err());
+        let (router, one) = ready.recv()?;
+        for name in [router, one] {
+            assert!(!Path::new(FOLDER).join(name).exists());
+        }
+        Ok(())
+    }
+}
