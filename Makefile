@@ -11,6 +11,9 @@ SOAK_MINUTES = $(or $(MINUTES),30)
 CHURN_MINUTES = $(or $(MINUTES),60)
 
 PROGRAMS = plenum-source plenum-master plenum-relay plenum-balancer
+# The load tool comes with them: whoever runs a server wants to know what it carries.
+SHIPPED = $(PROGRAMS) plenum-swarm
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 # Debian's packages: to build, to play the demo, to run the tests.
 BUILD_PACKAGES = gcc libasound2-dev make pkg-config
@@ -27,13 +30,13 @@ help:
 	@echo 'make demo FILE=a.flac  the same with a sound of yours; PORT=9000 if 8000 is busy'
 	@echo 'make test              builds and runs all tests'
 	@echo 'make check             format and lints'
-	@echo 'make release           the four programs in target/release/'
+	@echo 'make release           the four programs and plenum-swarm in target/release/'
 	@echo 'make soak              $(SOAK_MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
 	@echo 'make bench             Plenum, icecast2, nginx and a bare loop side by side: a quarter of an hour'
 	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
 	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
-	@echo 'make swarm             the load tool: target/release/plenum-swarm'
-	@echo 'make install           the four programs into $(PREFIX)/bin; PREFIX=... elsewhere'
+	@echo 'make swarm             only the load tool: target/release/plenum-swarm'
+	@echo 'make install           the four programs and plenum-swarm into $(PREFIX)/bin; PREFIX=... elsewhere'
 	@echo 'make setup             Debian packages for all of this, where missing'
 
 demo: setup-demo
@@ -51,7 +54,7 @@ check: setup-build
 	cargo clippy --workspace --all-targets -- -D warnings
 
 release: setup-build
-	cargo build --release $(PROGRAMS:%=--bin %)
+	cargo build --release $(SHIPPED:%=--bin %)
 
 soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
@@ -72,7 +75,7 @@ swarm: setup-build
 
 install: release
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install $(PROGRAMS:%=target/release/%) $(DESTDIR)$(PREFIX)/bin
+	install $(SHIPPED:%=$(TARGET)/release/%) $(DESTDIR)$(PREFIX)/bin
 
 setup: rust
 	@.ci/packages $(TEST_PACKAGES)

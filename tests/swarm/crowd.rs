@@ -181,6 +181,9 @@ impl Crowd {
                 if self.redirect(at, &location).is_some() {
                     return;
                 }
+                let outcome = &mut self.shared.tally.outcome;
+                outcome.n_stranded += 1;
+                outcome.stranded_at.get_or_insert(location);
             }
             Fate::Refused => {}
             Fate::NotConnected => outcome.n_not_connected += 1,

@@ -1,9 +1,11 @@
 //! The load tool against the real chain: what it says of it is true.
 
+use std::io::Write;
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 use tests::cluster::{Cluster, Role, Sound};
 use tests::configs::RELAY_USER;
@@ -92,4 +94,49 @@ fn those_who_hear_nothing_are_told_of() -> Result<()> {
     ensure!(number(&outcome, "/n_heard")? == 0, "{outcome}");
     ensure!(number(&outcome, "/statuses/404")? == 5, "{outcome}");
     Ok(())
+}
+
+#[test]
+fn a_wrong_command_line_is_told_apart_from_a_bad_result() -> Result<()> {
+    for words in [
+        &["https://127.0.0.1/live.ogg"][..],
+        &["http://127.0.0.1/live.ogg", "--relays", "many"],
+        &[
+            "http://127.0.0.1/live.ogg",
+            "--relay-user",
+            "relay",
+            "--relay-password-env",
+            "THIS_IS_NOT_SET",
+        ],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plenum-swarm"));
+        let output = finish(command.args(words), SWARM_MAX)?;
+        ensure!(output.status.code() == Some(2), "{words:?}: {output:?}");
+        ensure!(!output.stderr.is_empty(), "{words:?}: no words");
+    }
+    Ok(())
+}
+
+#[test]
+fn who_is_sent_on_to_tls_says_so() -> Result<()> {
+    let server = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}/live.ogg", server.local_addr()?);
+    let elsewhere = std::thread::spawn(move || -> Result<()> {
+        let (mut socket, _) = server.accept()?;
+        let answer = "HTTP/1.0 302 Found\r\nLocation: https://radio.example/live.ogg\r\n\r\n";
+        socket.write_all(answer.as_bytes())?;
+        // Until it hangs up.
+        std::io::copy(&mut socket, &mut std::io::sink())?;
+        Ok(())
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plenum-swarm"));
+    command.args([&url, "--listeners", "1", "--seconds", "0", "--settle", "0"]);
+    let output = finish(&mut command, SWARM_MAX)?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.code() == Some(1), "{output:?}");
+    ensure!(
+        text.contains("https://radio.example") && text.contains("plain http only"),
+        "{text}"
+    );
+    elsewhere.join().map_err(|_| anyhow!("panicked"))?
 }

@@ -13,6 +13,7 @@ mod sampled;
 mod seat;
 mod table;
 mod tally;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -21,8 +22,19 @@ use clap::Parser;
 
 use arguments::Arguments;
 
+/// The command line is wrong.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
-    match swarm(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let password = match relay_password(&arguments) {
+        Ok(password) => password,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    match swarm(&arguments, password.as_deref()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -32,23 +44,27 @@ fn main() -> ExitCode {
     }
 }
 
+fn relay_password(arguments: &Arguments) -> Result<Option<String>> {
+    let Some(name) = &arguments.relay_password_env else {
+        return Ok(None);
+    };
+    let password = std::env::var(name)
+        .with_context(|| format!("--relay-password-env {name}: this variable is not set"))?;
+    Ok(Some(password))
+}
+
 /// Whether everybody heard sound, and every page was right.
-fn swarm(arguments: &Arguments) -> Result<bool> {
-    let variable = arguments.relay_password_env.as_deref();
-    let password = variable
-        .map(|name| std::env::var(name).with_context(|| format!("{name} is not set")))
-        .transpose()?;
-    let outcome = run::run(arguments, password.as_deref())?;
+fn swarm(arguments: &Arguments, relay_password: Option<&str>) -> Result<bool> {
+    let outcome = run::run(arguments, relay_password)?;
     if let Some(file) = &arguments.json {
         let text = serde_json::to_string_pretty(&outcome)?;
         std::fs::write(file, text + "\n")
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     say(&table::table(&outcome));
-    let have_heard = outcome.n_heard == outcome.n_asked;
-    let have_others_heard = outcome.n_churned_heard == outcome.n_churned;
-    let n_wrong = outcome.n_wrong_pages() + outcome.n_dropped;
-    Ok(have_heard && have_others_heard && n_wrong == 0)
+    let complaints = verdict::complaints(&outcome);
+    say(&verdict::sentence(&complaints));
+    Ok(complaints.is_empty())
 }
 
 #[expect(clippy::print_stdout, reason = "the result is what the program is for")]

@@ -28,6 +28,12 @@ pub(crate) struct Outcome {
     pub(crate) n_churned_heard: u64,
     /// Redirects followed.
     pub(crate) n_redirects: u64,
+    /// How many were sent where they could not go.
+    #[serde(default)]
+    pub(crate) n_stranded: u64,
+    /// Where the first of them was sent.
+    #[serde(default)]
+    pub(crate) stranded_at: Option<String>,
     /// Answers by status.
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// From the connection's start to the answer's first byte, of those in the crowd.
