@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::{ConfigError, environment, load};
+use stream::http::CertificateFiles;
 use stream::http::serving::{Knobs, MountSettings};
 use stream::mount::MountPath;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
@@ -40,6 +41,8 @@ pub struct Config {
     pub ring_megabytes: usize,
     /// How many may be served.
     pub slots: SlotsConfig,
+    /// Certificate and key; without them there is no TLS.
+    pub tls: Option<CertificateFiles>,
     /// Mounts with settings of their own.
     pub mount: Vec<MountSettings>,
     /// Who may publish what.
@@ -109,6 +112,7 @@ impl Default for Config {
             ring_seconds: 60,
             ring_megabytes: 16,
             slots: SlotsConfig::default(),
+            tls: None,
             mount: Vec::new(),
             source: Vec::new(),
             relay: None,
@@ -168,6 +172,9 @@ impl Config {
             }
         }
         self.knobs().check()?;
+        if let Some(files) = &self.tls {
+            files.check()?;
+        }
         if self.source_timeout_seconds == 0 {
             return complain("`source_timeout_seconds` must be at least 1".to_owned());
         }
@@ -244,6 +251,15 @@ mod tests {
             ("ring_megabytes = 100000", "ring_megabytes"),
             ("public_url = \"radio.example\"", "public_url"),
             ("listen = \"8000\"", "listen"),
+            ("tls = { certificate = \"/x\" }", "key"),
+            (
+                "tls = { certificate = \"/x\", key = \"/y\", port = 1 }",
+                "port",
+            ),
+            (
+                "tls = { certificate = \"/nowhere.pem\", key = \"/y\" }",
+                "/nowhere.pem",
+            ),
         ] {
             let complaint = check(&format!("{line}\n{SOURCE}")).unwrap_err();
             assert!(complaint.contains(word), "{complaint}");

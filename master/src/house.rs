@@ -15,6 +15,7 @@ use stream::http::door::House;
 use stream::http::head::Head;
 use stream::http::listener::{self, Service};
 use stream::http::shown::Shown;
+use stream::http::tls::Tls;
 use stream::http::{Caller, pages};
 use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
@@ -39,7 +40,12 @@ pub(crate) struct Master {
 }
 
 impl Master {
-    pub(crate) fn new(config: Config, fanout: Arc<Fanout>, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        fanout: Arc<Fanout>,
+        tls: Option<&Tls>,
+        shutdown: Shutdown,
+    ) -> Self {
         let config = Arc::new(config);
         let table = Arc::new(MountTable::new());
         let slots = Slots::new(config.slots.listeners, config.slots.relays);
@@ -49,6 +55,7 @@ impl Master {
             slots: slots.clone(),
             fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
+            certificates: tls.map(|tls| Arc::clone(tls.certificates())),
             started: (Instant::now(), Timestamp::now()),
         };
         let router = routes::router(&config, shown, &shutdown);

@@ -195,7 +195,8 @@ async fn begin(
         };
         answer.push_str(&String::from_utf8_lossy(&final_answer.endless()));
     }
-    caller.socket.write_all(answer.as_bytes()).await
+    caller.socket.write_all(answer.as_bytes()).await?;
+    caller.socket.flush().await
 }
 
 impl Body {
@@ -241,8 +242,8 @@ async fn receive(
         };
         match next {
             // After a stop of this very process its bytes may lie there all the same.
-            Err(_) => match caller.socket.try_read_buf(&mut read) {
-                Ok(n_bytes) if n_bytes > 0 => {}
+            Err(_) => match timeout(Duration::ZERO, caller.socket.read_buf(&mut read)).await {
+                Ok(Ok(n_bytes)) if n_bytes > 0 => {}
                 _ => return End::Silent,
             },
             Ok(Ok(0)) if body.has_no_end() => return End::Finished,

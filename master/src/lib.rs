@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stream::http::door;
+use stream::http::tls::Tls;
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
@@ -30,13 +31,15 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Runs a master behind `listener` until `shutdown` is requested.
 ///
 /// # Errors
-/// When the system gives no thread or no epoll to serve with.
+/// When the system gives no thread or no epoll to serve with, or the certificate is of no use.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
+    let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let hold = config.hold();
-    let master = Arc::new(Master::new(config, fanout, shutdown.clone()));
+    let master = Master::new(config, fanout, tls.as_deref(), shutdown.clone());
+    let master = Arc::new(master);
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
-    door::serve(listener, master, shutdown).await
+    door::serve(listener, master, tls, shutdown).await
 }
 
 /// Removes mounts whose source has been away for too long.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::{ConfigError, check_base_url, environment, load};
+use stream::http::CertificateFiles;
 use stream::http::serving::{Knobs, MountSettings};
 use stream::report::Place;
 use stream::secret::Secret;
@@ -38,6 +39,8 @@ pub struct Config {
     pub ring_megabytes: usize,
     /// How many may be served.
     pub slots: SlotsConfig,
+    /// Certificate and key; without them there is no TLS.
+    pub tls: Option<CertificateFiles>,
     /// Mounts with settings of their own.
     pub mount: Vec<MountSettings>,
     /// Whom to mirror.
@@ -98,6 +101,7 @@ impl Default for Config {
             ring_seconds: 60,
             ring_megabytes: 16,
             slots: SlotsConfig::default(),
+            tls: None,
             mount: Vec::new(),
             master: None,
             balancer: None,
@@ -150,6 +154,9 @@ impl Config {
             }
         }
         self.knobs().check()?;
+        if let Some(files) = &self.tls {
+            files.check()?;
+        }
         if let Some(place) = self.place {
             let is_on_earth = (-90.0..=90.0).contains(&place.latitude)
                 && (-180.0..=180.0).contains(&place.longitude);
@@ -232,6 +239,10 @@ mod tests {
                 "public_url",
             ),
             (MASTER.replace("http://", "https://"), "https"),
+            (
+                format!("{MASTER}[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/y\""),
+                "/nowhere.pem",
+            ),
             (MASTER.replace("http://m:8000", "http://u:secret@m"), "url"),
         ] {
             let complaint = check(&text).unwrap_err();

@@ -12,6 +12,7 @@ use stream::http::door::House;
 use stream::http::head::Head;
 use stream::http::listener::{self, Overflow, Service};
 use stream::http::shown::Shown;
+use stream::http::tls::Tls;
 use stream::http::{Caller, pages};
 use stream::mount::{Class, Mount, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
@@ -33,6 +34,7 @@ impl Relay {
         table: Arc<MountTable>,
         slots: Slots,
         fanout: Arc<Fanout>,
+        tls: Option<&Tls>,
         shutdown: Shutdown,
     ) -> Self {
         let router = common::router(Shown {
@@ -41,6 +43,7 @@ impl Relay {
             slots: slots.clone(),
             fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
+            certificates: tls.map(|tls| Arc::clone(tls.certificates())),
             started: (Instant::now(), Timestamp::now()),
         });
         let service = Service {

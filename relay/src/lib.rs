@@ -16,6 +16,7 @@ mod upstream;
 use std::sync::Arc;
 
 use stream::http::door;
+use stream::http::tls::Tls;
 use stream::mount::{MountTable, Slots};
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
@@ -26,9 +27,10 @@ use house::Relay;
 /// Runs a relay behind `listener` until `shutdown` is requested.
 ///
 /// # Errors
-/// When the system gives no thread or no epoll to serve with.
+/// When the system gives no thread or no epoll to serve with, or the certificate is of no use.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
+    let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, 0);
     let upstream = Arc::new(upstream::Upstream::new(&config));
@@ -38,6 +40,13 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> s
         let reporter = report::Reporter::new(&config, balancer, Arc::clone(&table), slots.clone());
         shutdown.spawn("report", reporter.run(shutdown.clone()));
     }
-    let relay = Relay::new(&config, table, slots, fanout, shutdown.clone());
-    door::serve(listener, Arc::new(relay), shutdown).await
+    let relay = Relay::new(
+        &config,
+        table,
+        slots,
+        fanout,
+        tls.as_deref(),
+        shutdown.clone(),
+    );
+    door::serve(listener, Arc::new(relay), tls, shutdown).await
 }

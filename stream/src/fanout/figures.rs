@@ -40,6 +40,7 @@ const FIRST_PAGE_MS: [u64; 9] = [1, 5, 10, 25, 50, 100, 250, 1_000, 5_000];
 pub struct Figures {
     closes: [AtomicU64; REASONS.len()],
     busy_us: AtomicU64,
+    n_tls: AtomicU64,
     lag: Histogram,
     first_page: Histogram,
 }
@@ -107,6 +108,7 @@ impl Default for Figures {
         Self {
             closes: Default::default(),
             busy_us: AtomicU64::new(0),
+            n_tls: AtomicU64::new(0),
             lag: Histogram::new(&LAG_MS),
             first_page: Histogram::new(&FIRST_PAGE_MS),
         }
@@ -118,6 +120,14 @@ impl Figures {
         if let Some(at) = REASONS.iter().position(|(other, _)| *other == reason) {
             self.closes[at].fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn joined(&self, is_tls: bool) {
+        self.n_tls.fetch_add(u64::from(is_tls), Ordering::Relaxed);
+    }
+
+    pub(super) fn left(&self, is_tls: bool) {
+        self.n_tls.fetch_sub(u64::from(is_tls), Ordering::Relaxed);
     }
 
     pub(super) fn busy(&self, time: Duration) {
@@ -137,6 +147,11 @@ impl Figures {
     pub fn n_closed(&self, reason: Closed) -> u64 {
         let at = REASONS.iter().position(|(other, _)| *other == reason);
         at.map_or(0, |at| self.closes[at].load(Ordering::Relaxed))
+    }
+
+    /// How many are being served through TLS.
+    pub fn n_tls(&self) -> u64 {
+        self.n_tls.load(Ordering::Relaxed)
     }
 
     /// How long the shard has been at work, without waiting.

@@ -2,7 +2,8 @@
 //!
 //! The kernel's price of a write is the whole cost of a listener, so the only lever is fewer,
 //! larger writes. `pace` says who is due when, `seat` is one listener, `shard` the thread that
-//! serves many, `figures` what it counts, `uplink` what it may send in all, `socket` how sockets are set up.
+//! serves many, `figures` what it counts, `uplink` what it may send in all, `socket`
+//! how sockets are set up, `wire` what is written to: a socket, or TLS in front of one.
 
 mod figures;
 mod pace;
@@ -10,6 +11,7 @@ mod seat;
 mod shard;
 pub mod socket;
 mod uplink;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +21,7 @@ pub use figures::{Closed, Figures, Histogram, REASONS, Snapshot};
 pub use pace::{PACE_MAX, Pace, TICK};
 pub use seat::Joiner;
 pub use uplink::Uplink;
+pub use wire::Wire;
 
 use shard::{Alarm, Shard};
 

@@ -7,12 +7,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use mio::net::TcpStream;
-use socket2::SockRef;
 
 use super::figures::{Closed, Figures};
 use super::pace::Pace;
 use super::uplink::Uplink;
+use super::wire::Wire;
 use crate::log::resume::Wish;
 use crate::log::{Cursor, FellBehind, Log};
 use crate::mount::{Audience, Class, Mount, Slot};
@@ -33,7 +32,7 @@ const FOLLOW_BURST: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct Joiner {
     /// His connection; nothing of the answer has been written yet.
-    pub socket: std::net::TcpStream,
+    pub wire: Wire,
     /// What he listens to.
     pub mount: Arc<Mount>,
     /// Where he starts.
@@ -72,7 +71,7 @@ pub(super) enum Served {
 
 #[derive(Debug)]
 pub(super) struct Seat {
-    pub(super) socket: TcpStream,
+    pub(super) wire: Wire,
     pub(super) pace: Pace,
     mount: Arc<Mount>,
     log: Arc<Log>,
@@ -92,10 +91,9 @@ pub(super) struct Seat {
 
 impl Seat {
     pub(super) fn new(joiner: Joiner) -> Self {
-        super::socket::prepare(&joiner.socket);
-        let socket = TcpStream::from_std(joiner.socket);
+        super::socket::prepare(&joiner.wire);
         Self {
-            socket,
+            wire: joiner.wire,
             pace: joiner.pace,
             mount: joiner.mount,
             link_start: joiner.cursor.link_start(),
@@ -148,6 +146,9 @@ impl Seat {
             return Err(Closed::MountRemoved);
         }
         loop {
+            if let Some(full) = self.flush(now)? {
+                return Ok(full);
+            }
             if self.offset > self.last && self.first.is_empty() {
                 return Err(Closed::Complete);
             }
@@ -176,6 +177,21 @@ impl Seat {
                 Err(_) => return Err(Closed::Gone),
             }
         }
+    }
+
+    /// Sends what is encrypted for him already. `Some`: not all of it fits into his socket.
+    fn flush(&mut self, now: Instant) -> Result<Option<Served>, Closed> {
+        while self.wire.has_unsent() {
+            match self.wire.flush() {
+                Ok(()) => self.full_since = None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.wait_for_room(now).map(Some);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Closed::Gone),
+            }
+        }
+        Ok(None)
     }
 
     fn measure(&mut self, batch: &Batch, figures: &Figures, now: Instant) {
@@ -278,7 +294,7 @@ impl Seat {
             n_slices += 1;
         }
         let from = usize::from(self.first.is_empty());
-        let n_written = send(&self.socket, &slices[from..n_slices])?;
+        let n_written = self.wire.send(&slices[from..n_slices])?;
         if n_written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -308,11 +324,6 @@ impl Seat {
             n_bytes -= n_of_piece;
         }
     }
-}
-
-/// `sendmsg`: `writev` would first visit the socket's file, which nothing else here needs.
-fn send(socket: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    SockRef::from(socket).send_vectored(slices)
 }
 
 impl Batch {

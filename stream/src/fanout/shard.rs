@@ -3,7 +3,7 @@
 //! It wakes on a clock, not on a page: every listener is due once per pace and gets all he has
 //! not got yet in one write. Relays come first in every round and get every page at once.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -199,7 +199,7 @@ impl Shard {
             return;
         };
         let ticket = (u32::try_from(at).unwrap_or(u32::MAX), *generation);
-        if event.is_error() || (event.is_readable() && has_hung_up(seat)) {
+        if event.is_error() || (event.is_readable() && seat.wire.has_hung_up()) {
             return self.close(ticket.0, Closed::Gone);
         }
         if event.is_writable() && seat.is_full() {
@@ -237,11 +237,12 @@ impl Shard {
         let is_registered = self
             .poll
             .registry()
-            .register(&mut seat.socket, token, interest);
+            .register(seat.wire.socket(), token, interest);
         let pace = seat.pace;
         if pace == Pace::EachPage {
             seat.log().wake_on_append(&self.alarm);
         }
+        self.figures.joined(seat.wire.is_tls());
         self.seats[at as usize].1 = Some(seat);
         if is_registered.is_err() {
             return self.close(at, Closed::Gone);
@@ -265,7 +266,9 @@ impl Shard {
         let Some(mut seat) = seat.take() else { return };
         *generation = generation.wrapping_add(1);
         self.free.push(at);
-        let _ = self.poll.registry().deregister(&mut seat.socket);
+        let _ = self.poll.registry().deregister(seat.wire.socket());
+        seat.wire.say_goodbye();
+        self.figures.left(seat.wire.is_tls());
         self.figures.closed(closed);
         tracing::debug!(
             "a listener on {} is not served any more: {closed:?}",
@@ -283,19 +286,3 @@ impl Shard {
 /// Those who get every page are looked at this often besides, so that one whose socket stays
 /// full, or whose mount is removed, is noticed without a page coming.
 const PROMPT_CHECK_TICKS: u8 = 50;
-
-/// Whether the listener hung up. What he says is not listened to.
-fn has_hung_up(seat: &Seat) -> bool {
-    let mut waste = [0; 4096];
-    for _ in 0..16 {
-        match (&seat.socket).read(&mut waste) {
-            Ok(0) => return true,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return true,
-        }
-    }
-    // Nobody has so much to say to a stream.
-    true
-}

@@ -15,13 +15,13 @@ use crate::ogg::tests::{opus, page};
 use crate::ogg::{Found, Framer, Page};
 
 /// How long anything may take here.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-struct Stage {
+pub(super) struct Stage {
     table: Arc<MountTable>,
     publisher: Publisher,
-    fanout: Fanout,
-    slots: Slots,
+    pub(super) fanout: Fanout,
+    pub(super) slots: Slots,
     shutdown: Shutdown,
 }
 
@@ -29,7 +29,7 @@ fn live() -> MountPath {
     MountPath::parse("/live.ogg").unwrap()
 }
 
-fn stage(keep: Keep) -> Stage {
+pub(super) fn stage(keep: Keep) -> Stage {
     stage_with_uplink(keep, 0)
 }
 
@@ -61,13 +61,13 @@ fn stage_with_uplink(keep: Keep, bits_per_second: u64) -> Stage {
 }
 
 impl Stage {
-    fn publish(&mut self, pages: &[Page]) {
+    pub(super) fn publish(&mut self, pages: &[Page]) {
         for page in pages {
             self.publisher.take(page, Instant::now(), || 1).unwrap();
         }
     }
 
-    fn mount(&self) -> Arc<Mount> {
+    pub(super) fn mount(&self) -> Arc<Mount> {
         self.table.find(&live()).unwrap()
     }
 
@@ -80,13 +80,18 @@ impl Stage {
         let player = TcpStream::connect(door.local_addr().unwrap()).unwrap();
         player.set_read_timeout(Some(PATIENCE)).unwrap();
         let socket = door.accept().await.unwrap().0.into_std().unwrap();
+        self.seat(Wire::plain(socket), class, wish, last, pace);
+        player
+    }
+
+    pub(super) fn seat(&self, wire: Wire, class: Class, wish: Wish, last: u64, pace: Pace) {
         let mount = self.mount();
         let (_, cursor, prefix) = mount.log().open(wish, Duration::from_secs(60)).unwrap();
         let slot = self.slots.take(class).unwrap();
         let holds = (slot, mount.admit(class));
         let (first, came) = (prefix, Instant::now());
         let joiner = Joiner {
-            socket,
+            wire,
             mount,
             cursor,
             first,
@@ -96,11 +101,10 @@ impl Stage {
             holds,
         };
         assert!(self.fanout.take(joiner).is_ok());
-        player
     }
 }
 
-fn bytes(pages: &[Page]) -> Vec<u8> {
+pub(super) fn bytes(pages: &[Page]) -> Vec<u8> {
     pages
         .iter()
         .flat_map(|page| page.bytes().to_vec())
@@ -113,7 +117,7 @@ fn read(player: &mut TcpStream, n_bytes: usize) -> Vec<u8> {
     got
 }
 
-fn eventually(what: &str, is_so: impl Fn() -> bool) {
+pub(super) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(

@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::head::Head;
+use super::head::{BadHead, Head};
+use super::line::Line;
 
 /// An answer that ends the connection is written and read to its end within this time.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
@@ -21,7 +22,7 @@ const READ_BYTES: usize = 4096;
 #[derive(Debug)]
 pub struct Caller {
     /// The connection.
-    pub socket: TcpStream,
+    pub socket: Line,
     /// Read, from the first byte on: the head and perhaps more.
     pub read: BytesMut,
     /// When it came.
@@ -39,10 +40,27 @@ impl Caller {
         came: Instant,
     ) -> std::io::Result<Self> {
         Ok(Self {
-            socket: TcpStream::from_std(socket)?,
+            socket: Line::Plain(TcpStream::from_std(socket)?),
             read,
             came,
         })
+    }
+
+    /// Reads until the head is there. `None`: he went before. Not bounded in time.
+    ///
+    /// # Errors
+    /// When what comes is no head.
+    pub(super) async fn head(&mut self) -> Result<Option<Head>, BadHead> {
+        loop {
+            if let Some(head) = Head::parse(&self.read)? {
+                return Ok(Some(head));
+            }
+            self.read.reserve(READ_BYTES);
+            match self.socket.read_buf(&mut self.read).await {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(_) => {}
+            }
+        }
     }
 
     /// What was read beyond the head.

@@ -4,10 +4,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 
 use super::metrics;
-use super::shown::Shown;
+use super::shown::{Scheme, Shown};
 use crate::mount::MountPath;
 
 /// The pages.
@@ -34,22 +34,31 @@ async fn metrics_page(State(shown): State<Shown>) -> Response {
     }
 }
 
-async fn icecast_status(State(shown): State<Shown>, headers: HeaderMap) -> Response {
-    let base = shown.base(&headers);
+async fn icecast_status(
+    State(shown): State<Shown>,
+    Extension(scheme): Extension<Scheme>,
+    headers: HeaderMap,
+) -> Response {
+    let base = shown.base(&headers, scheme);
     let mut answer = Json(shown.status().icecast(&base, shown.started.1)).into_response();
     open_to_scripts(&mut answer);
     answer
 }
 
 /// `/live.ogg.m3u` for a mount `/live.ogg`; a list of what there is for everything else.
-async fn playlist_or_nothing(State(shown): State<Shown>, headers: HeaderMap, uri: Uri) -> Response {
+async fn playlist_or_nothing(
+    State(shown): State<Shown>,
+    Extension(scheme): Extension<Scheme>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
     let mount = uri
         .path()
         .strip_suffix(".m3u")
         .and_then(|path| MountPath::parse(path).ok());
     let mount = mount.and_then(|path| shown.table.find(&path));
     if let Some(mount) = mount {
-        let link = format!("{}{}\r\n", shown.base(&headers), mount.path());
+        let link = format!("{}{}\r\n", shown.base(&headers, scheme), mount.path());
         let kind = [
             (header::CONTENT_TYPE, "audio/x-mpegurl"),
             (header::CACHE_CONTROL, "no-store"),

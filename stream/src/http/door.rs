@@ -24,13 +24,14 @@ use super::caller::Caller;
 use super::date::http_date;
 use super::head::{BadHead, HEAD_BYTES_MAX, Head, Version};
 use super::porch::Porch;
+use super::tls::Tls;
 use crate::descriptors;
 use crate::shutdown::Shutdown;
 
 /// Connections that the kernel holds for us until we take them.
 const BACKLOG: u32 = 4096;
 /// A head comes within this time in all, not from byte to byte.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+pub(super) const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most connections whose head has not come yet. For a further one the oldest is closed: it
 /// has had more time than any other.
 const HEADS_PENDING_MAX: usize = 4096;
@@ -81,13 +82,15 @@ pub fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
         })
 }
 
-/// Takes connections until the program is told to stop.
+/// Takes connections until the program is told to stop. With `tls`, those who begin with a
+/// handshake are met there.
 ///
 /// # Errors
 /// When the system gives no epoll or no thread, or takes them back.
 pub async fn serve<H: House>(
     listener: tokio::net::TcpListener,
     house: Arc<H>,
+    tls: Option<Arc<Tls>>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let mut listener = TcpListener::from_std(listener.into_std()?);
@@ -101,6 +104,7 @@ pub async fn serve<H: House>(
         porch: Porch::new(HEADS_PENDING_MAX),
         buffer: vec![0; HEAD_BYTES_MAX],
         house,
+        tls,
         shutdown: shutdown.clone(),
         n_descriptors: descriptors::raise(),
     };
@@ -128,6 +132,7 @@ struct Door<H> {
     porch: Porch<Waiting>,
     buffer: Vec<u8>,
     house: Arc<H>,
+    tls: Option<Arc<Tls>>,
     shutdown: Shutdown,
     n_descriptors: u64,
 }
@@ -199,8 +204,17 @@ impl<H: House> Door<H> {
         };
         match waiting.listen(&mut self.buffer) {
             Heard::Nothing => self.let_wait(waiting),
-            Heard::End => {}
+            heard => self.answer(waiting, heard),
+        }
+    }
+
+    fn answer(&self, waiting: Waiting, heard: Heard) {
+        match heard {
+            Heard::Nothing | Heard::End => {}
             Heard::Head(head) => self.lead_in(waiting, head),
+            Heard::Bad(_) if self.tls.is_some() && Tls::is_handshake(&waiting.read) => {
+                self.shake_hands(waiting);
+            }
             Heard::Bad(bad) => self.refuse(waiting, status_of(bad), &bad.to_string()),
         }
     }
@@ -234,11 +248,7 @@ impl<H: House> Door<H> {
         let Some(waiting) = self.release(at) else {
             return;
         };
-        match heard {
-            Heard::Nothing | Heard::End => {}
-            Heard::Head(head) => self.lead_in(waiting, head),
-            Heard::Bad(bad) => self.refuse(waiting, status_of(bad), &bad.to_string()),
-        }
+        self.answer(waiting, heard);
     }
 
     /// Takes one out of the porch.
@@ -267,6 +277,24 @@ impl<H: House> Door<H> {
         }
     }
 
+    /// What only a handshake begins with is no head: the head comes after it.
+    fn shake_hands(&self, waiting: Waiting) {
+        let is_last = descriptors::is_among_last(waiting.socket.as_raw_fd(), self.n_descriptors);
+        let Waiting { socket, read, came } = waiting;
+        let socket = std::net::TcpStream::from(OwnedFd::from(socket));
+        if let Some(tls) = self.tls.clone()
+            && !is_last
+            && let Ok(caller) = Caller::met(socket, read, came)
+        {
+            let (house, shutdown) = (Arc::clone(&self.house), self.shutdown.clone());
+            self.shutdown.spawn("handshake", async move {
+                if let Some((head, caller)) = tls.meet(caller, &shutdown).await {
+                    house.welcome(head, caller).await;
+                }
+            });
+        }
+    }
+
     fn turn_out_the_slow(&mut self, now: Instant) {
         while let Some((at, oldest)) = self.porch.oldest()
             && oldest.came + HEAD_TIME_MAX <= now
@@ -275,9 +303,7 @@ impl<H: House> Door<H> {
                 return;
             };
             if !waiting.read.is_empty() {
-                let seconds = HEAD_TIME_MAX.as_secs();
-                let why = format!("the request head did not come within {seconds} s");
-                self.refuse(waiting, StatusCode::REQUEST_TIMEOUT, &why);
+                self.refuse(waiting, StatusCode::REQUEST_TIMEOUT, &late_head());
             }
         }
     }
@@ -335,7 +361,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn status_of(bad: BadHead) -> StatusCode {
+pub(super) fn late_head() -> String {
+    let seconds = HEAD_TIME_MAX.as_secs();
+    format!("the request head did not come within {seconds} s")
+}
+
+pub(super) fn status_of(bad: BadHead) -> StatusCode {
     match bad {
         BadHead::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         BadHead::Malformed | BadHead::Ambiguous => StatusCode::BAD_REQUEST,

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
 
 use super::answer::Answer;
@@ -12,7 +12,7 @@ use super::caller::Caller;
 use super::date::http_date;
 use super::head::Head;
 use super::serving::Serving;
-use crate::fanout::{Fanout, Joiner, Pace};
+use crate::fanout::{Fanout, Joiner, Pace, Wire};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Log};
 use crate::mount::{Audience, Class, Facts, Mount, Slot, Slots};
@@ -67,13 +67,10 @@ pub async fn serve(
         Err(answer) => return caller.answer(&answer).await,
     };
     let came = caller.came;
-    let Ok(socket) = caller.socket.into_std() else {
-        return;
-    };
-    if let Err(socket) = place.seat(service, socket, came)
-        && let Ok(caller) = Caller::met(socket, BytesMut::new(), came)
+    if let Ok(wire) = caller.socket.into_wire()
+        && let Err(wire) = place.seat(service, wire, came)
     {
-        caller.answer(&no_slot(service, head)).await;
+        wire.answer(&no_slot(service, head));
     }
 }
 
@@ -92,7 +89,9 @@ pub fn seat(
         return Err(socket);
     }
     match place(service, head, mount, Class::Listener) {
-        Ok(place) => place.seat(service, socket, came),
+        Ok(place) => place
+            .seat(service, Wire::plain(socket), came)
+            .map_err(Wire::into_socket),
         Err(_) => Err(socket),
     }
 }
@@ -110,9 +109,9 @@ struct Place {
 impl Place {
     /// # Errors
     /// Gives the connection back when too many wait to be served.
-    fn seat(self, service: &Service, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
+    fn seat(self, service: &Service, wire: Wire, came: Instant) -> Result<(), Wire> {
         let joiner = Joiner {
-            socket,
+            wire,
             mount: self.mount,
             cursor: self.cursor,
             first: self.first,
@@ -121,7 +120,7 @@ impl Place {
             came,
             holds: self.holds,
         };
-        service.fanout.take(joiner).map_err(|joiner| joiner.socket)
+        service.fanout.take(joiner).map_err(|joiner| joiner.wire)
     }
 }
 

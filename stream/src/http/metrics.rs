@@ -92,6 +92,7 @@ impl Collector for Scrape {
         self.slots(&mut encoder)?;
         self.mounts(&mut encoder)?;
         self.shards(&mut encoder)?;
+        self.tls(&mut encoder)?;
         let uptime = self.0.started.0.elapsed().as_secs_f64();
         gauge(
             &mut encoder,
@@ -150,6 +151,22 @@ impl Scrape {
             })?;
         }
         Ok(())
+    }
+
+    fn tls(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let Some(certificates) = &self.0.certificates else {
+            return Ok(());
+        };
+        let n_tls: u64 = self.0.fanout.figures().map(Figures::n_tls).sum();
+        let help = "Who is being served through TLS, relays too";
+        gauge(encoder, "listeners_tls", help, |mut e| {
+            e.encode_gauge(&as_f64(usize::try_from(n_tls).unwrap_or(usize::MAX)))
+        })?;
+        let help = "When the certificate expires, in seconds since 1970";
+        let expires = certificates.expires().as_second();
+        gauge(encoder, "tls_certificate_expires_seconds", help, |mut e| {
+            e.encode_gauge(&expires)
+        })
     }
 
     fn shards(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

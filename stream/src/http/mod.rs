@@ -1,22 +1,31 @@
 //! The only doors: what comes in over sockets, and how it is answered.
 //!
-//! `door` reads the head of every connection (those who have not said it wait in the `porch`). A listener's socket then goes through `listener`
-//! to the fan-out; everything that is a page goes through `pages` to hyper and axum. The rest
-//! are the words of HTTP: `head`, `answer`, `basic`, `chunked`.
+//! `door` reads the head of every connection; those who have not said it wait in the `porch`,
+//! those who begin with a handshake are met by `tls`, which shows a `certificate`. A listener's
+//! socket then goes through `listener` to the fan-out; everything that is a page goes through
+//! `pages` to hyper and axum. The rest are the words of HTTP (`head`, `answer`, `basic`,
+//! `chunked`), and connections that look alike (`line`, `rewound`).
 
 pub mod answer;
 pub mod basic;
 mod caller;
+mod certificate;
 pub mod chunked;
 pub mod common;
 pub mod date;
 pub mod door;
 pub mod head;
+mod line;
 pub mod listener;
 mod metrics;
 pub mod pages;
 mod porch;
+mod rewound;
 pub mod serving;
 pub mod shown;
+pub mod tls;
 
 pub use caller::Caller;
+pub use certificate::{CertificateFiles, Certificates};
+pub use line::Line;
+pub use rewound::Rewound;

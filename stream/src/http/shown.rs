@@ -6,12 +6,38 @@ use std::time::Instant;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 
+use super::certificate::Certificates;
+use super::line::Line;
 use crate::fanout::Fanout;
 use crate::mount::{MountTable, Slots};
 use crate::status::Status;
 
 /// A `Host` header longer than this is not repeated.
 const HOST_BYTES_MAX: usize = 255;
+
+/// How a caller came; the links he is given begin in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub(super) fn of(line: &Line) -> Self {
+        if line.is_tls() {
+            Self::Https
+        } else {
+            Self::Http
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
 
 /// What the pages show.
 #[derive(Clone, Debug)]
@@ -26,6 +52,8 @@ pub struct Shown {
     pub fanout: Arc<Fanout>,
     /// The address that listeners use, without path; without one, the `Host` they sent.
     pub public_url: Option<String>,
+    /// The certificate, if there is TLS.
+    pub certificates: Option<Arc<Certificates>>,
     /// When the program started.
     pub started: (Instant, Timestamp),
 }
@@ -52,9 +80,13 @@ impl Shown {
         Status::of(self.program, uptime, &self.table.all(), &self.slots, now)
     }
 
-    /// The address that the caller used, if it looks like one.
-    pub(super) fn base(&self, headers: &HeaderMap) -> String {
-        if let Some(url) = &self.public_url {
+    /// The address that listeners use: the operator's, or what the caller used, if it looks like
+    /// one. Who came by TLS is not led back to plain HTTP, whatever the operator's begins with.
+    pub(super) fn base(&self, headers: &HeaderMap, scheme: Scheme) -> String {
+        let is_step_down = |url: &str| scheme == Scheme::Https && !url.starts_with("https://");
+        if let Some(url) = &self.public_url
+            && !is_step_down(url)
+        {
             return url.clone();
         }
         let is_host = |host: &&str| {
@@ -67,6 +99,6 @@ impl Shown {
             .get(header::HOST)
             .and_then(|host| host.to_str().ok())
             .filter(is_host);
-        format!("http://{}", host.unwrap_or("localhost"))
+        format!("{}://{}", scheme.name(), host.unwrap_or("localhost"))
     }
 }
