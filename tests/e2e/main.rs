@@ -11,4 +11,5 @@ mod restart;
 mod soak;
 mod sound;
 mod sources;
+mod tls;
 mod vanished;

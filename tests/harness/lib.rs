@@ -3,7 +3,8 @@
 //! Reading order: `programs` (one child process), `cluster` (all of them, configured),
 //! `ear` (a listener that notes everything), `players` (other people's listeners), `pcm`
 //! (was anything lost?). Sound to send comes from `speech`, through a sound card that is
-//! not there from `alsa`. `peers` are other people's servers and source clients.
+//! not there from `alsa`. `peers` are other people's servers and source clients; `tls` is what
+//! they are given to trust.
 
 pub mod alsa;
 pub mod cluster;
@@ -21,5 +22,6 @@ pub mod ports;
 pub mod programs;
 pub mod soak;
 pub mod speech;
+pub mod tls;
 pub mod tools;
 pub mod wait;

@@ -125,6 +125,8 @@ pub fn ezstream(folder: &Path, file: &Path, url: &str, password: &str) -> Result
 pub enum Method {
     /// `PUT`, as newer clients do.
     Put,
+    /// `PUT`, through TLS; whatever certificate the server shows.
+    PutTls,
     /// `SOURCE`, as clients did for twenty years.
     Source,
 }
@@ -143,6 +145,7 @@ pub fn ffmpeg(
     let Address { authority, path } = Address::parse(url)?;
     let target = format!("icecast://{SOURCE_USER}:{password}@{authority}{path}");
     let legacy = if method == Method::Source { "1" } else { "0" };
+    let tls = if method == Method::PutTls { "1" } else { "0" };
     let file: PathBuf = file.to_owned();
     Ok(Program::new("ffmpeg", "ffmpeg", folder)
         .arguments(["-nostdin", "-loglevel", "info", "-re", "-stream_loop", "-1"])
@@ -158,6 +161,8 @@ pub fn ffmpeg(
         .arguments([
             "-legacy_icecast",
             legacy,
+            "-tls",
+            tls,
             "-content_type",
             "application/ogg",
         ])

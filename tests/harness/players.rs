@@ -109,7 +109,16 @@ pub struct Player {
 }
 
 impl Player {
-    fn start(name: &str, arguments: Vec<String>, sound: PathBuf, folder: &Path) -> Result<Self> {
+    /// A player with these arguments, which put `sound` out.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn start(
+        name: &str,
+        arguments: Vec<String>,
+        sound: PathBuf,
+        folder: &Path,
+    ) -> Result<Self> {
         let mut program = Program::new(name, name, folder).arguments(arguments);
         program.start()?;
         Ok(Self { program, sound })
