@@ -171,30 +171,18 @@ fn a_master_without_sockets_refuses_politely_and_takes_others_when_some_have_lef
     check_audience(ears)
 }
 
-/// The last sockets are for refusals, but who says nothing cannot be refused.
+/// More of them than there are sockets: those who say nothing make room for each other, not for
+/// those who want to hear something.
 #[test]
-fn silent_connections_that_take_every_socket_take_nothing_from_those_who_listen() -> Result<()> {
+fn silent_connections_keep_nobody_from_listening() -> Result<()> {
     let cluster = poor_master()?;
     let url = cluster.mount_at(Role::Master);
     let ears = audience(&url, 5)?;
     let address = Address::parse(&url)?;
     let silent: Vec<_> = (0..300).map(|_| address.connect()).collect::<Result<_>>()?;
-    let has_complained = |cluster: &mut Cluster| {
-        let log = cluster.program(Role::Master).log();
-        ensure!(log.contains("cannot take a connection"), "{log}");
-        Ok(())
-    };
-    let mut cluster = cluster;
-    eventually(PATIENCE, "no socket is left", || {
-        has_complained(&mut cluster)
-    })?;
-    for ear in &ears {
-        let n_samples = ear.heard().n_samples();
-        ear.wait_for_samples(n_samples + 3 * 48_000, PATIENCE)?;
-    }
-    drop(silent);
     audience(&url, 5)
         .and_then(check_audience)
-        .context("the silent ones have left")?;
+        .context("the silent ones are still there")?;
+    drop(silent);
     check_audience(ears)
 }

@@ -35,6 +35,11 @@ pub(super) const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most connections whose head has not come yet. For a further one the oldest is closed: it
 /// has had more time than any other.
 const HEADS_PENDING_MAX: usize = 4096;
+/// And never more than this share of the sockets that the system gives: those who say nothing do
+/// not keep others out.
+const HEADS_PENDING_SHARE: u64 = 4;
+/// Seconds after which somebody for whom there was no socket may try again.
+const RETRY_AFTER_SECONDS: &str = "5";
 /// How long the door rests when the system has no socket left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections taken before those are looked at whose head is arriving.
@@ -98,15 +103,16 @@ pub async fn serve<H: House>(
     let waker = Waker::new(poll.registry(), WAKER)?;
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
+    let n_descriptors = descriptors::raise();
     let door = Door {
         poll,
         listener,
-        porch: Porch::new(HEADS_PENDING_MAX),
+        porch: Porch::new(n_heads_pending_max(n_descriptors)),
         buffer: vec![0; HEAD_BYTES_MAX],
         house,
         tls,
         shutdown: shutdown.clone(),
-        n_descriptors: descriptors::raise(),
+        n_descriptors,
     };
     let runtime = tokio::runtime::Handle::current();
     let (ended, mut end) = oneshot::channel();
@@ -124,6 +130,11 @@ pub async fn serve<H: House>(
         }
     };
     end.unwrap_or_else(|_| Err(io::Error::other("the door's thread panicked")))
+}
+
+fn n_heads_pending_max(n_descriptors: u64) -> usize {
+    let share = usize::try_from(n_descriptors / HEADS_PENDING_SHARE).unwrap_or(usize::MAX);
+    share.clamp(1, HEADS_PENDING_MAX)
 }
 
 struct Door<H> {
@@ -313,7 +324,11 @@ impl<H: House> Door<H> {
         let Waiting { socket, read, came } = waiting;
         let socket = std::net::TcpStream::from(OwnedFd::from(socket));
         if let Ok(caller) = Caller::met(socket, read, came) {
-            let answer = Answer::new(Version::Http11, status, &http_date()).sentence(why);
+            let mut answer = Answer::new(Version::Http11, status, &http_date());
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                answer = answer.header("Retry-After", RETRY_AFTER_SECONDS);
+            }
+            let answer = answer.sentence(why);
             self.shutdown
                 .spawn("refusal", async move { caller.answer(&answer).await });
         }
