@@ -2,15 +2,19 @@
 //!
 //! The kernel's price of a write is the whole cost of a listener, so the only lever is fewer,
 //! larger writes. `pace` says who is due when, `seat` is one listener, `shard` the thread that
-//! serves many, `figures` what it counts, `uplink` what it may send in all, `socket`
-//! how sockets are set up, `wire` what is written to: a socket, or TLS in front of one.
+//! serves many, `figures` what it counts, `socket` how sockets are set up, `wire` what is written
+//! to: a socket, or TLS in front of one. `uplink` is what may be sent in all: `watch` looks at the
+//! relays, `held_up` judges one of them, `limit` decides.
 
 mod figures;
+mod held_up;
+mod limit;
 mod pace;
 mod seat;
 mod shard;
 pub mod socket;
 mod uplink;
+mod watch;
 mod wire;
 
 use std::sync::Arc;
@@ -35,6 +39,7 @@ const JOINERS_QUEUED_MAX: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct Fanout {
     shards: Vec<Handle>,
+    uplink: Arc<Uplink>,
     next: AtomicUsize,
 }
 
@@ -57,7 +62,7 @@ impl Fanout {
         for n in 0..n_shards.max(1) {
             let (joiners, taken) = sync_channel(JOINERS_QUEUED_MAX);
             let figures = Arc::new(Figures::default());
-            let shard = Shard::new(taken, Arc::clone(&figures), Arc::clone(&uplink))?;
+            let shard = Shard::new(n, taken, Arc::clone(&figures), Arc::clone(&uplink))?;
             let alarm = Arc::clone(shard.alarm());
             let (ended, end) = tokio::sync::oneshot::channel();
             std::thread::Builder::new()
@@ -77,6 +82,7 @@ impl Fanout {
         }
         Ok(Self {
             shards,
+            uplink,
             next: AtomicUsize::new(0),
         })
     }
@@ -96,6 +102,11 @@ impl Fanout {
             })?;
         shard.alarm.wake();
         Ok(())
+    }
+
+    /// What may be sent in all.
+    pub fn uplink(&self) -> &Uplink {
+        &self.uplink
     }
 
     /// What each shard has counted.

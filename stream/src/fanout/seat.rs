@@ -2,6 +2,7 @@
 //! this entry; what goes out are references into the log.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -67,6 +68,8 @@ pub(super) enum Served {
     CaughtUp,
     /// His socket is full.
     Full,
+    /// He is a listener and the uplink is full: the rest has to wait.
+    GaveWay,
 }
 
 #[derive(Debug)]
@@ -92,6 +95,9 @@ pub(super) struct Seat {
 impl Seat {
     pub(super) fn new(joiner: Joiner) -> Self {
         super::socket::prepare(&joiner.wire);
+        if joiner.holds.1.class() == Class::Relay {
+            super::socket::prepare_relay(&joiner.wire);
+        }
         Self {
             wire: joiner.wire,
             pace: joiner.pace,
@@ -124,6 +130,11 @@ impl Seat {
     /// Whether his socket is full; then only the kernel knows when to go on.
     pub(super) fn is_full(&self) -> bool {
         self.full_since.is_some()
+    }
+
+    /// There is room in his socket again; he gets what waits at his next turn.
+    pub(super) fn is_full_no_more(&mut self) {
+        self.full_since = None;
     }
 
     /// Whether his socket has been full for too long, or his mount is gone: then he is closed.
@@ -169,6 +180,9 @@ impl Seat {
                         .n_bytes_sent
                         .fetch_add(n_bytes as u64, Ordering::Relaxed);
                     self.mount.counts().n_sends.fetch_add(1, Ordering::Relaxed);
+                    if !self.is_relay() && !uplink.has_room(now) {
+                        return Ok(Served::GaveWay);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return self.wait_for_room(now);
@@ -323,6 +337,12 @@ impl Seat {
             }
             n_bytes -= n_of_piece;
         }
+    }
+}
+
+impl AsFd for Seat {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wire.as_fd()
     }
 }
 

@@ -3,6 +3,7 @@
 //! It wakes on a clock, not on a page: every listener is due once per pace and gets all he has
 //! not got yet in one write. Relays come first in every round and get every page at once.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +13,11 @@ use std::time::{Duration, Instant};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::figures::{Closed, Figures};
+use super::limit::LOOK_EVERY;
 use super::pace::{Pace, TICK, Ticket, Wheel};
 use super::seat::{Batch, Joiner, Seat};
 use super::uplink::Uplink;
+use super::watch::Watch;
 use crate::log::Wake;
 
 /// The token of the waker; listeners have their place in the array.
@@ -23,6 +26,8 @@ const WAKER: Token = Token(usize::MAX);
 const EVENTS_MAX: usize = 1024;
 /// Joiners taken at once, so that a crowd does not make those wait who listen already.
 const JOINERS_AT_ONCE_MAX: usize = 256;
+/// Of those who had to wait so many are served in one tick, so that relays do not wait for them.
+const WAITING_AT_ONCE_MAX: usize = 1024;
 /// After so many ticks that were missed (the process was stopped) the clock starts anew.
 const TICKS_LATE_MAX: u32 = 64;
 
@@ -43,14 +48,20 @@ impl Wake for Alarm {
 }
 
 pub(super) struct Shard {
+    /// Its number.
+    n: usize,
     poll: Poll,
     alarm: Arc<Alarm>,
     joiners: Receiver<Joiner>,
     seats: Vec<(u32, Option<Seat>)>,
     free: Vec<u32>,
     wheel: Wheel,
-    /// Those who get every page at once.
+    /// Those who get every page at once, relays first.
     prompt: Vec<Ticket>,
+    /// Listeners whose turn came when the uplink was full, in order. They are not in the wheel.
+    waiting: VecDeque<Ticket>,
+    watch: Watch,
+    next_look: Instant,
     batch: Batch,
     figures: Arc<Figures>,
     uplink: Arc<Uplink>,
@@ -61,6 +72,7 @@ impl Shard {
     /// # Errors
     /// When the kernel gives no epoll.
     pub(super) fn new(
+        n: usize,
         joiners: Receiver<Joiner>,
         figures: Arc<Figures>,
         uplink: Arc<Uplink>,
@@ -68,6 +80,7 @@ impl Shard {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         Ok(Self {
+            n,
             poll,
             alarm: Arc::new(Alarm {
                 waker,
@@ -78,6 +91,9 @@ impl Shard {
             free: Vec::new(),
             wheel: Wheel::new(),
             prompt: Vec::new(),
+            waiting: VecDeque::new(),
+            watch: Watch::default(),
+            next_look: Instant::now(),
             batch: Batch::default(),
             figures,
             uplink,
@@ -104,6 +120,7 @@ impl Shard {
             if self.alarm.is_rung.swap(false, Ordering::AcqRel) {
                 self.serve_prompt(began);
             }
+            self.look_at_relays(began);
             for event in &events {
                 if event.token() != WAKER {
                     self.take_event(event, began);
@@ -119,8 +136,8 @@ impl Shard {
 
     /// How long it may sleep. Without listeners: until somebody joins.
     fn patience(&self) -> Option<Duration> {
-        (!self.wheel.is_empty() || !self.prompt.is_empty())
-            .then(|| self.next_tick.saturating_duration_since(Instant::now()))
+        let is_empty = self.wheel.is_empty() && self.prompt.is_empty() && self.waiting.is_empty();
+        (!is_empty).then(|| self.next_tick.saturating_duration_since(Instant::now()))
     }
 
     /// Serves those whose tick has come.
@@ -133,38 +150,66 @@ impl Shard {
             due = self.wheel.turn(due);
             // Who is due in one tick was mostly due in one tick before: same mount, same place.
             self.batch.clear();
+            self.serve_waiting(now);
             for ticket in due.drain(..) {
-                if !self.uplink.has_room(now) && self.may_wait(ticket) {
-                    self.wheel.again(ticket, 1);
-                    continue;
-                }
-                let Some(pace) = self.serve(ticket, now) else {
-                    continue;
-                };
-                match pace {
-                    Pace::Ticks(ticks) => self.wheel.again(ticket, ticks),
-                    Pace::EachPage => self.wheel.again(ticket, PROMPT_CHECK_TICKS),
+                if self.gives_way(ticket, now) {
+                    self.waiting.push_back(ticket);
+                } else if let Some(pace) = self.serve(ticket, now) {
+                    self.wheel.again(ticket, ticks(pace));
                 }
             }
         }
         due
     }
 
-    /// Whether he is one of those who give way when the uplink is full.
-    fn may_wait(&self, ticket: Ticket) -> bool {
-        let seat = self.seats.get(ticket.0 as usize);
-        seat.is_some_and(|(generation, seat)| {
-            *generation == ticket.1 && seat.as_ref().is_some_and(|seat| !seat.is_relay())
-        })
+    /// Whether he is one of those who give way when the uplink is full, and it is. Who comes after
+    /// others who wait already waits behind them.
+    fn gives_way(&self, ticket: Ticket, now: Instant) -> bool {
+        let has_room = self.waiting.is_empty() && self.uplink.has_room(now);
+        let gives_way = !has_room
+            && find(&self.seats, ticket).is_some_and(|seat| !seat.is_relay() && !seat.is_full());
+        if gives_way {
+            self.uplink.put_off();
+        }
+        gives_way
+    }
+
+    /// Serves those who have been waiting, as long as there is room.
+    fn serve_waiting(&mut self, now: Instant) {
+        for _ in 0..WAITING_AT_ONCE_MAX {
+            if self.waiting.is_empty() || !self.uplink.has_room(now) {
+                return;
+            }
+            let Some(ticket) = self.waiting.pop_front() else {
+                return;
+            };
+            if let Some(pace) = self.serve(ticket, now) {
+                // Not all at once again, though they come out of the queue at once.
+                self.wheel.join(ticket, ticks(pace));
+            }
+        }
+    }
+
+    /// Tells the uplink how the relays are doing.
+    fn look_at_relays(&mut self, now: Instant) {
+        if now < self.next_look {
+            return;
+        }
+        self.next_look = now + LOOK_EVERY;
+        let seats = &self.seats;
+        let seen = self.watch.look(|ticket| find(seats, ticket), now);
+        let was_in_vain = self
+            .uplink
+            .report(self.n, seen.n_relays, seen.n_held_up, now);
+        if was_in_vain {
+            self.watch.give_up(now);
+        }
     }
 
     fn serve_prompt(&mut self, now: Instant) {
         self.batch.clear();
         let mut prompt = std::mem::take(&mut self.prompt);
-        prompt.retain(|ticket| {
-            let gives_way = !self.uplink.has_room(now) && self.may_wait(*ticket);
-            gives_way || self.serve(*ticket, now).is_some()
-        });
+        prompt.retain(|ticket| self.gives_way(*ticket, now) || self.serve(*ticket, now).is_some());
         self.prompt = prompt;
     }
 
@@ -203,6 +248,9 @@ impl Shard {
             return self.close(ticket.0, Closed::Gone);
         }
         if event.is_writable() && seat.is_full() {
+            if !seat.is_relay() && !self.uplink.has_room(now) {
+                return seat.is_full_no_more();
+            }
             self.batch.clear();
             if let Err(closed) = seat.serve(&mut self.batch, &self.figures, &self.uplink, now) {
                 self.close(ticket.0, closed);
@@ -238,7 +286,7 @@ impl Shard {
             .poll
             .registry()
             .register(seat.wire.socket(), token, interest);
-        let pace = seat.pace;
+        let (pace, is_relay) = (seat.pace, seat.is_relay());
         if pace == Pace::EachPage {
             seat.log().wake_on_append(&self.alarm);
         }
@@ -248,16 +296,19 @@ impl Shard {
             return self.close(at, Closed::Gone);
         }
         let ticket = (at, self.seats[at as usize].0);
-        self.batch.clear();
-        if self.serve(ticket, now).is_none() {
-            return;
+        if is_relay {
+            self.watch.join(ticket, now);
         }
         match pace {
-            Pace::Ticks(ticks) => self.wheel.join(ticket, ticks),
-            Pace::EachPage => {
-                self.prompt.push(ticket);
-                self.wheel.join(ticket, PROMPT_CHECK_TICKS);
-            }
+            Pace::Ticks(_) => {}
+            Pace::EachPage if is_relay => self.prompt.insert(0, ticket),
+            Pace::EachPage => self.prompt.push(ticket),
+        }
+        self.batch.clear();
+        if self.gives_way(ticket, now) {
+            self.waiting.push_back(ticket);
+        } else if self.serve(ticket, now).is_some() {
+            self.wheel.join(ticket, ticks(pace));
         }
     }
 
@@ -286,3 +337,17 @@ impl Shard {
 /// Those who get every page are looked at this often besides, so that one whose socket stays
 /// full, or whose mount is removed, is noticed without a page coming.
 const PROMPT_CHECK_TICKS: u8 = 50;
+
+/// In so many ticks he is due again.
+fn ticks(pace: Pace) -> u8 {
+    match pace {
+        Pace::Ticks(ticks) => ticks,
+        Pace::EachPage => PROMPT_CHECK_TICKS,
+    }
+}
+
+/// Who holds this ticket, if he is still there.
+fn find(seats: &[(u32, Option<Seat>)], ticket: Ticket) -> Option<&Seat> {
+    let (generation, seat) = seats.get(ticket.0 as usize)?;
+    seat.as_ref().filter(|_| *generation == ticket.1)
+}

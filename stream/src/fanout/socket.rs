@@ -11,6 +11,9 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 /// And again after this.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// A relay's socket is writable while fewer bytes than this wait to be sent for the first time:
+/// while none do.
+const NOTSENT_BYTES: u32 = 1;
 
 /// Sets a socket up for a stream that may last for days: no delay for small pages, and a
 /// listener who vanished without a word is noticed within seconds, not in the 15 minutes
@@ -23,4 +26,12 @@ pub fn prepare<S: AsFd>(socket: &S) {
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL);
     let _ = socket.set_tcp_keepalive(&keepalive.with_retries(3));
+}
+
+/// Sets a relay's socket up besides: the kernel takes a page only when it has sent the one
+/// before, so that what waits can be seen, and a lost packet is sent again at a steady pace.
+pub(super) fn prepare_relay<S: AsFd>(socket: &S) {
+    let socket = SockRef::from(socket);
+    let _ = socket.set_tcp_notsent_lowat(NOTSENT_BYTES);
+    let _ = socket.set_tcp_thin_linear_timeouts(true);
 }

@@ -93,6 +93,7 @@ impl Collector for Scrape {
         self.mounts(&mut encoder)?;
         self.shards(&mut encoder)?;
         self.tls(&mut encoder)?;
+        self.uplink(&mut encoder)?;
         let uptime = self.0.started.0.elapsed().as_secs_f64();
         gauge(
             &mut encoder,
@@ -166,6 +167,22 @@ impl Scrape {
         let expires = certificates.expires().as_second();
         gauge(encoder, "tls_certificate_expires_seconds", help, |mut e| {
             e.encode_gauge(&expires)
+        })
+    }
+
+    fn uplink(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let uplink = self.0.fanout.uplink();
+        let help = "Bytes a second that may be sent in all, relays first; 0 is without limit";
+        gauge(encoder, "uplink_limit_bytes", help, |mut e| {
+            e.encode_gauge(&uplink.limit())
+        })?;
+        let help = "Relay connections whose bytes do not get out";
+        gauge(encoder, "relays_held_up", help, |mut e| {
+            e.encode_gauge(&uplink.n_held_up())
+        })?;
+        let help = "Turns of listeners that were put off because the uplink was full";
+        counter(encoder, "put_off", help, |mut e| {
+            e.encode_counter::<NoLabelSet, _, f64>(&uplink.n_put_off(), None)
         })
     }
 
