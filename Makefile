@@ -9,6 +9,7 @@ PREFIX ?= /usr/local
 
 SOAK_MINUTES = $(or $(MINUTES),30)
 CHURN_MINUTES = $(or $(MINUTES),60)
+UPLINK_MINUTES = $(or $(MINUTES),5)
 
 PROGRAMS = plenum-source plenum-master plenum-relay plenum-balancer
 # The load tool comes with them: whoever runs a server wants to know what it carries.
@@ -22,8 +23,8 @@ BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq mpv oggz-tools \
 	procps vorbis-tools
 
-.PHONY: help demo test check release soak bench churn swarm install setup setup-build setup-demo \
-	setup-bench rust
+.PHONY: help demo test check release soak uplink bench churn swarm install setup setup-build \
+	setup-demo setup-bench rust
 
 help:
 	@echo 'make demo              the whole chain on this machine, playing; Ctrl-C ends it'
@@ -32,6 +33,7 @@ help:
 	@echo 'make check             format and lints'
 	@echo 'make release           the four programs and plenum-swarm in target/release/'
 	@echo 'make soak              $(SOAK_MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
+	@echo 'make uplink            $(UPLINK_MINUTES) minutes of a line asked for twice what it carries; as root'
 	@echo 'make bench             Plenum, icecast2, nginx and a bare loop side by side: a quarter of an hour'
 	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
 	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
@@ -59,6 +61,10 @@ release: setup-build
 soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
 	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(SOAK_MINUTES)
+
+uplink: setup
+	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-uplink
+	cargo run --release --quiet --package tests --bin plenum-uplink -- --minutes $(UPLINK_MINUTES)
 
 bench: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-swarm --bin plenum-bare-loop

@@ -12,4 +12,5 @@ mod soak;
 mod sound;
 mod sources;
 mod tls;
+mod uplink;
 mod vanished;

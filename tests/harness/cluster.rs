@@ -319,7 +319,10 @@ fn with_sound(source: Program, sound: &Sound, recording: Option<&Path>) -> Progr
 }
 
 /// Random, for this run only.
-fn secret() -> Result<String> {
+///
+/// # Errors
+/// When the system gives none.
+pub fn secret() -> Result<String> {
     let mut bytes = [0; 18];
     File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))

@@ -98,6 +98,11 @@ impl Ear {
         &self.url
     }
 
+    /// When it began: the times of its pages count from here.
+    pub fn began(&self) -> Instant {
+        self.start
+    }
+
     /// What was heard up to now. The ear is deaf while this is held: look and let go.
     pub fn heard(&self) -> MutexGuard<'_, Heard> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)

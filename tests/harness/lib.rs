@@ -3,8 +3,8 @@
 //! Reading order: `programs` (one child process), `cluster` (all of them, configured),
 //! `ear` (a listener that notes everything), `players` (other people's listeners), `pcm`
 //! (was anything lost?). Sound to send comes from `speech`, through a sound card that is
-//! not there from `alsa`. `peers` are other people's servers and source clients; `tls` is what
-//! they are given to trust.
+//! not there from `alsa`, networks that are not there from `netns`. `peers` are other people's
+//! servers and source clients; `tls` is what they are given to trust.
 
 pub mod alsa;
 pub mod cluster;
@@ -24,4 +24,5 @@ pub mod soak;
 pub mod speech;
 pub mod tls;
 pub mod tools;
+pub mod uplink;
 pub mod wait;

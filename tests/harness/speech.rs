@@ -139,6 +139,24 @@ pub fn sitting_ogg() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A minute of noise that swells and fades, made once and kept: no encoder can save on it, so
+/// that a bitrate is kept.
+///
+/// # Errors
+/// When sox is missing or fails.
+pub fn noise() -> Result<PathBuf> {
+    let path = cache("speech")?.join("noise.wav");
+    if !path.is_file() {
+        put(&path, |unfinished| {
+            let mut sox = Command::new("sox");
+            sox.args(["-R", "-n", "-r", "48000", "-c", "1", "-b", "16"]);
+            sox.arg(unfinished);
+            run(sox.args(["synth", "60", "pinknoise", "tremolo", "0.2", "60"])).map(drop)
+        })?;
+    }
+    Ok(path)
+}
+
 fn made(name: &str, parts: &[Part]) -> Result<PathBuf> {
     let path = cache("speech")?.join(name);
     if !path.is_file() {
