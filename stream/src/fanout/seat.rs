@@ -254,6 +254,10 @@ impl Seat {
             .counts()
             .n_fell_behind
             .fetch_add(1, Ordering::Relaxed);
+        if self.is_relay() {
+            // He counts the bytes: after a jump that he is not told of, all his offsets are wrong.
+            return Err(Closed::TooSlow);
+        }
         if self
             .last_jump
             .is_some_and(|last| now.saturating_duration_since(last) < JUMP_EVERY)

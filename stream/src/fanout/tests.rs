@@ -200,19 +200,10 @@ async fn a_socket_that_fills_up_resumes_exactly() {
     assert!(got == all, "every byte came once");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn one_who_falls_behind_jumps_at_a_page_boundary_and_is_counted() {
-    let mut pages = opus(1, 0);
-    pages.extend((2..2_002).map(|n| page(1, n, &[n as u8; 20_000])));
-    let mut stage = stage(Keep {
-        time: PATIENCE * 9,
-        n_bytes: 1_000_000,
-    });
-    stage.publish(&pages[..3]);
-    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::EachPage).await;
+/// Publishes, behind the first three, until his socket is full: a page that does not go out at once.
+fn publish_until_full(stage: &mut Stage, pages: &[Page]) -> usize {
     let mount = stage.mount();
     let n_sent = || mount.counts().n_bytes_sent.load(Ordering::Relaxed);
-    // Until his socket is full: a page that does not go out at once.
     let mut n_published = bytes(&pages[..3]).len() as u64;
     let mut n_pages = 3;
     loop {
@@ -227,6 +218,41 @@ async fn one_who_falls_behind_jumps_at_a_page_boundary_and_is_counted() {
         n_published += pages[n_pages].len() as u64;
         n_pages += 1;
     }
+    n_pages
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_relay_that_falls_behind_is_disconnected_and_never_gets_a_byte_out_of_place() {
+    let mut pages = opus(1, 0);
+    pages.extend((2..2_002).map(|n| page(1, n, &[n as u8; 20_000])));
+    let mut stage = stage(Keep {
+        time: PATIENCE * 9,
+        n_bytes: 200_000,
+    });
+    stage.publish(&pages[..3]);
+    let mut relay = stage
+        .join(Class::Relay, Wish::Join, FOR_EVER, Pace::EachPage)
+        .await;
+    let n_pages = publish_until_full(&mut stage, &pages);
+    stage.publish(&pages[n_pages..]);
+    let mut got = Vec::new();
+    relay.read_to_end(&mut got).unwrap();
+    assert!(got.len() < bytes(&pages).len());
+    assert!(bytes(&pages).starts_with(&got), "nothing was left out");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn one_who_falls_behind_jumps_at_a_page_boundary_and_is_counted() {
+    let mut pages = opus(1, 0);
+    pages.extend((2..2_002).map(|n| page(1, n, &[n as u8; 20_000])));
+    let mut stage = stage(Keep {
+        time: PATIENCE * 9,
+        n_bytes: 1_000_000,
+    });
+    stage.publish(&pages[..3]);
+    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::EachPage).await;
+    let mount = stage.mount();
+    let n_pages = publish_until_full(&mut stage, &pages);
     stage.publish(&pages[n_pages..]);
     let mut framer = Framer::new();
     let mut numbers = Vec::new();

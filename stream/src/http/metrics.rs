@@ -58,7 +58,7 @@ const MOUNT_GAUGES: [MountFigure<f64>; 4] = [
     ),
 ];
 
-const MOUNT_COUNTERS: [MountFigure<u64>; 6] = [
+const MOUNT_COUNTERS: [MountFigure<u64>; 9] = [
     ("received_bytes", "Bytes appended to the log", |mount| {
         mount.log().head()
     }),
@@ -84,6 +84,21 @@ const MOUNT_COUNTERS: [MountFigure<u64>; 6] = [
         "skipped_bytes",
         "Bytes that a relay could not get from its master",
         |mount| load(&mount.counts().n_bytes_skipped),
+    ),
+    (
+        "disk_written_bytes",
+        "Bytes of the log that a master wrote to its state directory",
+        |mount| load(&mount.counts().n_bytes_to_disk),
+    ),
+    (
+        "disk_failures",
+        "Times that writing the log to the state directory was given up",
+        |mount| load(&mount.counts().n_disk_failures),
+    ),
+    (
+        "disk_restored_pages",
+        "Pages that a master read back from its state directory when it started",
+        |mount| load(&mount.counts().n_pages_restored),
     ),
 ];
 

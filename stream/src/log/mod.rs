@@ -3,17 +3,28 @@
 //! `ring` holds the recent part, `resume` says what a caller gets from it, `splice` is how a
 //! master turns what sources send into one chain. `shared` lets one writer and many cursors
 //! use a ring at once; it is the only file here that knows of waiting.
+//!
+//! On disk: `sink` is told of every page, `scribe` says what to write down, `account` is what must
+//! be known to go on at an offset, `segment` what stands in the files, `restore` the way back.
 
+pub mod account;
 mod epoch;
+pub mod restore;
 pub mod resume;
 pub mod ring;
+pub mod scribe;
+pub mod segment;
 pub mod shared;
+pub mod sink;
 pub mod splice;
 
 pub use epoch::Epoch;
 pub use ring::{FellBehind, Join, Keep, Ring};
 pub use shared::{Cursor, Log, Wake};
+pub use sink::Sink;
 pub use splice::Splice;
 
+#[cfg(test)]
+mod disk_tests;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::account::{Account, header_pages};
 use super::epoch::Epoch;
 use crate::ogg::{Link, Links, Page, Role, Stamp, Stray};
 
@@ -86,6 +87,24 @@ impl Ring {
             has_begun: false,
             open: Vec::new(),
         }
+    }
+
+    /// The ring of a log that stands where `account` says; what came before is appended next.
+    ///
+    /// # Errors
+    /// When the account's header pages are none.
+    pub(super) fn restored(epoch: Epoch, keep: Keep, account: &Account) -> Result<Self, Stray> {
+        let mut ring = Self::new(epoch, account.offset(), keep);
+        let prefix = account.prefix().and_then(header_pages).unwrap_or_default();
+        for page in &prefix {
+            ring.learn_header(page)?;
+        }
+        ring.link_start = account.link_start();
+        // A link that begins later than the log is not its first.
+        ring.has_begun |= account.offset() > 0;
+        let newest = account.streams().iter().map(|stream| stream.newest);
+        ring.open = newest.filter(|stamp| !stamp.is_last).collect();
+        Ok(ring)
     }
 
     /// Takes header pages that lie before the ring's first offset: the prefix a relay got.

@@ -4,10 +4,11 @@
 //! source that returns with the stream it had goes on where it stopped, with doubled pages
 //! dropped; a link that was left open is ended before the next begins.
 
+use super::account::{Account, StreamAccount, Trace};
 use crate::ogg::{Codec, Page, Stamp};
 
 /// Serial numbers of this many earlier logical streams are not used again.
-const SERIALS_KEPT: usize = 64;
+pub(super) const SERIALS_KEPT: usize = 64;
 
 /// The writer's memory of the chain it has written.
 #[derive(Debug, Default)]
@@ -50,6 +51,30 @@ impl Splice {
     /// The writer of a log that is still empty.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The writer of a log that stands where `account` says.
+    pub fn restored(account: &Account) -> Self {
+        let open = account.streams().iter().map(Logical::restored);
+        Self {
+            open: open.collect(),
+            is_past_first_pages: account.is_past_first_pages(),
+            serials_used: account.serials_used().to_vec(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// What is known of the logical stream with this serial number in the log. `None`: it is not
+    /// part of the current link any more.
+    pub fn trace(&self, serial: u32) -> Option<Trace> {
+        let mut open = self.open.iter();
+        let logical = open.find(|logical| logical.serial == serial)?;
+        Some(Trace {
+            source_serial: logical.source_serial,
+            source_sequence_next: logical.source_sequence_next,
+            has_sound: logical.has_sound,
+            has_hole: logical.has_hole,
+        })
     }
 
     /// Takes one page as the source sent it and appends the pages to write to `out`. `chance`
@@ -157,6 +182,20 @@ impl Splice {
 }
 
 impl Logical {
+    fn restored(account: &StreamAccount) -> Self {
+        Self {
+            source_serial: account.trace.source_serial,
+            serial: account.newest.serial,
+            first_packets: account.first_packets.to_vec(),
+            source_sequence_next: account.trace.source_sequence_next,
+            sequence_next: account.newest.sequence.wrapping_add(1),
+            newest: account.newest,
+            has_ended: account.newest.is_last,
+            has_sound: account.trace.has_sound,
+            has_hole: account.trace.has_hole,
+        }
+    }
+
     fn stamp(&mut self, page: &Page, stamp: &Stamp) -> Page {
         let written = Stamp {
             serial: self.serial,

@@ -10,6 +10,8 @@ use super::*;
 use crate::ogg::tests::{opus, page};
 use crate::ogg::{Links, Page};
 
+pub(crate) mod stage;
+
 const EPOCH: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn ring(keep_seconds: u64, keep_bytes: usize) -> Ring {

@@ -2,7 +2,8 @@
 //!
 //! `path` and `facts` are their names and descriptions, `mount` is one of them, `table` all of
 //! them, `publisher` and
-//! `mirror` the one who may write (at a master, at a relay), `slots` how many may listen, `catalog` what a
+//! `mirror` the one who may write (at a master, at a relay), `sinks` who
+//! writes logs down, `slots` how many may listen, `catalog` what a
 //! master tells its relays.
 
 pub mod catalog;
@@ -15,6 +16,7 @@ mod mirror;
 pub mod mount;
 mod path;
 pub mod publisher;
+mod sinks;
 mod slots;
 mod table;
 
@@ -24,6 +26,7 @@ pub use mirror::{Mirror, MirrorError, Start};
 pub use mount::{Audience, Mount, OnAir};
 pub use path::MountPath;
 pub use publisher::{Claimant, Desk, Publisher, Refusal};
+pub use sinks::Sinks;
 pub use slots::{Class, Slot, Slots};
 pub use table::{MOUNTS_MAX, MountTable, TableFull};
 

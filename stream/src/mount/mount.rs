@@ -52,6 +52,12 @@ pub struct Counts {
     pub n_pages_missing: AtomicU64,
     /// Bytes that a relay could not get from its master.
     pub n_bytes_skipped: AtomicU64,
+    /// Bytes of the log that a master wrote to its disk.
+    pub n_bytes_to_disk: AtomicU64,
+    /// Times that writing it to disk was given up.
+    pub n_disk_failures: AtomicU64,
+    /// Pages that a master read back from its disk when it started.
+    pub n_pages_restored: AtomicU64,
 }
 
 /// Somebody being served on a mount. Not counted any more when it is dropped.

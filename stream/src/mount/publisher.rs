@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::facts::Facts;
 use super::mount::{Mount, OnAir};
 use super::path::MountPath;
+use super::sinks::Sinks;
 use super::table::{MountTable, TableFull};
+use crate::log::account::Account;
+use crate::log::restore::Restored;
 use crate::log::shared::Writer;
 use crate::log::{Epoch, Keep};
 use crate::ogg::{Page, Stray};
@@ -24,6 +27,7 @@ pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(1);
 pub struct Desk {
     table: Arc<MountTable>,
     keep: Keep,
+    sinks: Option<Arc<dyn Sinks>>,
     seats: Mutex<HashMap<MountPath, Seat>>,
 }
 
@@ -74,11 +78,49 @@ pub struct Publisher {
 impl Desk {
     /// A desk for the mounts of `table`, whose logs keep as much as `keep` says.
     pub fn new(table: Arc<MountTable>, keep: Keep) -> Arc<Self> {
+        Self::with_sinks(table, keep, None)
+    }
+
+    /// As [`Self::new`], with somebody who writes the logs down.
+    pub fn with_sinks(
+        table: Arc<MountTable>,
+        keep: Keep,
+        sinks: Option<Arc<dyn Sinks>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             table,
             keep,
+            sinks,
             seats: Mutex::default(),
         })
+    }
+
+    /// Puts a log back that was read from disk: its mount is there at once, off the air, and a
+    /// source may go on with it.
+    ///
+    /// # Errors
+    /// When there are too many mounts.
+    pub fn restore(
+        &self,
+        path: &MountPath,
+        facts: Facts,
+        restored: Restored,
+        now: Instant,
+    ) -> Result<(), TableFull> {
+        let mut seats = self.seats();
+        let log = Arc::clone(restored.log());
+        let mount = self
+            .table
+            .find_or_make(path, || Mount::new(path.clone(), facts, log, now))?;
+        let n_pages = restored.n_pages as u64;
+        let counts = mount.counts();
+        counts.n_pages_restored.store(n_pages, Ordering::Relaxed);
+        let mut writer = restored.writer;
+        if let Some(sinks) = &self.sinks {
+            writer.set_sink(sinks.open(&mount, restored.account));
+        }
+        seats.insert(path.clone(), Seat::Free(writer));
+        Ok(())
     }
 
     /// Takes the seat of a mount for `claimant`, making the mount if there is none. `epoch` names
@@ -109,7 +151,7 @@ impl Desk {
             dismissed.cancel();
             return Err(Refusal::TakingOver);
         }
-        let writer = match seats.remove(path) {
+        let mut writer = match seats.remove(path) {
             Some(Seat::Free(writer)) => writer,
             _ => Writer::new(epoch, self.keep),
         };
@@ -132,6 +174,11 @@ impl Desk {
         );
         drop(seats);
         mount.set_facts(facts);
+        match (writer.sink(), &self.sinks) {
+            (Some(sink), _) => sink.described(),
+            (None, Some(sinks)) => writer.set_sink(sinks.open(&mount, Account::new())),
+            (None, None) => {}
+        }
         Ok(Publisher {
             desk: Arc::clone(self),
             mount,
@@ -152,7 +199,11 @@ impl Desk {
             .filter(|path| !matches!(seats.get(path), Some(Seat::Taken { .. })))
             .collect();
         for path in &overdue {
-            seats.remove(path);
+            if let Some(Seat::Free(mut writer)) = seats.remove(path)
+                && let Some(sink) = writer.sink()
+            {
+                sink.removed();
+            }
             self.table.remove(path);
         }
         overdue

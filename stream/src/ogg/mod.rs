@@ -4,7 +4,7 @@
 //! joining listener needs first, `codec` and `vorbis` what they say, `granule` what time it
 //! is.
 
-mod crc;
+pub(crate) mod crc;
 pub mod page;
 
 pub mod framer;

@@ -186,6 +186,11 @@ impl Page {
         self.u32_at(14)
     }
 
+    /// The checksum it carries, which is right.
+    pub fn checksum(&self) -> u32 {
+        self.u32_at(22)
+    }
+
     /// The segment table: one lacing value a segment (RFC 3533 §6, field 9).
     pub fn lacing(&self) -> &[u8] {
         &self.bytes[HEADER_BYTES..HEADER_BYTES + usize::from(self.bytes[26])]

@@ -1,0 +1,32 @@
+//! Who is told of every page that is appended to a log, to write it down. Pure.
+
+use std::fmt;
+use std::time::Instant;
+
+use super::account::Trace;
+use crate::ogg::Page;
+
+/// What is known of a page that was appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Appended {
+    /// Where it begins.
+    pub offset: u64,
+    /// When it came.
+    pub at: Instant,
+    /// What the splice knows behind it. `None`: the log itself ended the stream.
+    pub trace: Option<Trace>,
+    /// Another page follows that belongs to it: only both together are a whole step.
+    pub is_unfinished: bool,
+}
+
+/// Writes a log down.
+pub trait Sink: Send + fmt::Debug {
+    /// Takes a page. Must be quick and never wait: a listener's sound comes first.
+    fn appended(&mut self, page: &Page, appended: Appended);
+
+    /// What is said about the mount may have changed.
+    fn described(&mut self);
+
+    /// The mount was removed: nobody will go on with this log.
+    fn removed(&mut self);
+}
