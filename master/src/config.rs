@@ -1,7 +1,7 @@
 //! The master's settings. master.toml in this package's folder explains each.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -39,6 +39,8 @@ pub struct Config {
     pub ring_seconds: u64,
     /// How much of each mount is kept in memory, by size.
     pub ring_megabytes: usize,
+    /// Where logs are written through to; `None` is where systemd says, empty is nowhere.
+    pub state_directory: Option<PathBuf>,
     /// How many may be served.
     pub slots: SlotsConfig,
     /// Certificate and key; without them there is no TLS.
@@ -111,6 +113,7 @@ impl Default for Config {
             source_timeout_seconds: 10,
             ring_seconds: 60,
             ring_megabytes: 16,
+            state_directory: None,
             slots: SlotsConfig::default(),
             tls: None,
             mount: Vec::new(),
@@ -136,7 +139,10 @@ impl Config {
     /// # Errors
     /// Says what is wrong and what to do about it.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let config: Self = load(file, "PLENUM_MASTER", environment())?;
+        let mut config: Self = load(file, "PLENUM_MASTER", environment())?;
+        if config.state_directory.is_none() {
+            config.state_directory = from_systemd(environment());
+        }
         config.checked()
     }
 
@@ -199,10 +205,23 @@ impl Config {
         }
     }
 
+    /// Where logs are written through to, if anywhere.
+    pub fn state_directory(&self) -> Option<PathBuf> {
+        let path = self.state_directory.as_ref();
+        path.filter(|path| !path.as_os_str().is_empty()).cloned()
+    }
+
     /// How long listeners are kept while the source is away.
     pub fn hold(&self) -> Duration {
         Duration::from_secs(self.hold_seconds)
     }
+}
+
+/// The first of the directories that `StateDirectory=` in a unit gives.
+fn from_systemd(mut environment: impl Iterator<Item = (String, String)>) -> Option<PathBuf> {
+    let (_, paths) = environment.find(|(name, _)| name == "STATE_DIRECTORY")?;
+    let first = paths.split(':').next()?;
+    (!first.is_empty()).then(|| PathBuf::from(first))
 }
 
 #[cfg(test)]
@@ -232,6 +251,20 @@ mod tests {
             stream::config::parse(include_str!("../master.toml"), "", "X", std::iter::empty())
                 .unwrap();
         assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn systemd_may_say_where_logs_are_kept() {
+        let of = |value: &str| {
+            from_systemd([("STATE_DIRECTORY".to_owned(), value.to_owned())].into_iter())
+        };
+        assert_eq!(
+            of("/var/lib/plenum-master:/var/lib/more"),
+            Some("/var/lib/plenum-master".into())
+        );
+        assert_eq!((of(""), from_systemd(std::iter::empty())), (None, None));
+        let off = check(&format!("state_directory = \"\"\n{SOURCE}")).unwrap();
+        assert_eq!(off.state_directory(), None);
     }
 
     #[test]

@@ -17,10 +17,12 @@ use stream::http::listener::{self, Service};
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::http::{Caller, pages};
-use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Slots};
+use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Sinks, Slots, TableFull};
 use stream::shutdown::Shutdown;
+use tracing::warn;
 
 use crate::config::Config;
+use crate::disk::Found;
 use crate::ingest::Ingest;
 use crate::refuse::{ALLOW, refuse_password};
 use crate::{credentials, routes};
@@ -44,6 +46,7 @@ impl Master {
         config: Config,
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
+        sinks: Option<Arc<dyn Sinks>>,
         shutdown: Shutdown,
     ) -> Self {
         let config = Arc::new(config);
@@ -68,7 +71,7 @@ impl Master {
         };
         Self {
             ingest: Ingest {
-                desk: Desk::new(Arc::clone(&table), config.knobs().keep()),
+                desk: Desk::with_sinks(Arc::clone(&table), config.knobs().keep(), sinks),
                 config: Arc::clone(&config),
                 shutdown: shutdown.clone(),
             },
@@ -82,6 +85,14 @@ impl Master {
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {
         &self.ingest.desk
+    }
+
+    /// Puts a log back that was read from disk.
+    pub(crate) fn restore(&self, log: Found) {
+        let (path, now) = (log.path, Instant::now());
+        if self.desk().restore(&path, log.facts, log.restored, now) == Err(TableFull) {
+            warn!("{path} is not brought back: there are too many mounts");
+        }
     }
 
     async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {

@@ -2,11 +2,13 @@
 //! and fans them out; relays first.
 //!
 //! Reading order: `config`, `house` (which connection goes where), `credentials`, `ingest`
-//! (one source's PUT), `catalog` (what relays follow), `routes` (pages).
+//! (one source's PUT), `catalog` (what relays follow), `disk` (logs that outlive the program),
+//! `routes` (pages).
 
 mod catalog;
 pub mod config;
 mod credentials;
+mod disk;
 mod house;
 mod ingest;
 mod refuse;
@@ -31,13 +33,18 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Runs a master behind `listener` until `shutdown` is requested.
 ///
 /// # Errors
-/// When the system gives no thread or no epoll to serve with, or the certificate is of no use.
+/// When the system gives no thread or no epoll to serve with, the certificate is of no use, or
+/// another master uses the state directory.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let hold = config.hold();
-    let master = Master::new(config, fanout, tls.as_deref(), shutdown.clone());
+    let disk = disk::open(config.state_directory(), config.knobs().keep(), &shutdown)?;
+    let master = Master::new(config, fanout, tls.as_deref(), disk.sinks, shutdown.clone());
     let master = Arc::new(master);
+    for log in disk.found {
+        master.restore(log);
+    }
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
     door::serve(listener, master, tls, shutdown).await
 }

@@ -1,0 +1,76 @@
+//! The state directory: every log is written through to it as it grows, and read back at the
+//! start, so that epoch and offsets outlive the program.
+//!
+//! `folder` says what lies where, `load` reads back, `queue` takes pages without ever waiting,
+//! `writing` is the one thread that writes, `keeping` deletes what is too old. What stands in the
+//! files is `stream::log::segment`. These are the only files a master writes.
+
+mod folder;
+mod keeping;
+mod load;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod writing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stream::log::Keep;
+use stream::mount::Sinks;
+use stream::shutdown::Shutdown;
+use tracing::warn;
+
+use folder::{Folder, Locked};
+pub(crate) use load::Found;
+use queue::Queue;
+
+/// What a state directory gives at the start.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    /// Who writes logs down from now on.
+    pub(crate) sinks: Option<Arc<dyn Sinks>>,
+    /// The logs that can go on.
+    pub(crate) found: Vec<Found>,
+}
+
+/// Reads back what is in the state directory and starts to write there. Without one, or where
+/// it cannot be used, everything lives in memory only.
+///
+/// # Errors
+/// When another master uses it, or there is no thread to be had.
+pub(crate) fn open(
+    path: Option<PathBuf>,
+    keep: Keep,
+    shutdown: &Shutdown,
+) -> std::io::Result<Disk> {
+    let Some(path) = path else {
+        return Ok(Disk::default());
+    };
+    let folder = match Folder::open(&path) {
+        Ok(folder) => folder,
+        Err(Locked::ByAnother) => {
+            return Err(std::io::Error::other(format!(
+                "another master uses the state directory {}: give each its own `state_directory`",
+                path.display()
+            )));
+        }
+        Err(Locked::Failed(error)) => {
+            warn!(
+                "the state directory {} cannot be used ({error}): logs are kept in memory only, \
+                 and begin anew when this program is restarted",
+                path.display()
+            );
+            return Ok(Disk::default());
+        }
+    };
+    let found = load::all(&folder, keep);
+    // The disk keeps what the ring keeps: whoever may resume now may resume after a restart.
+    let kept = keep.time + Duration::from_secs(1);
+    let queue = Queue::start(folder, kept, shutdown)?;
+    Ok(Disk {
+        sinks: Some(Arc::new(queue)),
+        found,
+    })
+}
