@@ -170,6 +170,13 @@ impl Cluster {
         })
     }
 
+    /// With an environment variable for one of the programs.
+    #[must_use]
+    pub fn with_variable(mut self, role: Role, name: &str, value: &str) -> Self {
+        self.program(role).set_variable(name, value);
+        self
+    }
+
     /// Starts the master, the relays and the balancer, and waits until they answer.
     ///
     /// # Errors

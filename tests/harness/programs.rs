@@ -108,8 +108,13 @@ impl Program {
     /// With this environment variable.
     #[must_use]
     pub fn variable(mut self, key: &str, value: &str) -> Self {
-        self.environment.push((key.to_owned(), value.to_owned()));
+        self.set_variable(key, value);
         self
+    }
+
+    /// From its next start on with this environment variable.
+    pub fn set_variable(&mut self, key: &str, value: &str) {
+        self.environment.push((key.to_owned(), value.to_owned()));
     }
 
     /// Starts it. A log of an earlier run is kept and continued.
