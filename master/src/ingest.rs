@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::acknowledge::Acknowledgements;
 use crate::config::Config;
 use crate::credentials::{MayPublish, may_publish};
 use crate::refuse::{ALLOW, refuse_password};
@@ -28,6 +29,9 @@ const READ_BYTES: usize = 16 * 1024;
 const TAKEOVER_MAX: Duration = Duration::from_secs(2);
 /// How often it looks.
 const TAKEOVER_EVERY: Duration = Duration::from_millis(20);
+
+/// A source that takes nothing for so long while it sends does not read its answers.
+const SAY_MAX: Duration = Duration::from_secs(2);
 
 /// How the end of a source came.
 enum End {
@@ -108,6 +112,7 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
     let mut upload = Upload {
         publisher,
         framer: Framer::new(),
+        acknowledgements: Acknowledgements::new(serial_of(&head).filter(|_| !has_answered)),
         n_pages: 0,
         n_junk: 0,
     };
@@ -199,6 +204,16 @@ async fn begin(
     caller.socket.flush().await
 }
 
+/// Says something to a source that is sending, which must not be waited for. `false`: it does
+/// not listen.
+async fn say(caller: &mut Caller, text: &str) -> bool {
+    let work = async {
+        caller.socket.write_all(text.as_bytes()).await?;
+        caller.socket.flush().await
+    };
+    matches!(timeout(SAY_MAX, work).await, Ok(Ok(())))
+}
+
 impl Body {
     /// Whether it ends with the connection.
     fn has_no_end(&self) -> bool {
@@ -213,6 +228,7 @@ impl Body {
 struct Upload {
     publisher: Publisher,
     framer: Framer,
+    acknowledgements: Acknowledgements,
     n_pages: u64,
     n_junk: usize,
 }
@@ -235,7 +251,13 @@ async fn receive(
             Err((status, why)) => return End::Refused(status, why),
         }
         read.reserve(READ_BYTES);
+        if let Some(text) = upload.acknowledgement(Instant::now())
+            && !say(caller, &text).await
+        {
+            return End::Broken("it does not read what is acknowledged to it".to_owned());
+        }
         let next = tokio::select! {
+            () = upload.acknowledgements.due() => continue,
             next = timeout(silence_max, caller.socket.read_buf(&mut read)) => next,
             () = dismissed.cancelled() => return End::TakenOver,
             () = ingest.shutdown.requested() => return End::Stopping,
@@ -255,6 +277,10 @@ async fn receive(
 }
 
 impl Upload {
+    fn acknowledgement(&mut self, now: Instant) -> Option<String> {
+        self.acknowledgements.next(&mut self.publisher, now)
+    }
+
     /// Takes what was read. `true`: the body has ended.
     fn take(&mut self, read: &mut BytesMut, body: &mut Body) -> Result<bool, (StatusCode, String)> {
         let mut input: &[u8] = read;

@@ -5,6 +5,7 @@
 //! (one source's PUT), `catalog` (what relays follow), `disk` (logs that outlive the program),
 //! `routes` (pages).
 
+mod acknowledge;
 mod catalog;
 pub mod config;
 mod credentials;

@@ -117,11 +117,12 @@ impl Splice {
         out.push(logical.stamp(page, &stamp));
     }
 
-    /// The sequence number that the source's stream goes on with, for one who comes back.
+    /// The sequence number that the source's stream goes on with, for one who comes back. Also
+    /// of a stream that has ended, so that its source knows that nothing is missing.
     pub fn wanted(&self, source_serial: u32) -> Option<u32> {
         self.open
             .iter()
-            .find(|logical| logical.source_serial == source_serial && !logical.has_ended)
+            .find(|logical| logical.source_serial == source_serial)
             .map(|logical| logical.source_sequence_next)
     }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::resume::{Answer, FOR_EVER, Wish, decide};
 use super::*;
 use crate::ogg::tests::{opus, page};
-use crate::ogg::{Links, Page};
+use crate::ogg::{Links, Page, Stamp};
 
 pub(crate) mod stage;
 
@@ -242,6 +242,19 @@ fn a_source_that_returns_goes_on_without_a_doubled_page() {
     log.extend(splice(&mut state, &again));
     assert_eq!(log, opus(1_001, 10));
     assert_eq!(state.counts().n_doubled, 5);
+}
+
+#[test]
+fn the_source_of_a_stream_that_has_ended_hears_that_nothing_is_missing() {
+    let mut state = Splice::new();
+    let mut pages = opus(1, 6);
+    let last = pages[5].stamp();
+    pages[5] = pages[5].restamped(Stamp {
+        is_last: true,
+        ..last
+    });
+    splice(&mut state, &pages);
+    assert_eq!(state.wanted(1), Some(6));
 }
 
 #[test]
