@@ -4,7 +4,9 @@
 //! line and never in the URL, where other users of the machine could read it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::ConfigError;
@@ -13,6 +15,7 @@ use url::Url;
 
 use crate::desk::channels::{Channels, Layout, Pick};
 use crate::encoder::Effort;
+use crate::spool::shelf::Limits;
 
 /// The environment variables that override settings begin with this.
 pub const PREFIX: &str = "PLENUM_SOURCE";
@@ -22,6 +25,9 @@ const PASSWORD_BYTES_MAX: u64 = 4096;
 
 /// Name, description and the like have at most so many bytes.
 const TEXT_BYTES_MAX: usize = 500;
+
+/// A spool's folder has a name of at most so many letters.
+const FOLDER_NAME_MAX: usize = 200;
 
 /// `source.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,6 +66,14 @@ pub struct Config {
     pub device: String,
     /// A file that gets every page that is encoded.
     pub record: Option<PathBuf>,
+    /// The folder of the spool. Empty: no spool.
+    pub spool: Option<PathBuf>,
+    /// How much sound it may hold.
+    pub spool_minutes: u64,
+    /// How many million bytes it may hold.
+    pub spool_megabytes: u64,
+    /// How much is sent late after a break.
+    pub catch_up_seconds: u64,
 }
 
 /// Settings that have been checked.
@@ -79,6 +93,23 @@ pub struct Settings {
     pub pick: Option<Pick>,
     /// A file that gets every page that is encoded.
     pub record: Option<PathBuf>,
+    /// Where pages are kept on the disk.
+    pub spool: SpoolAt,
+    /// How many of them.
+    pub spool_limits: Limits,
+    /// How much is sent late after a break.
+    pub catch_up: Duration,
+}
+
+/// Where pages are kept on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpoolAt {
+    /// In this folder, which the operator named.
+    Named(PathBuf),
+    /// In this folder, below the one where programs keep their state.
+    Usual(PathBuf),
+    /// Nowhere: memory only.
+    Nowhere,
 }
 
 /// A mount on a server, and the right to publish it.
@@ -130,6 +161,10 @@ impl Default for Config {
             pick: None,
             device: "default".to_owned(),
             record: None,
+            spool: None,
+            spool_minutes: 120,
+            spool_megabytes: 120,
+            catch_up_seconds: 60,
         }
     }
 }
@@ -159,6 +194,9 @@ impl Config {
             Some(_) => effort.check(2)?,
             None => effort.check(1).or_else(|_| effort.check(2))?,
         }
+        check_range("spool_minutes", self.spool_minutes, 2..=60 * 24 * 30)?;
+        check_range("spool_megabytes", self.spool_megabytes, 10..=1_000_000)?;
+        check_range("catch_up_seconds", self.catch_up_seconds, 1..=7_200)?;
         let password = password(self.password, self.password_file)?;
         let (host, port, path) = place(&self.url)?;
         if self.user.contains(':') {
@@ -184,11 +222,44 @@ impl Config {
             channels: self.channels,
             pick: self.pick,
             record: self.record,
+            spool: match self.spool {
+                Some(folder) if folder.as_os_str().is_empty() => SpoolAt::Nowhere,
+                Some(folder) => SpoolAt::Named(folder),
+                None => SpoolAt::Usual(PathBuf::new()),
+            },
+            spool_limits: Limits {
+                length: Duration::from_secs(60 * self.spool_minutes),
+                n_bytes: 1_000_000 * self.spool_megabytes,
+            },
+            catch_up: Duration::from_secs(self.catch_up_seconds),
         })
     }
 }
 
 impl Settings {
+    /// Finds the folder for the spool, unless one was named: for each mount its own, below
+    /// systemd's $STATE_DIRECTORY, $XDG_STATE_HOME or ~/.local/state. Without any of them there is
+    /// no spool.
+    pub fn find_spool(&mut self, environment: impl Iterator<Item = (String, String)>) {
+        if !matches!(self.spool, SpoolAt::Usual(_)) {
+            return;
+        }
+        let (mut of_service, mut of_user, mut home) = (None, None, None);
+        for (name, value) in environment.filter(|(_, value)| value.starts_with('/')) {
+            match name.as_str() {
+                // Several are separated by colons.
+                "STATE_DIRECTORY" => of_service = value.split(':').next().map(PathBuf::from),
+                "XDG_STATE_HOME" => of_user = Some(Path::new(&value).join("plenum")),
+                "HOME" => home = Some(Path::new(&value).join(".local/state/plenum")),
+                _ => {}
+            }
+        }
+        let found = of_service.or(of_user).or(home);
+        self.spool = found.map_or(SpoolAt::Nowhere, |folder| {
+            SpoolAt::Usual(folder.join("spool").join(self.target.folder_name()))
+        });
+    }
+
     /// What the desk makes of an input with so many channels.
     pub fn layout(&self, n_channels: usize) -> Layout {
         let as_input = match (self.pick, n_channels) {
@@ -212,6 +283,16 @@ impl Target {
     /// The value of the `Host` header.
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+}
+
+impl Target {
+    /// What the folder of this mount's spool is called.
+    fn folder_name(&self) -> String {
+        let name = format!("{}_{}{}", self.host, self.port, self.path);
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
+        plain.take(FOLDER_NAME_MAX).collect()
     }
 }
 
@@ -250,6 +331,17 @@ fn place(text: &str) -> Result<(String, u16, String), ConfigError> {
     }
     let port = url.port_or_known_default().unwrap_or(80);
     Ok((host.to_owned(), port, url.path().to_owned()))
+}
+
+fn check_range(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(format!(
+        "`{key}` = {value}: it goes from {} to {}",
+        range.start(),
+        range.end()
+    )))
 }
 
 fn check_text(key: &str, text: &str) -> Result<(), ConfigError> {

@@ -3,8 +3,8 @@
 //!
 //! Reading order: `input` (where sound comes from), `desk` (what is done to it),
 //! `encoder` and `pages` (sound to Ogg pages), `sound` (the thread that does all that),
-//! `backlog` (pages that wait), `uplink` (pages to the server). Around them: `config`,
-//! `options`, `status`, `progress`, `recording`.
+//! `backlog` (pages that wait), `spool` (the same on the disk), `uplink` (pages to the
+//! server). Around them: `config`, `options`, `status`, `progress`, `recording`.
 
 pub mod backlog;
 pub mod config;
@@ -16,18 +16,21 @@ pub mod pages;
 pub mod progress;
 pub mod recording;
 pub mod sound;
+pub mod spool;
 pub mod status;
 pub mod uplink;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
 use stream::config::ConfigError;
 use stream::shutdown::Shutdown;
 use tokio::sync::oneshot;
+use tracing::warn;
 
 use backlog::Shared;
-use config::Settings;
+use config::{Settings, SpoolAt};
 use desk::channels::Channels;
 use encoder::{Encoder, Encoding};
 use input::Input;
@@ -38,6 +41,8 @@ use input::tone::Tone;
 use options::Wish;
 use recording::Recording;
 use sound::Sound;
+use spool::Spool;
+use spool::remains::Remains;
 use status::Status;
 use uplink::Uplink;
 use uplink::request::Stream;
@@ -58,6 +63,8 @@ pub enum Outcome {
     Cut {
         /// How many.
         n_pages: u64,
+        /// They are in the spool: the next run sends them, if it comes soon.
+        is_spooled: bool,
     },
 }
 
@@ -85,7 +92,10 @@ pub fn open(settings: Settings, device: &str, wish: &Wish) -> anyhow::Result<Sou
         .map(Recording::create)
         .transpose();
     let recording = recording.map_err(|error| wrong_setting(&error))?;
-    let (backlog, status) = (Arc::new(Shared::new()), Arc::new(Status::new()));
+    let (spool, remains) = open_spool(&settings, serial)?;
+    let catch_up = settings.catch_up;
+    let backlog = Arc::new(Shared::with_spool(spool.clone(), catch_up));
+    let status = Arc::new(Status::new());
     Ok(Source {
         uplink: Uplink {
             target: settings.target,
@@ -96,6 +106,9 @@ pub fn open(settings: Settings, device: &str, wish: &Wish) -> anyhow::Result<Sou
             },
             backlog: backlog.clone(),
             status: status.clone(),
+            spool,
+            remains,
+            catch_up,
         },
         sound: Sound {
             input,
@@ -146,11 +159,37 @@ pub async fn run(source: Source, shutdown: Shutdown) -> anyhow::Result<Outcome> 
     let is_complete = sent.await.unwrap_or(false);
     ended?;
     let n_pages = backlog.lock().n_waiting();
+    let is_spooled = backlog.spool().is_some();
+    if is_spooled {
+        // The disk may be slow; nobody else has to wait for it.
+        let _ = tokio::task::spawn_blocking(move || backlog.spool().map(Spool::close)).await;
+    }
     Ok(if is_complete {
         Outcome::Complete
     } else {
-        Outcome::Cut { n_pages }
+        Outcome::Cut {
+            n_pages,
+            is_spooled,
+        }
     })
+}
+
+type OpenSpool = (Option<Arc<Spool>>, Vec<Remains>);
+
+/// A folder that was named has to be one that can be used; without the usual one it goes on.
+fn open_spool(settings: &Settings, serial: u32) -> anyhow::Result<OpenSpool> {
+    let open = |folder: &Path| {
+        let opened = Spool::open(folder, settings.spool_limits, settings.catch_up, serial);
+        opened.map(|(spool, remains)| (Some(Arc::new(spool)), remains))
+    };
+    match &settings.spool {
+        SpoolAt::Nowhere => Ok((None, Vec::new())),
+        SpoolAt::Named(folder) => open(folder).map_err(|error| wrong_setting(&error)),
+        SpoolAt::Usual(folder) => open(folder).or_else(|error| {
+            warn!("{error:#}; the stream goes on with what memory holds");
+            Ok((None, Vec::new()))
+        }),
+    }
 }
 
 type Opened = (Box<dyn Input>, Tags, bool);

@@ -38,7 +38,8 @@ fn live(options: &Options) -> anyhow::Result<ExitCode> {
     let mut config: config::Config = load(file.as_deref(), config::PREFIX, environment())?;
     options.apply(&mut config);
     let device = config.device.clone();
-    let settings = config.check()?;
+    let mut settings = config.check()?;
+    settings.find_spool(environment());
     if options.check {
         options.input.as_ref().map_or(Ok(()), source::check)?;
         return Ok(ExitCode::SUCCESS);
@@ -73,7 +74,14 @@ async fn until_drained(source: source::Source) -> anyhow::Result<ExitCode> {
     let drained = shutdown.drain(std::time::Duration::from_secs(1)).await;
     match outcome {
         Some(Ok(Outcome::Complete)) => info!("stopped: {}", said(drained)),
-        Some(Ok(Outcome::Cut { n_pages })) => {
+        Some(Ok(Outcome::Cut {
+            n_pages,
+            is_spooled: true,
+        })) => warn!(
+            n_pages,
+            "stopped: {n_pages} pages did not reach the server and stay in the spool"
+        ),
+        Some(Ok(Outcome::Cut { n_pages, .. })) => {
             warn!(n_pages, "stopped: {n_pages} pages never reached the server");
         }
         Some(Err(error)) => return Err(error),

@@ -22,6 +22,8 @@ Examples:
       Only the left channel of the default card; keep a copy.
   plenum-source file morning.flac noon.mp3 --loop
       Play files for ever, in real time.
+  plenum-source --spool /srv/spool card
+      Keep what the master has not confirmed in that folder; it survives a restart.
   plenum-source tone
       A test tone, to see whether the chain works.
 
@@ -133,6 +135,13 @@ struct Overrides {
     /// Also write what is sent to this new file
     #[arg(long, value_name = "FILE.ogg", global = true)]
     record: Option<PathBuf>,
+    /// Keep pages in this folder until the master has them [default: a folder for each mount
+    /// below ~/.local/state/plenum/spool]
+    #[arg(long, value_name = "FOLDER", global = true)]
+    spool: Option<PathBuf>,
+    /// Keep pages in memory only: the last minute
+    #[arg(long, global = true, conflicts_with = "spool")]
+    no_spool: bool,
 }
 
 impl Options {
@@ -155,6 +164,10 @@ impl Options {
         config.channels = given.channels.or(config.channels);
         config.pick = given.pick.or(config.pick);
         config.record = given.record.clone().or_else(|| config.record.take());
+        config.spool = given.spool.clone().or_else(|| config.spool.take());
+        if given.no_spool {
+            config.spool = Some(PathBuf::new());
+        }
         if let Some(Wish::Card {
             device: Some(device),
         }) = &self.input

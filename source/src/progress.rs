@@ -10,6 +10,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::backlog::Shared;
 use crate::desk::meter::{FLOOR_DBFS, Level, Reading};
+use crate::spool::Spool;
+use crate::spool::shelf::Report;
 use crate::status::{Link, Status};
 
 /// How often the line on a terminal is redrawn.
@@ -44,7 +46,7 @@ pub async fn show(target: &str, status: &Status, backlog: &Shared, shutdown: &Sh
         .is_some()
     {
         let now = Instant::now();
-        if let Some(n_pages) = losses.add(backlog.lock().n_lost(), now) {
+        if let Some(n_pages) = losses.add(backlog.n_lost(), now) {
             warn!(
                 n_pages,
                 "{n_pages} pages were lost: {target} has been away for too long"
@@ -108,7 +110,7 @@ struct Losses {
 impl Losses {
     /// How many to say now, if any; `n_lost` is since the start.
     fn add(&mut self, n_lost: u64, now: Instant) -> Option<u64> {
-        let n_new = n_lost - self.n_said;
+        let n_new = n_lost.saturating_sub(self.n_said);
         if n_new == 0 || self.said.is_some_and(|said| now - said < LOOK) {
             return None;
         }
@@ -127,11 +129,14 @@ struct Moment {
     encoded: Duration,
     n_bytes: u64,
     waiting: Duration,
+    unacknowledged: Duration,
     n_lost: u64,
+    spool: Option<Report>,
 }
 
 impl Moment {
     fn read(target: &str, status: &Status, backlog: &Shared) -> Self {
+        let (n_lost, spool) = (backlog.n_lost(), backlog.spool().map(Spool::report));
         let backlog = backlog.lock();
         Self {
             target: target.to_owned(),
@@ -140,7 +145,9 @@ impl Moment {
             encoded: status.encoded(),
             n_bytes: status.bytes_sent(),
             waiting: backlog.waiting(),
-            n_lost: backlog.n_lost(),
+            unacknowledged: backlog.unacknowledged(),
+            n_lost,
+            spool,
         }
     }
 
@@ -159,6 +166,14 @@ impl Moment {
         if is_behind {
             line.push_str(&format!("  {} s wait", self.waiting.as_secs()));
         }
+        if let Some(spool) = self.spool {
+            if !spool.is_writing {
+                line.push_str("  SPOOL FULL");
+            }
+            if spool.n_for_archive > 0 {
+                line.push_str(&format!("  {} for archive", spool.n_for_archive));
+            }
+        }
         if self.n_lost > 0 {
             line.push_str(&format!("  {} lost", self.n_lost));
         }
@@ -170,10 +185,14 @@ impl Moment {
 
     fn log(&self) {
         let levels: Vec<_> = self.level.levels().iter().map(level_words).collect();
+        let spool = self.spool.unwrap_or_default();
         info!(
             bytes = self.n_bytes,
-            waiting_ms = u64::try_from(self.waiting.as_millis()).unwrap_or(u64::MAX),
+            waiting_ms = ms(self.waiting),
+            unacknowledged_ms = ms(self.unacknowledged),
             lost_pages = self.n_lost,
+            archive_pages = spool.n_for_archive,
+            spool_bytes = spool.n_bytes,
             "{} ({}), {} of sound, {}",
             word(self.link),
             self.target,
@@ -181,6 +200,10 @@ impl Moment {
             levels.join(", "),
         );
     }
+}
+
+fn ms(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn word(link: Link) -> &'static str {

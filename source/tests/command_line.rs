@@ -76,6 +76,10 @@ fn what_is_wrong_is_named_and_ends_with_2() {
     );
     check_refusal(&["--rate", "44100", "tone"], "48000");
     check_refusal(&["--record", "/nowhere/x.ogg", "tone"], "/nowhere/x.ogg");
+    check_refusal(
+        &["--spool", "/proc/nowhere", "tone"],
+        "the spool /proc/nowhere cannot be made; name another folder",
+    );
 }
 
 #[test]

@@ -64,14 +64,14 @@ fn pages_are_sent_once_in_order_until_the_end() {
 #[test]
 fn while_there_is_room_nothing_is_lost() {
     let backlog = backlog(300);
-    assert_eq!((backlog.n_lost(), next(&backlog)), (0, Some(2)));
+    assert_eq!((backlog.n_skipped(), next(&backlog)), (0, Some(2)));
     assert_eq!(backlog.n_waiting(), 300);
 }
 
 #[test]
 fn after_a_minute_the_oldest_unsent_pages_go_and_are_counted() {
     let backlog = backlog(311);
-    assert_eq!((backlog.n_lost(), next(&backlog)), (10, Some(12)));
+    assert_eq!((backlog.n_skipped(), next(&backlog)), (10, Some(12)));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn sent_pages_that_become_too_old_are_not_lost() {
         add(&mut backlog, n);
         send(&mut backlog, 1);
     }
-    assert_eq!((backlog.n_lost(), backlog.next()), (0, Next::Wait));
+    assert_eq!((backlog.n_skipped(), backlog.next()), (0, Next::Wait));
 }
 
 #[test]
@@ -127,4 +127,86 @@ fn what_waits_is_measured_in_time() {
     assert_eq!(backlog.waiting(), Duration::from_secs(2));
     send(&mut backlog, 10);
     assert_eq!(backlog.waiting(), Duration::ZERO);
+}
+
+/// As `backlog`, with a spool behind it that is caught up for two minutes.
+fn spooled(n_pages: u32) -> Backlog {
+    let mut backlog = Backlog::new(Duration::from_secs(120), true);
+    backlog.push(Made::Header(page(0, 0)));
+    backlog.push(Made::Header(page(1, 0)));
+    for n in 0..n_pages {
+        add(&mut backlog, n);
+    }
+    backlog
+}
+
+fn sound(n: u32) -> Page {
+    page(n, (i64::from(n) - 1) * PAGE_SAMPLES)
+}
+
+#[test]
+fn what_memory_has_let_go_is_asked_from_the_spool() {
+    let mut backlog = spooled(400);
+    assert_eq!(backlog.next(), Next::Spooled(2));
+    backlog.recall((2..5).map(sound).collect());
+    send(&mut backlog, 3);
+    assert_eq!(backlog.next(), Next::Spooled(5));
+    backlog.recall((3..120).map(sound).collect());
+    assert_eq!(
+        next(&backlog),
+        Some(5),
+        "what was sent already is passed over"
+    );
+    send(&mut backlog, 115);
+    // From here on memory has it.
+    assert_eq!(next(&backlog), Some(120));
+    send(&mut backlog, 282);
+    assert_eq!((backlog.next(), backlog.n_skipped()), (Next::Wait, 0));
+}
+
+#[test]
+fn what_the_spool_does_not_have_is_passed_over() {
+    let mut backlog = spooled(400);
+    backlog.go_past_gap(Some(50));
+    assert_eq!(
+        (backlog.next(), backlog.n_skipped()),
+        (Next::Spooled(50), 48)
+    );
+    backlog.go_past_gap(None);
+    assert_eq!((next(&backlog), backlog.n_skipped()), (Some(101), 99));
+}
+
+#[test]
+fn what_is_too_old_to_be_caught_up_becomes_a_hole() {
+    let backlog = spooled(611);
+    assert_eq!(
+        (backlog.next(), backlog.n_skipped()),
+        (Next::Spooled(12), 10)
+    );
+}
+
+#[test]
+fn at_the_live_edge_only_the_newest_sound_is_left() {
+    let mut backlog = spooled(400);
+    send_recalled(&mut backlog);
+    assert_eq!(backlog.go_live(Duration::from_secs(1)), 3..396);
+    assert_eq!(backlog.waiting(), Duration::from_millis(1_200));
+    assert_eq!(backlog.go_live(Duration::from_secs(1)), 396..396);
+}
+
+fn send_recalled(backlog: &mut Backlog) {
+    backlog.recall(vec![sound(2)]);
+    send(backlog, 1);
+}
+
+#[test]
+fn an_acknowledgement_goes_neither_back_nor_beyond_what_there_is() {
+    let mut backlog = backlog(10);
+    send(&mut backlog, 8);
+    for (said, known) in [(6, 6), (4, 6), (13, 6), (10, 10)] {
+        backlog.acknowledge(said);
+        assert_eq!(backlog.acknowledged(), known);
+    }
+    assert!(backlog.is_confirmed());
+    assert_eq!(backlog.unacknowledged(), Duration::from_millis(400));
 }

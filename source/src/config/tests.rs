@@ -141,3 +141,55 @@ fn a_layout_that_is_not_given_follows_the_input() {
     let settings = check(&format!("{PASSWORD}pick = \"left\"")).unwrap();
     assert_eq!(settings.layout(2).channels, Channels::Mono);
 }
+
+#[test]
+fn each_mount_has_a_spool_where_programs_keep_their_state() {
+    let spool = |text: &str, variables: &[(&str, &str)]| {
+        let mut settings = check(&format!("{PASSWORD}{text}")).unwrap();
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        settings.find_spool(variables);
+        settings.spool
+    };
+    let home = ("HOME", "/home/anna");
+    let usual = |folder: &str| SpoolAt::Usual(folder.into());
+    assert_eq!(
+        spool("", &[home]),
+        usual("/home/anna/.local/state/plenum/spool/localhost_8000_live.ogg")
+    );
+    let state = ("XDG_STATE_HOME", "/state");
+    assert_eq!(
+        spool("", &[state, home]),
+        usual("/state/plenum/spool/localhost_8000_live.ogg")
+    );
+    let service = ("STATE_DIRECTORY", "/var/lib/plenum:/var/lib/other");
+    assert_eq!(
+        spool(
+            "url = \"http://[::1]:8010/a/b.ogg\"\n",
+            &[home, service, state]
+        ),
+        usual("/var/lib/plenum/spool/___1__8010_a_b.ogg")
+    );
+    assert_eq!(spool("", &[("HOME", "")]), SpoolAt::Nowhere);
+    assert_eq!(spool("spool = \"\"\n", &[home]), SpoolAt::Nowhere);
+    assert_eq!(
+        spool("spool = \"/x\"\n", &[home]),
+        SpoolAt::Named("/x".into())
+    );
+}
+
+#[test]
+fn limits_of_the_spool_that_make_no_sense_are_refused() {
+    for (line, expected) in [
+        ("spool_minutes = 1", "`spool_minutes` = 1: it goes from 2"),
+        (
+            "spool_megabytes = 0",
+            "`spool_megabytes` = 0: it goes from 10",
+        ),
+        ("catch_up_seconds = 90000", "`catch_up_seconds` = 90000"),
+    ] {
+        let text = complaint(line);
+        assert!(text.contains(expected), "{text}");
+    }
+}

@@ -13,7 +13,9 @@ fn moment(samples: &[f32], waiting: Duration, n_lost: u64) -> Moment {
         encoded: Duration::from_secs(3_725),
         n_bytes: 44_760_000,
         waiting,
+        unacknowledged: Duration::ZERO,
         n_lost,
+        spool: None,
     }
 }
 
@@ -45,4 +47,17 @@ fn lost_pages_are_said_once_a_second() {
     assert_eq!(losses.add(5, at(500)), None);
     assert_eq!(losses.add(7, at(1_100)), Some(5));
     assert_eq!(losses.add(7, at(9_000)), None);
+}
+
+#[test]
+fn the_line_says_what_the_spool_keeps_and_that_it_is_full() {
+    let mut moment = moment(&[0.1, -0.1], Duration::ZERO, 0);
+    moment.spool = Some(Report {
+        n_bytes: 1_000_000,
+        n_for_archive: 17,
+        n_lost: 0,
+        is_writing: false,
+    });
+    let line = moment.line();
+    assert!(line.contains("SPOOL FULL  17 for archive"), "{line}");
 }

@@ -1,5 +1,7 @@
 //! What the server says to the request, read from bytes in any portions. Pure.
 
+use std::time::Duration;
+
 /// A server may say so many things before its final answer; more is an error.
 const N_HEADERS_MAX: usize = 64;
 
@@ -17,6 +19,8 @@ pub struct Answer {
     pub is_plenum: bool,
     /// Plenum's master only: the sequence number of the page it wants next.
     pub wanted: Option<u32>,
+    /// Plenum's master only: so much silence of its own stands in the stream since that page.
+    pub filled: Duration,
 }
 
 /// Collects the bytes of answers.
@@ -64,6 +68,11 @@ impl Answer {
         self.status < 200
     }
 
+    /// A master says how far it has the stream (104, as in the draft of resumable uploads).
+    pub fn is_acknowledgement(&self) -> bool {
+        self.status == 104
+    }
+
     /// The server takes the stream.
     pub fn is_welcome(&self) -> bool {
         (200..300).contains(&self.status)
@@ -78,11 +87,13 @@ fn read(response: &httparse::Response<'_, '_>) -> Answer {
     };
     let is_plenum = value("server").is_some_and(|server| server.starts_with("Plenum/"));
     let wanted = value("stream-sequence").and_then(|number| number.parse().ok());
+    let filled = value("stream-filled").and_then(|ms| ms.parse().ok());
     let reason = response.reason.unwrap_or_default();
     Answer {
         status: response.code.unwrap_or_default(),
         reason: reason.chars().filter(|c| !c.is_control()).collect(),
         is_plenum,
         wanted: wanted.filter(|_| is_plenum),
+        filled: Duration::from_millis(filled.filter(|_| is_plenum).unwrap_or(0)),
     }
 }

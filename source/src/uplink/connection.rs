@@ -1,21 +1,17 @@
-//! One attempt: connect, ask, send pages until something ends it.
+//! The way in: connect, ask, and hear what the server wants.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use stream::ogg::Page;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
-use tracing::{info, warn};
 
 use super::answer::{Answer, Answers};
 use super::request::{self, Stream};
-use crate::backlog::Shared;
 use crate::config::Target;
-use crate::status::{Link, Status};
 
 /// Finding the server's addresses may take this long, connecting to each as long again.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -38,15 +34,12 @@ const WRITE_MAX: Duration = Duration::from_secs(10);
 /// Unacknowledged bytes are waited for this long before the kernel gives up.
 const ACKNOWLEDGE_MAX: Duration = Duration::from_secs(10);
 
-/// After the last page, the server may take this long to close.
-const CLOSE_MAX: Duration = Duration::from_secs(3);
-
 /// What the kernel may hold of what was sent: little, so that a server that takes nothing
 /// any more is noticed after seconds and not after minutes.
 const SEND_BUFFER_BYTES: u32 = 32 * 1024;
 
 /// Why an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Ended {
     /// Every page was sent and there will be no more.
     Complete,
@@ -54,49 +47,40 @@ pub(super) enum Ended {
     Refused(Answer),
     /// Anything else, in words.
     Broken(String),
+    /// It stood still; this second one, opened beside it, does not.
+    Replaced(Box<Opened>),
 }
 
-/// One attempt to get the stream to the server. Pages that were not written wholly stay
-/// in the backlog.
-pub(super) async fn attempt(
-    target: &Target,
-    stream: &Stream,
-    backlog: &Shared,
-    status: &Status,
-) -> Ended {
-    status.set_link(Link::Connecting);
-    match send(target, stream, backlog, status).await {
-        Ok(()) => Ended::Complete,
-        Err(ended) => ended,
-    }
+/// A connection on which the server takes the stream.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) reader: OwnedReadHalf,
+    pub(super) writer: OwnedWriteHalf,
+    pub(super) answers: Answers,
+    /// What it said. `None`: nothing yet.
+    pub(super) answer: Option<Answer>,
 }
 
-async fn send(
+/// Asks the server on a new connection to take the stream.
+pub(super) async fn ask(
+    socket: TcpStream,
     target: &Target,
     stream: &Stream,
-    backlog: &Shared,
-    status: &Status,
-) -> Result<(), Ended> {
-    let socket = connect(target).await?;
+) -> Result<Opened, Ended> {
     let (mut reader, mut writer) = socket.into_split();
     let mut answers = Answers::new();
     write(&mut writer, request::head(target, stream).as_bytes()).await?;
-    let wanted = ask(&mut reader, &mut answers).await?;
-    if let Some(wanted) = wanted {
-        resume(target, backlog, wanted);
-    }
-    status.set_link(Link::OnAir);
-    info!("on air: {target} takes the stream");
-    let began = backlog.lock().place();
-    tokio::select! {
-        outcome = send_pages(&mut writer, backlog, status) => outcome?,
-        why = listen(&mut reader, &mut answers, began) => return Err(why),
-    }
-    close(reader, writer, answers).await
+    let answer = hear(&mut reader, &mut answers).await?;
+    Ok(Opened {
+        reader,
+        writer,
+        answers,
+        answer,
+    })
 }
 
 /// Connects to the first of the server's addresses that answers.
-async fn connect(target: &Target) -> Result<TcpStream, Ended> {
+pub(super) async fn connect(target: &Target) -> Result<TcpStream, Ended> {
     let place = (target.host.trim_matches(['[', ']']), target.port);
     let Ok(found) = timeout(CONNECT_MAX, lookup_host(place)).await else {
         return Err(broken("the name server does not answer"));
@@ -125,7 +109,7 @@ async fn connect_to(address: SocketAddr) -> std::io::Result<TcpStream> {
     socket.connect(address).await
 }
 
-fn broken(why: impl Into<String>) -> Ended {
+pub(super) fn broken(why: impl Into<String>) -> Ended {
     Ended::Broken(why.into())
 }
 
@@ -140,29 +124,31 @@ fn set_up(socket: &TcpSocket) -> std::io::Result<()> {
     socket.set_tcp_keepalive(&keepalive)
 }
 
-/// Waits until the server takes the stream or says nothing for too long. Returns the page
-/// that it wants, if it is one that says so.
-async fn ask(reader: &mut OwnedReadHalf, answers: &mut Answers) -> Result<Option<u32>, Ended> {
+/// Waits until the server takes the stream or says nothing for too long (`None`).
+async fn hear(reader: &mut OwnedReadHalf, answers: &mut Answers) -> Result<Option<Answer>, Ended> {
     let Ok(first) = timeout(ANSWER_MAX, next_answer(reader, answers)).await else {
         return Ok(None);
     };
     let first = first?;
     if first.is_welcome() || (first.is_interim() && first.is_plenum) {
-        return Ok(first.wanted);
+        return Ok(Some(first));
     }
     if !first.is_interim() {
         return Err(Ended::Refused(first));
     }
     match timeout(FINAL_ANSWER_MAX, next_answer(reader, answers)).await {
-        Ok(Ok(answer)) if answer.is_welcome() || answer.is_interim() => Ok(answer.wanted),
+        Ok(Ok(answer)) if answer.is_welcome() || answer.is_interim() => Ok(Some(answer)),
         Ok(Ok(answer)) => Err(Ended::Refused(answer)),
         Ok(Err(ended)) => Err(ended),
-        Err(_) => Ok(None),
+        Err(_) => Ok(Some(first)),
     }
 }
 
 /// The head of the server's next answer. Cancel safe: what was read stays in `answers`.
-async fn next_answer(reader: &mut OwnedReadHalf, answers: &mut Answers) -> Result<Answer, Ended> {
+pub(super) async fn next_answer(
+    reader: &mut OwnedReadHalf,
+    answers: &mut Answers,
+) -> Result<Answer, Ended> {
     loop {
         if let Some(answer) = answers.take().map_err(Ended::Broken)? {
             return Ok(answer);
@@ -176,44 +162,8 @@ async fn next_answer(reader: &mut OwnedReadHalf, answers: &mut Answers) -> Resul
     }
 }
 
-/// Goes to the page that the master wants.
-fn resume(target: &Target, backlog: &Shared, wanted: u32) {
-    let n_missing = backlog.lock().go_to(wanted);
-    if n_missing > 0 {
-        warn!(
-            n_missing,
-            "{target} misses {n_missing} pages that are no longer kept: the stream has a hole"
-        );
-    }
-}
-
-/// Sends header pages and then the backlog, until it ends.
-async fn send_pages(
-    writer: &mut OwnedWriteHalf,
-    backlog: &Shared,
-    status: &Status,
-) -> Result<(), Ended> {
-    // The first sound, and with it the header pages, may still be to come.
-    let Some(mut page) = backlog.next().await else {
-        return Ok(());
-    };
-    let headers: Vec<Page> = backlog.lock().headers().to_vec();
-    for header in &headers {
-        write(writer, header.bytes()).await?;
-        status.add_bytes(header.len());
-    }
-    loop {
-        write(writer, page.bytes()).await?;
-        backlog.sent(&page);
-        status.add_bytes(page.len());
-        match backlog.next().await {
-            Some(next) => page = next,
-            None => return Ok(()),
-        }
-    }
-}
-
-async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Ended> {
+/// Gives bytes to the kernel.
+pub(super) async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Ended> {
     match timeout(WRITE_MAX, writer.write_all(bytes)).await {
         Ok(outcome) => outcome.map_err(|error| broken(error.to_string())),
         Err(_) => Err(broken(format!(
@@ -221,56 +171,4 @@ async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Ended> {
             WRITE_MAX.as_secs()
         ))),
     }
-}
-
-/// Reads what the server says while pages are sent. Ends only when the connection does,
-/// when the server changes its mind, or when a late answer shows that the pages began too
-/// late with the one numbered `began`.
-async fn listen(reader: &mut OwnedReadHalf, answers: &mut Answers, began: u64) -> Ended {
-    loop {
-        let answer = match next_answer(reader, answers).await {
-            Ok(answer) => answer,
-            Err(ended) => return ended,
-        };
-        if let Some(wanted) = answer.wanted.filter(|wanted| u64::from(*wanted) < began) {
-            return broken(format!("its late answer wants page {wanted}, not {began}"));
-        }
-        if answer.is_welcome() {
-            return until_closed(reader).await;
-        }
-        if !answer.is_interim() {
-            return Ended::Refused(answer);
-        }
-    }
-}
-
-/// After a final answer, whatever comes is its body.
-async fn until_closed(reader: &mut OwnedReadHalf) -> Ended {
-    let mut bytes = [0; 2048];
-    loop {
-        match reader.read(&mut bytes).await {
-            Ok(0) => return broken("the server closed the connection"),
-            Ok(_) => {}
-            Err(error) => return broken(error.to_string()),
-        }
-    }
-}
-
-/// Says that this was all, and lets the server read it to its end.
-async fn close(
-    mut reader: OwnedReadHalf,
-    mut writer: OwnedWriteHalf,
-    mut answers: Answers,
-) -> Result<(), Ended> {
-    let work = async {
-        writer
-            .shutdown()
-            .await
-            .map_err(|error| broken(error.to_string()))?;
-        match listen(&mut reader, &mut answers, 0).await {
-            Ended::Refused(answer) => Err(Ended::Refused(answer)),
-            _ => Ok(()),
-        }
-    };
-    timeout(CLOSE_MAX, work).await.unwrap_or(Ok(()))
 }

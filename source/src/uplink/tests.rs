@@ -1,5 +1,6 @@
 //! The uplink against small servers that do what real ones do, good and bad.
 
+mod confirming;
 mod stage;
 
 use std::time::Duration;

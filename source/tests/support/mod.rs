@@ -104,6 +104,7 @@ pub fn source(port: u16) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_plenum-source"));
     command
         .env("PLENUM_SOURCE__PASSWORD", PASSWORD)
+        .env("PLENUM_SOURCE__SPOOL", "")
         .env_remove("PLENUM_LOG")
         .args(["--url", &format!("http://127.0.0.1:{port}/live.ogg")]);
     command

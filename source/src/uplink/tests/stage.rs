@@ -72,6 +72,9 @@ impl Stage {
             },
             backlog: stage.backlog.clone(),
             status: stage.status.clone(),
+            spool: None,
+            remains: Vec::new(),
+            catch_up: crate::backlog::KEPT_MAX,
         };
         let end = stage.shutdown.clone();
         stage.shutdown.spawn("uplink", async move {

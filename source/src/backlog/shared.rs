@@ -1,0 +1,217 @@
+//! A backlog that one thread fills and one task empties, and the spool behind it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use stream::ogg::Page;
+use tokio::sync::Notify;
+
+use super::{Backlog, Next};
+use crate::pages::Made;
+use crate::spool::Spool;
+use crate::spool::remains::Remains;
+
+/// An input that need not keep time pauses while so much sound waits to be sent.
+const WAITING_MAX: Duration = Duration::from_secs(20);
+
+/// The backlog of one logical stream.
+#[derive(Debug, Default)]
+pub struct Shared {
+    backlog: Mutex<Backlog>,
+    /// Rung when a page was added or the end came.
+    added: Notify,
+    /// Rung when a page was sent.
+    taken: Condvar,
+    spool: Option<(Arc<Spool>, u32)>,
+    /// Since when something that was sent waits to be taken; `None`: nothing does.
+    outstanding: Mutex<Option<Instant>>,
+    /// The server does not say what it has: it is believed to have what was sent.
+    is_unconfirmed: AtomicBool,
+}
+
+impl Shared {
+    /// An empty one, without a spool.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty one that catches up after a break for at most `catch_up`.
+    pub fn with_spool(spool: Option<Arc<Spool>>, catch_up: Duration) -> Self {
+        Self {
+            backlog: Mutex::new(Backlog::new(catch_up, spool.is_some())),
+            spool: spool.map(|spool| (spool.clone(), spool.link())),
+            ..Self::default()
+        }
+    }
+
+    /// What an earlier run left in the spool.
+    pub fn of_remains(spool: Arc<Spool>, remains: Remains) -> Self {
+        let holes = spool.holes(remains.link);
+        let backlog = Backlog::ended(remains.headers, remains.pages, holes);
+        Self {
+            backlog: Mutex::new(backlog),
+            spool: Some((spool, remains.link)),
+            ..Self::default()
+        }
+    }
+
+    /// Looks into it. Never keep the guard over a wait.
+    pub fn lock(&self) -> MutexGuard<'_, Backlog> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something that the spool has to know.
+    fn change<T>(&self, change: impl FnOnce(&mut Backlog) -> T) -> T {
+        let mut backlog = self.lock();
+        let before = (backlog.acknowledged, backlog.holes.n_pages());
+        let outcome = change(&mut backlog);
+        if let Some((spool, link)) = &self.spool
+            && before != (backlog.acknowledged, backlog.holes.n_pages())
+        {
+            let is_confirmed = !self.is_unconfirmed.load(Relaxed);
+            spool.mark(*link, backlog.acknowledged, &backlog.holes, is_confirmed);
+        }
+        outcome
+    }
+
+    /// Adds the newest page.
+    pub fn push(&self, made: Made) {
+        if let Some((spool, _)) = &self.spool {
+            spool.add(made.clone());
+        }
+        self.change(|backlog| backlog.push(made));
+        self.added.notify_one();
+    }
+
+    /// Says that no more pages will come.
+    pub fn end(&self) {
+        self.lock().is_ended = true;
+        self.added.notify_one();
+    }
+
+    /// Waits until there is something to send.
+    pub async fn filled(&self) {
+        while self.lock().next() == Next::Wait {
+            self.added.notified().await;
+        }
+        // Whoever waits for the next page must not miss this one.
+        self.added.notify_one();
+    }
+
+    /// The next page, as soon as there is one; `None`: everything is sent. Cancel safe.
+    pub async fn next(&self) -> Option<Page> {
+        loop {
+            let next = self.lock().next();
+            match next {
+                Next::Page(page) => return Some(page),
+                Next::End => return None,
+                Next::Wait => self.added.notified().await,
+                Next::Spooled(sequence) => self.recall(sequence).await,
+            }
+        }
+    }
+
+    async fn recall(&self, sequence: u64) {
+        let read = match &self.spool {
+            Some((spool, _)) => spool.read(sequence).await,
+            None => Err(None),
+        };
+        match read {
+            Ok(pages) => self.lock().recall(pages),
+            Err(there) => self.change(|backlog| backlog.go_past_gap(there)),
+        }
+    }
+
+    /// A page is about to be written.
+    pub fn sending(&self) {
+        self.outstanding().get_or_insert_with(Instant::now);
+    }
+
+    /// The page was written wholly.
+    pub fn sent(&self, page: &Page) {
+        let is_unconfirmed = self.is_unconfirmed.load(Relaxed);
+        self.change(|backlog| {
+            backlog.sent(page);
+            if is_unconfirmed {
+                let place = backlog.place();
+                backlog.acknowledge(place);
+            }
+        });
+        if is_unconfirmed {
+            *self.outstanding() = None;
+        }
+        self.taken.notify_one();
+    }
+
+    /// The server says that it has everything before this page.
+    pub fn acknowledge(&self, next: u32) {
+        self.is_unconfirmed.store(false, Relaxed);
+        let is_confirmed = self.change(|backlog| {
+            backlog.acknowledge(u64::from(next));
+            backlog.is_confirmed()
+        });
+        *self.outstanding() = (!is_confirmed).then(Instant::now);
+    }
+
+    /// The server says that it has everything.
+    pub fn acknowledge_all(&self) {
+        self.change(Backlog::acknowledge_all);
+    }
+
+    /// A connection begins, to a server that says what it has (`is_confirming`) or does not.
+    /// Nothing of what was sent before counts as on its way.
+    pub fn begin(&self, is_confirming: bool) {
+        self.is_unconfirmed.store(!is_confirming, Relaxed);
+        *self.outstanding() = None;
+    }
+
+    /// For how long something that was sent has waited to be taken.
+    pub fn stalled(&self) -> Duration {
+        self.outstanding()
+            .map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn outstanding(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.outstanding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Backlog::go_to`].
+    pub fn go_to(&self, wanted: u32) -> u64 {
+        self.change(|backlog| backlog.go_to(u64::from(wanted)))
+    }
+
+    /// As [`Backlog::go_to_acknowledged`].
+    pub fn go_to_acknowledged(&self) -> u64 {
+        self.change(Backlog::go_to_acknowledged)
+    }
+
+    /// As [`Backlog::go_live`]. Returns how many pages are left out.
+    pub fn go_live(&self, behind: Duration) -> u64 {
+        let skipped = self.change(|backlog| backlog.go_live(behind));
+        skipped.end - skipped.start
+    }
+
+    /// How many pages the server did not get and nobody will.
+    pub fn n_lost(&self) -> u64 {
+        match &self.spool {
+            Some((spool, _)) => spool.report().n_lost,
+            None => self.lock().n_skipped(),
+        }
+    }
+
+    /// The spool, if there is one.
+    pub fn spool(&self) -> Option<&Spool> {
+        self.spool.as_ref().map(|(spool, _)| &**spool)
+    }
+
+    /// Blocks the thread while much waits to be sent, at most `wait`. True: there is room.
+    pub fn wait_for_room(&self, wait: Duration) -> bool {
+        let is_full = |backlog: &mut Backlog| backlog.waiting() >= WAITING_MAX;
+        let waited = self.taken.wait_timeout_while(self.lock(), wait, is_full);
+        let (_guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        !timeout.timed_out()
+    }
+}
