@@ -28,7 +28,7 @@ fn good(role: &str) -> String {
         tokens: vec![PASSWORD.to_owned()],
     };
     match role {
-        "source" => configs::source("http://127.0.0.1:8010/live.ogg", PASSWORD),
+        "source" => configs::source("http://127.0.0.1:8010/live.ogg", PASSWORD, Path::new("")),
         "master" => configs::master(&ports, &secrets),
         "relay" => configs::relay(0, &ports, &secrets),
         _ => configs::balancer(&ports, &secrets),

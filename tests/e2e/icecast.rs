@@ -24,7 +24,10 @@ fn our_source_plays_through_debians_icecast() -> Result<()> {
     icecast.program.start()?;
     let url = format!("{}{MOUNT}", icecast.url);
     let config = folder.path().join("source.toml");
-    std::fs::write(&config, configs::source(&url, password))?;
+    std::fs::write(
+        &config,
+        configs::source(&url, password, &folder.path().join("spool")),
+    )?;
     let recording = folder.path().join("recording.ogg");
     let mut source = Program::new("source", find("plenum-source")?, folder.path())
         .arguments(["--config".to_owned(), config.display().to_string()])
@@ -55,7 +58,10 @@ fn our_source_comes_back_when_debians_icecast_does() -> Result<()> {
     icecast.program.start()?;
     let url = format!("{}{MOUNT}", icecast.url);
     let config = folder.path().join("source.toml");
-    std::fs::write(&config, configs::source(&url, password))?;
+    std::fs::write(
+        &config,
+        configs::source(&url, password, &folder.path().join("spool")),
+    )?;
     let mut source = Program::new("source", find("plenum-source")?, folder.path())
         .arguments(["--config".to_owned(), config.display().to_string()])
         .arguments(["tone"]);

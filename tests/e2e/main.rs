@@ -11,6 +11,7 @@ mod restart;
 mod soak;
 mod sound;
 mod sources;
+mod spool;
 mod survive;
 mod tls;
 mod uplink;

@@ -156,7 +156,7 @@ impl Cluster {
         let source = program(
             "source",
             "source",
-            &configs::source(&mount_url, &secrets.source),
+            &configs::source(&mount_url, &secrets.source, &folder.join("spool")),
         )?;
         Ok(Self {
             master: program("master", "master", &configs::master(&ports, &secrets))?,

@@ -1,6 +1,7 @@
 //! What the programs are told: their TOML files, as an operator would write them. Pure.
 
 use std::fmt::Write;
+use std::path::Path;
 
 /// Everything that must agree between the files.
 #[derive(Clone, Debug)]
@@ -103,10 +104,13 @@ pub fn balancer(ports: &Ports, secrets: &Secrets) -> String {
     text
 }
 
-/// `source.toml` for a source that publishes at this address.
-pub fn source(url: &str, password: &str) -> String {
+/// `source.toml` for a source that publishes at this address and keeps pages in this folder
+/// (empty: only in memory).
+pub fn source(url: &str, password: &str, spool: &Path) -> String {
     format!(
         "url = \"{url}\"\nuser = \"{SOURCE_USER}\"\npassword = \"{password}\"\n\
-         name = \"Plenum\"\ndescription = \"A sitting that never ends\"\n"
+         name = \"Plenum\"\ndescription = \"A sitting that never ends\"\n\
+         spool = \"{}\"\n",
+        spool.display()
     )
 }

@@ -3,8 +3,9 @@
 //! Reading order: `programs` (one child process), `cluster` (all of them, configured),
 //! `ear` (a listener that notes everything), `players` (other people's listeners), `pcm`
 //! (was anything lost?). Sound to send comes from `speech`, through a sound card that is
-//! not there from `alsa`, networks that are not there from `netns`. `peers` are other people's
-//! servers and source clients; `tls` is what they are given to trust.
+//! not there from `alsa`, networks that are not there from `netns`; `line` is a way between two
+//! programs that can be cut. `peers` are other people's servers and source clients; `tls` is
+//! what they are given to trust.
 
 pub mod alsa;
 pub mod cluster;
@@ -14,6 +15,7 @@ pub mod figures;
 pub mod heard;
 pub mod http;
 pub mod likeness;
+pub mod line;
 pub mod netns;
 pub mod pcm;
 pub mod peers;
