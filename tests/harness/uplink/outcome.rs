@@ -77,7 +77,7 @@ impl Outcome {
             "nobody gave way, so this proves nothing: {self}"
         );
         ensure!(
-            self.given_megabits > self.plan.megabits * 0.6,
+            self.given_megabits > self.plan.megabits * 0.5,
             "listeners gave way more than they had to: {self}"
         );
         Ok(())
