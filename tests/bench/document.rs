@@ -73,16 +73,18 @@ pub(crate) fn says(records: &Records) -> Vec<String> {
     let mut sentences = Vec::new();
     let n = records.n_listeners;
     for (kbits, group) in records.groups() {
-        for subject in [Subject::Plenum1s, Subject::Plenum2s] {
+        for subject in [Subject::Plenum500ms, Subject::Plenum1s, Subject::Plenum2s] {
             let name = subject.name();
             let outcomes = group.iter().find(|(s, _)| *s == subject).map(|(_, o)| o);
             let Some(outcomes) = outcomes else { continue };
             match records.scenario {
                 Scenario::Steady | Scenario::Held => {
-                    let bare = subject.bare().unwrap_or(subject);
-                    let peers = [(Subject::Icecast2, "icecast2"), (bare, "a bare loop")];
+                    let peers = [
+                        (Some(Subject::Icecast2), "icecast2"),
+                        (subject.bare(), "a bare loop"),
+                    ];
                     let shares = peers.iter().filter_map(|(peer, called)| {
-                        let ratio = ratio(&group, subject, *peer)?;
+                        let ratio = ratio(&group, subject, (*peer)?)?;
                         Some(format!("{ratio:.2} of what {called} does"))
                     });
                     let shares: Vec<_> = shares.collect();

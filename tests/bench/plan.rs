@@ -34,7 +34,8 @@ pub(crate) enum Effort {
     Full,
 }
 
-const PACED: [Subject; 7] = [
+const PACED: [Subject; 8] = [
+    Subject::Plenum500ms,
     Subject::Plenum1s,
     Subject::Plenum2s,
     Subject::Icecast2,
@@ -102,7 +103,7 @@ impl Plan {
                 ..common
             },
             Scenario::Held => Self {
-                subjects: vec![Subject::Plenum1s, Subject::Plenum2s, Subject::Bare1s],
+                subjects: vec![Subject::Plenum1s, Subject::Bare1s],
                 n_listeners: 19_500,
                 rate: 1500,
                 ..common

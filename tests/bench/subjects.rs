@@ -33,6 +33,10 @@ const SLOTS: usize = 30_000;
 pub(crate) enum Subject {
     /// Plenum's master, every page at once
     PlenumPage,
+    /// Plenum's master, two writes a second
+    #[value(name = "plenum-500ms")]
+    #[serde(rename = "plenum-500ms")]
+    Plenum500ms,
     /// Plenum's master, one write a second
     #[value(name = "plenum-1s")]
     #[serde(rename = "plenum-1s")]
@@ -88,6 +92,7 @@ impl Subject {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::PlenumPage => "Plenum, each page",
+            Self::Plenum500ms => "Plenum, pace 0.5 s",
             Self::Plenum1s => "Plenum, pace 1 s",
             Self::Plenum2s => "Plenum, pace 2 s",
             Self::Icecast2 => "icecast2",
@@ -104,15 +109,16 @@ impl Subject {
             Self::PlenumPage | Self::BarePage => Some(Self::BarePage),
             Self::Plenum1s | Self::Bare1s => Some(Self::Bare1s),
             Self::Plenum2s | Self::Bare2s => Some(Self::Bare2s),
-            Self::Icecast2 | Self::Nginx => None,
+            Self::Plenum500ms | Self::Icecast2 | Self::Nginx => None,
         }
     }
 
-    fn pace_seconds(self) -> u8 {
+    fn pace_seconds(self) -> f64 {
         match self {
-            Self::Plenum1s | Self::Bare1s => 1,
-            Self::Plenum2s | Self::Bare2s => 2,
-            Self::PlenumPage | Self::BarePage | Self::Icecast2 | Self::Nginx => 0,
+            Self::Plenum500ms => 0.5,
+            Self::Plenum1s | Self::Bare1s => 1.0,
+            Self::Plenum2s | Self::Bare2s => 2.0,
+            Self::PlenumPage | Self::BarePage | Self::Icecast2 | Self::Nginx => 0.0,
         }
     }
 
@@ -124,7 +130,9 @@ impl Subject {
         let port = ports::free()?;
         let folder = &ground.folder;
         let (path, words) = match self {
-            Self::PlenumPage | Self::Plenum1s | Self::Plenum2s => self.plenum(folder, port)?,
+            Self::PlenumPage | Self::Plenum500ms | Self::Plenum1s | Self::Plenum2s => {
+                self.plenum(folder, port)?
+            }
             Self::Icecast2 => icecast(folder, port, ground.bytes_per_second)?,
             Self::Nginx => nginx(ground, port)?,
             Self::BarePage | Self::Bare1s | Self::Bare2s => self.bare_loop(ground, port)?,
@@ -162,7 +170,7 @@ impl Subject {
     fn feed(self, url: &str, ground: &Ground, program: &Program) -> Result<Option<Source>> {
         let is_fed = matches!(
             self,
-            Self::PlenumPage | Self::Plenum1s | Self::Plenum2s | Self::Icecast2
+            Self::PlenumPage | Self::Plenum500ms | Self::Plenum1s | Self::Plenum2s | Self::Icecast2
         );
         if is_fed {
             let source = eventually(START_MAX, "the server takes a source", || {
@@ -179,7 +187,7 @@ impl Subject {
     fn plenum(self, folder: &Path, port: u16) -> Result<(PathBuf, Vec<String>)> {
         let text = format!(
             "listen = \"127.0.0.1:{port}\"\nburst_seconds = {BURST_SECONDS}.0\n\
-             pace_seconds = {}.0\n[slots]\nlisteners = {SLOTS}\n\
+             pace_seconds = {:.1}\n[slots]\nlisteners = {SLOTS}\n\
              [[source]]\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\n",
             self.pace_seconds()
         );
