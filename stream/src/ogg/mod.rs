@@ -2,8 +2,9 @@
 //!
 //! First `page` (one page), then `framer` (bytes to pages). `link` knows which pages a
 //! joining listener needs first, `codec` and `vorbis` what they say, `granule` what time it
-//! is.
+//! is, `measure` how long packets last.
 
+mod bits;
 pub(crate) mod crc;
 pub mod page;
 
@@ -12,11 +13,14 @@ pub mod framer;
 pub mod codec;
 pub mod granule;
 pub mod link;
+pub mod measure;
+pub mod modes;
 pub mod vorbis;
 
 pub use codec::Codec;
 pub use framer::{Found, Framer};
 pub use link::{Link, Links, Role, Stray};
+pub use measure::Measure;
 pub use page::{Damage, PAGE_BYTES_MAX, Page, Stamp};
 
 #[cfg(test)]

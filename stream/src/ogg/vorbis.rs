@@ -16,6 +16,8 @@ pub struct Identification {
     pub rate_hertz: u32,
     /// Bits a second the encoder aims at; 0 when it does not say.
     pub nominal_bits_per_second: u32,
+    /// Samples of a short and of a long block, 64 to 8192.
+    pub block_sizes: [u16; 2],
 }
 
 /// The comment header (Vorbis I §5): who made it, and `NAME=value` pairs in order.
@@ -50,6 +52,7 @@ impl Identification {
             } else {
                 nominal
             },
+            block_sizes: [1 << short, 1 << long],
         })
     }
 }
@@ -127,6 +130,7 @@ mod tests {
         let read = Identification::parse(&identification()).unwrap();
         assert_eq!((read.n_channels, read.rate_hertz), (1, 48_000));
         assert_eq!(read.nominal_bits_per_second, 64_000);
+        assert_eq!(read.block_sizes, [256, 2048]);
     }
 
     #[test]
