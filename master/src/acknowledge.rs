@@ -33,8 +33,8 @@ impl Acknowledgements {
     }
 
     /// What to say now, if anything.
-    pub(crate) fn next(&mut self, publisher: &mut Publisher, now: Instant) -> Option<String> {
-        self.step(publisher.wanted(self.serial?)?, now)
+    pub(crate) fn next(&mut self, publisher: &Publisher, now: Instant) -> Option<String> {
+        self.step(publisher.wanted(self.serial?)?.sequence, now)
     }
 
     fn step(&mut self, wanted: u32, now: Instant) -> Option<String> {

@@ -7,9 +7,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use stream::config::{ConfigError, environment, load};
 use stream::http::CertificateFiles;
-use stream::http::serving::{Knobs, MountSettings};
+use stream::http::serving::{Knobs, MountSettings, check_number};
 use stream::mount::MountPath;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
+
+/// The longest time without a source before filler stands in for it, in seconds.
+const FILLER_AFTER_SECONDS_MAX: f64 = 60.0;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,6 +36,8 @@ pub struct Config {
     pub shards: usize,
     /// How long listeners are kept while the source is away.
     pub hold_seconds: u64,
+    /// Without the source for this long, filler stands in for it; 0 is never.
+    pub filler_after_seconds: f64,
     /// A source that sends nothing for this long is disconnected.
     pub source_timeout_seconds: u64,
     /// How much of each mount is kept in memory, by time.
@@ -109,7 +114,8 @@ impl Default for Config {
             pace_seconds_max: 2.0,
             uplink_megabits: 0.0,
             shards: 0,
-            hold_seconds: 60,
+            hold_seconds: 600,
+            filler_after_seconds: 2.0,
             source_timeout_seconds: 10,
             ring_seconds: 60,
             ring_megabytes: 16,
@@ -181,6 +187,12 @@ impl Config {
         if let Some(files) = &self.tls {
             files.check()?;
         }
+        let filler = |seconds, key: &str| check_number(key, seconds, 0.0, FILLER_AFTER_SECONDS_MAX);
+        filler(self.filler_after_seconds, "filler_after_seconds")?;
+        for mount in &self.mount {
+            let key = format!("filler_after_seconds` of mount `{}", mount.path);
+            filler(mount.filler_after_seconds.unwrap_or(0.0), &key)?;
+        }
         if self.source_timeout_seconds == 0 {
             return complain("`source_timeout_seconds` must be at least 1".to_owned());
         }
@@ -214,6 +226,14 @@ impl Config {
     /// How long listeners are kept while the source is away.
     pub fn hold(&self) -> Duration {
         Duration::from_secs(self.hold_seconds)
+    }
+
+    /// How long a mount goes without its source before filler stands in; `None`: for ever.
+    pub fn filler_after(&self, path: &MountPath) -> Option<Duration> {
+        let mount = self.mount.iter().find(|mount| mount.path == *path);
+        let own = mount.and_then(|mount| mount.filler_after_seconds);
+        let after = Duration::from_secs_f64(own.unwrap_or(self.filler_after_seconds));
+        (!after.is_zero()).then_some(after)
     }
 }
 
@@ -281,6 +301,7 @@ mod tests {
         for (line, word) in [
             ("burst_seconds = -1.0", "burst_seconds"),
             ("ring_seconds = 0", "ring_seconds"),
+            ("filler_after_seconds = -1.0", "filler_after_seconds"),
             ("ring_megabytes = 100000", "ring_megabytes"),
             ("public_url = \"radio.example\"", "public_url"),
             ("listen = \"8000\"", "listen"),
@@ -299,5 +320,33 @@ mod tests {
         }
         let complaint = check(&format!("{SOURCE}mounts = [\"/a b\"]")).unwrap_err();
         assert!(complaint.contains("mounts"), "{complaint}");
+    }
+
+    #[test]
+    fn filler_can_be_off_for_all_mounts_or_for_one() {
+        let [live, hall] = ["/live.ogg", "/hall.ogg"].map(|p| MountPath::parse(p).unwrap());
+        let mount = "[[mount]]\npath = \"/hall.ogg\"\nfiller_after_seconds = ";
+        for (text, for_live, for_hall) in [
+            (String::new(), Some(2), Some(2)),
+            ("filler_after_seconds = 0\n".to_owned(), None, None),
+            (format!("{mount}0.0\n"), Some(2), None),
+            (
+                format!("filler_after_seconds = 0\n{mount}3\n"),
+                None,
+                Some(3),
+            ),
+        ] {
+            let config = check(&format!("{text}{SOURCE}")).unwrap();
+            assert_eq!(
+                config.filler_after(&live),
+                for_live.map(Duration::from_secs)
+            );
+            assert_eq!(
+                config.filler_after(&hall),
+                for_hall.map(Duration::from_secs)
+            );
+        }
+        let complaint = check(&format!("{mount}61.0\n{SOURCE}")).unwrap_err();
+        assert!(complaint.contains("of mount `/hall.ogg`"), "{complaint}");
     }
 }

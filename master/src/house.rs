@@ -95,6 +95,10 @@ impl Master {
         }
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
         let shown = head.header("authorization");
         let relay = self.config.relay.as_ref();

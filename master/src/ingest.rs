@@ -11,7 +11,7 @@ use stream::http::chunked::Chunked;
 use stream::http::date::http_date;
 use stream::http::head::{Head, Version};
 use stream::log::Epoch;
-use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
+use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal, Wanted};
 use stream::ogg::{Found, Framer};
 use stream::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -91,7 +91,7 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         // A client that only wants to know whether the password is right (libshout does).
         return refuse(&head, caller, StatusCode::OK, "the password is right").await;
     }
-    let mut publisher = match claim(ingest, &head, &path, &user).await {
+    let publisher = match claim(ingest, &head, &path, &user).await {
         Ok(publisher) => publisher,
         // Old clients look for this status and these words.
         Err(Refusal::InUse | Refusal::TakingOver) => {
@@ -102,7 +102,7 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         }
     };
     let mut has_answered = false;
-    if let Err(error) = begin(&head, &mut caller, &mut publisher, &mut has_answered).await {
+    if let Err(error) = begin(&head, &mut caller, &publisher, &mut has_answered).await {
         warn!("source {user} went before it could begin {path}: {error}");
         return;
     }
@@ -178,26 +178,23 @@ fn serial_of(head: &Head) -> Option<u32> {
 async fn begin(
     head: &Head,
     caller: &mut Caller,
-    publisher: &mut Publisher,
+    publisher: &Publisher,
     has_answered: &mut bool,
 ) -> std::io::Result<()> {
-    let serial = serial_of(head);
-    let wanted = serial.and_then(|serial| publisher.wanted(serial));
-    let sequence = wanted
-        .map(|n| format!("Stream-Sequence: {n}\r\n"))
-        .unwrap_or_default();
+    let wanted = serial_of(head).and_then(|serial| publisher.wanted(serial));
+    let said = wanted.map(said).unwrap_or_default();
     let mut answer = String::new();
     if head.expects_continue() && head.version == Version::Http11 {
-        answer = format!("HTTP/1.1 100 Continue\r\nServer: {SERVER}\r\n{sequence}\r\n");
+        let lines: String = said.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
+        answer = format!("HTTP/1.1 100 Continue\r\nServer: {SERVER}\r\n{lines}\r\n");
     }
     *has_answered = answer.is_empty();
     if *has_answered {
         let date = http_date();
         let final_answer = Answer::new(head.version, StatusCode::OK, &date).header("Allow", ALLOW);
-        let final_answer = match wanted {
-            Some(n) => final_answer.header("Stream-Sequence", &n.to_string()),
-            None => final_answer,
-        };
+        let final_answer = said.iter().fold(final_answer, |answer, (name, value)| {
+            answer.header(name, value)
+        });
         answer.push_str(&String::from_utf8_lossy(&final_answer.endless()));
     }
     caller.socket.write_all(answer.as_bytes()).await?;
@@ -212,6 +209,15 @@ async fn say(caller: &mut Caller, text: &str) -> bool {
         caller.socket.flush().await
     };
     matches!(timeout(SAY_MAX, work).await, Ok(Ok(())))
+}
+
+/// What our own source is told that has come back: where it goes on, and how much of the time
+/// since then listeners have heard already, as silence.
+fn said(wanted: Wanted) -> Vec<(&'static str, String)> {
+    let filled_ms = wanted.filled.as_millis();
+    let filled = (filled_ms > 0).then(|| ("Stream-Filled", filled_ms.to_string()));
+    let sequence = ("Stream-Sequence", wanted.sequence.to_string());
+    [sequence].into_iter().chain(filled).collect()
 }
 
 impl Body {
@@ -278,7 +284,7 @@ async fn receive(
 
 impl Upload {
     fn acknowledgement(&mut self, now: Instant) -> Option<String> {
-        self.acknowledgements.next(&mut self.publisher, now)
+        self.acknowledgements.next(&self.publisher, now)
     }
 
     /// Takes what was read. `true`: the body has ended.

@@ -16,20 +16,24 @@ mod refuse;
 mod routes;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stream::http::door;
 use stream::http::tls::Tls;
+use stream::mount::Gap;
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::info;
+use tracing::{info, warn};
 
 use config::Config;
 use house::Master;
 
 /// How often mounts are looked over whose source is away.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// How often filler is written where it is due.
+const FILL_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs a master behind `listener` until `shutdown` is requested.
 ///
@@ -47,6 +51,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> s
         master.restore(log);
     }
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
+    shutdown.spawn("filler", fill(Arc::clone(&master), shutdown.clone()));
     door::serve(listener, master, tls, shutdown).await
 }
 
@@ -55,11 +60,29 @@ async fn sweep(master: Arc<Master>, hold: Duration, shutdown: Shutdown) {
     let mut clock = interval(SWEEP_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while shutdown.unless_requested(clock.tick()).await.is_some() {
-        for path in master.desk().sweep(hold, std::time::Instant::now()) {
+        for path in master.desk().sweep(hold, Instant::now()) {
             info!(
                 "removed {path}: its source has been away for {} s",
                 hold.as_secs()
             );
+        }
+    }
+}
+
+/// Keeps time on mounts whose source is away or silent.
+async fn fill(master: Arc<Master>, shutdown: Shutdown) {
+    let mut clock = interval(FILL_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shutdown.unless_requested(clock.tick()).await.is_some() {
+        let behind_max = |path: &_| master.config().filler_after(path);
+        for gap in master.desk().fill(behind_max, Instant::now()) {
+            match gap {
+                Gap::Began(path) => warn!("nothing comes on {path}: filler stands in"),
+                Gap::Ended(path, length) => info!(
+                    "{path} is back: {:.1} s of filler stood in",
+                    length.as_secs_f64()
+                ),
+            }
         }
     }
 }

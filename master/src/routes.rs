@@ -49,10 +49,11 @@ async fn catalog(State(catalogs): State<Catalogs>, RawQuery(query): RawQuery) ->
     (kind, body).into_response()
 }
 
-/// The list that an Icecast slave polls: a path a line.
+/// The list that an Icecast slave polls: a path a line. One that is missing is dropped there
+/// with all its listeners, so those that are filled stay in it.
 async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
-    let on_air = table.all().into_iter().filter(|mount| mount.is_on_air());
-    let list: String = on_air
+    let moving = table.all().into_iter().filter(|mount| mount.is_moving());
+    let list: String = moving
         .map(|mount| format!("{}\r\n", mount.path()))
         .collect();
     ([(header::CONTENT_TYPE, "text/plain")], list).into_response()

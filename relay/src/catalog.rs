@@ -37,6 +37,8 @@ struct Running {
     wanted: watch::Sender<CatalogMount>,
     /// The run of the master that last listed it.
     run: String,
+    /// When the master last listed it.
+    listed: Instant,
     stop: CancellationToken,
 }
 
@@ -138,6 +140,7 @@ impl Follower {
             // A master that has just come back is worth trying at once.
             let is_back = running.run != run;
             run.clone_into(&mut running.run);
+            running.listed = Instant::now();
             running.wanted.send_if_modified(|wanted| {
                 let has_changed = is_back || *wanted != mount;
                 *wanted = mount;
@@ -155,16 +158,21 @@ impl Follower {
             Running {
                 wanted,
                 run: run.to_owned(),
+                listed: Instant::now(),
                 stop,
             },
         );
     }
 
-    /// Lets go of mounts that have been silent for longer than listeners are kept.
+    /// Lets go of mounts that have been silent for longer than listeners are kept, unless the
+    /// master still holds them: then only their source is away.
     fn sweep(&mut self) {
         let now = Instant::now();
+        let is_over = |since: Instant| now.duration_since(since) > self.hold;
         for mount in self.means.table.all() {
-            if mount.away_for(now).is_some_and(|away| away > self.hold) {
+            let is_silent = mount.away_for(now).is_some_and(|away| away > self.hold);
+            let running = self.mirrors.get(mount.path());
+            if is_silent && running.is_none_or(|running| is_over(running.listed)) {
                 info!(
                     "removed {}: silent for {} s",
                     mount.path(),

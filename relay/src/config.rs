@@ -157,6 +157,12 @@ impl Config {
         if let Some(files) = &self.tls {
             files.check()?;
         }
+        if let Some(mount) = self.mount.iter().find(|m| m.filler_after_seconds.is_some()) {
+            return complain(format!(
+                "`filler_after_seconds` of mount `{}`: only a master writes filler",
+                mount.path
+            ));
+        }
         if let Some(place) = self.place {
             let is_on_earth = (-90.0..=90.0).contains(&place.latitude)
                 && (-180.0..=180.0).contains(&place.longitude);

@@ -113,7 +113,7 @@ impl Mirroring {
     /// The master says something new of the mount.
     fn listed(&mut self) {
         self.say_about();
-        if self.retry_at.is_some() && self.wanted.borrow().is_on_air {
+        if self.retry_at.is_some() && self.is_expected() {
             self.retry_at = Some(Instant::now());
         }
     }
@@ -143,7 +143,13 @@ impl Mirroring {
     fn is_said_on_air(&self) -> bool {
         self.mirror
             .as_ref()
-            .is_some_and(|mirror| mirror.mount().is_on_air())
+            .is_some_and(|mirror| mirror.mount().is_moving())
+    }
+
+    /// Whether the master has pages coming, of sound or of filler.
+    fn is_expected(&self) -> bool {
+        let wanted = self.wanted.borrow();
+        wanted.is_on_air || wanted.is_filled
     }
 
     fn wake(&mut self) {
@@ -155,8 +161,8 @@ impl Mirroring {
                 self.start_pull(now);
             }
             Some(_) => {}
-            // The source is away: silence is as it should be.
-            None if !self.wanted.borrow().is_on_air => self.heard = now,
+            // The source is away and nothing fills in: silence is as it should be.
+            None if !self.is_expected() => self.heard = now,
             None if self.silence_ends() <= now => {
                 debug!(
                     "{} is silent, asking a second time",
@@ -312,6 +318,6 @@ impl Mirroring {
         let now = Instant::now();
         let wanted = self.wanted.borrow();
         let is_heard = now.duration_since(self.alive_at()) < OFF_AIR_AFTER;
-        mirror.set_about(wanted.facts.clone(), wanted.is_on_air && is_heard, now);
+        mirror.set_about(&wanted, is_heard, now);
     }
 }

@@ -125,7 +125,8 @@ impl Reporter {
             MountReport {
                 path: mount.path().to_string(),
                 content_type: mount.facts().content_type,
-                is_on_air: mount.is_on_air(),
+                // Who comes while the source is away waits with the others.
+                is_on_air: mount.is_moving(),
                 epoch: log.epoch().to_string(),
                 offset: log.head(),
                 listeners: count(mount.n_served(Class::Listener)),

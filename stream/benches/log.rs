@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use stream::log::shared::Writer;
+use stream::log::writer::Writer;
 use stream::log::{Epoch, Keep};
 use stream::ogg::{Page, Stamp};
 

@@ -52,6 +52,9 @@ pub struct MountStatus {
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_air_since: Option<Timestamp>,
+    /// Since when filler stands in for the source: listeners hear silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filler_since: Option<Timestamp>,
     /// The media type listeners get.
     pub content_type: String,
     /// Such as `Vorbis`.
@@ -184,6 +187,7 @@ impl MountStatus {
             path: mount.path().to_string(),
             is_on_air: on_air_since.is_some(),
             on_air_since,
+            filler_since: mount.filled_since(),
             content_type: facts.content_type,
             codec: stream.map(|stream| stream.codec.name()),
             rate_hertz: stream.and_then(|stream| stream.codec.rate_hertz()),

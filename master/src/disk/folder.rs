@@ -8,7 +8,7 @@
 //! ```
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub(super) struct Description {
     pub(super) epoch: Epoch,
     /// What its source said about it.
     pub(super) facts: Facts,
+    /// Filler may have come behind what is on disk, which the source cannot send again.
+    #[serde(default)]
+    pub(super) may_be_filled: bool,
 }
 
 impl Folder {
@@ -164,8 +167,12 @@ impl Description {
     pub(super) fn write(&self, mount: &Path) -> io::Result<()> {
         let new = mount.join("log.json.new");
         let words = serde_json::to_vec(self)?;
-        let written =
-            std::fs::write(&new, words).and_then(|()| std::fs::rename(&new, description(mount)));
+        let write = || {
+            let mut file = File::create(&new)?;
+            file.write_all(&words)?;
+            file.sync_data()
+        };
+        let written = write().and_then(|()| std::fs::rename(&new, description(mount)));
         if written.is_err() {
             let _ = std::fs::remove_file(new);
         }

@@ -67,7 +67,10 @@ fn one(mount: &Path, keep: Keep) -> Option<Found> {
     };
     let log = folder::log_folder(mount, description.epoch);
     match restore(&log, &description, keep) {
-        Ok(Some(restored)) => {
+        Ok(Some(mut restored)) => {
+            if description.may_be_filled {
+                restored.writer.suspect_filler();
+            }
             info!(
                 n_pages = restored.n_pages,
                 "{} goes on at offset {}",

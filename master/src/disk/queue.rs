@@ -52,6 +52,8 @@ pub(super) enum Order {
     },
     /// Say anew what is said of the mount.
     Describe(Arc<Track>),
+    /// Say whether filler may follow what is there.
+    Filling(Arc<Track>, bool),
     /// Nobody will go on with this log.
     Remove(Arc<Track>),
 }
@@ -67,6 +69,8 @@ pub(super) struct Track {
     failed: AtomicU64,
     /// It was complained of and is not well again.
     has_complained: AtomicBool,
+    /// On disk it is said that filler may follow. Only the one who writes changes it.
+    pub(super) may_be_filled: AtomicBool,
 }
 
 impl Track {
@@ -151,6 +155,7 @@ impl Sinks for Queue {
             n_queued: AtomicUsize::new(0),
             failed: AtomicU64::new(0),
             has_complained: AtomicBool::new(false),
+            may_be_filled: AtomicBool::new(false),
         };
         Some(Box::new(Waiting {
             scribe: Scribe::new(epoch, account, segment_max),
@@ -212,6 +217,14 @@ impl Sink for Waiting {
         if n_before >= BYTES_QUEUED_MAX || self.orders.try_send(order).is_err() {
             n_queued.fetch_sub(page.len(), Ordering::Relaxed);
             self.complain(appended.at);
+        }
+    }
+
+    fn filling(&mut self, may_follow: bool) {
+        let order = Order::Filling(Arc::clone(&self.track), may_follow);
+        // Unsaid, the mark would be missing: then nobody may go on with the log at all.
+        if self.orders.try_send(order).is_err() && self.number > 0 && self.given_up.is_none() {
+            self.complain(Instant::now());
         }
     }
 

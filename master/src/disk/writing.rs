@@ -120,6 +120,7 @@ impl Hand {
                     warn!("log.json in {} is old: {error}", track.folder.display());
                 }
             }
+            Order::Filling(track, may_follow) => self.mark(&track, may_follow),
             Order::Remove(track) => {
                 if let Some(open) = self.open.remove(&track.epoch) {
                     open.close();
@@ -178,6 +179,20 @@ impl Hand {
         }
     }
 
+    /// The mark that filler may follow is on disk before the first of it, and is gone only when all
+    /// of it is there.
+    fn mark(&mut self, track: &Arc<Track>, may_follow: bool) {
+        track.may_be_filled.store(may_follow, Ordering::Relaxed);
+        let Some(open) = self.open.get(&track.epoch) else {
+            return;
+        };
+        let number = open.number;
+        let is_there = if may_follow { Ok(()) } else { open.sync() };
+        if let Err(error) = is_there.and_then(|()| describe(track)) {
+            self.fail(track, number, &error);
+        }
+    }
+
     fn fail(&mut self, track: &Arc<Track>, number: u64, error: &io::Error) {
         track.fail(number, error);
         self.open.remove(&track.epoch);
@@ -201,6 +216,7 @@ fn describe(track: &Track) -> io::Result<()> {
         path: track.mount.path().clone(),
         epoch: track.epoch,
         facts: track.mount.facts(),
+        may_be_filled: track.may_be_filled.load(Ordering::Relaxed),
     };
     description.write(&track.folder)
 }
@@ -217,13 +233,16 @@ fn begin(track: &Track, offset: u64, head: &[u8]) -> io::Result<(File, File)> {
 
 impl Open {
     fn close(self) {
-        for file in [self.pages, self.index] {
-            if let Err(error) = file.sync_data() {
-                warn!(
-                    "the end of a segment of {} may be missing: {error}",
-                    self.track.mount.path()
-                );
-            }
+        if let Err(error) = self.sync() {
+            warn!(
+                "the end of a segment of {} may be missing: {error}",
+                self.track.mount.path()
+            );
         }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.pages.sync_data()?;
+        self.index.sync_data()
     }
 }

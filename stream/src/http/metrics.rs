@@ -3,7 +3,7 @@
 
 use std::fmt::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -32,11 +32,16 @@ struct Scrape(Shown);
 /// Name, help, and how to read the value of a mount.
 type MountFigure<T> = (&'static str, &'static str, fn(&Mount) -> T);
 
-const MOUNT_GAUGES: [MountFigure<f64>; 4] = [
+const MOUNT_GAUGES: [MountFigure<f64>; 5] = [
     (
         "on_air",
         "1 while the source of the mount is there",
         |mount| f64::from(u8::from(mount.is_on_air())),
+    ),
+    (
+        "filled",
+        "1 while filler stands in for the source: listeners hear silence",
+        |mount| f64::from(u8::from(mount.filled_since().is_some())),
     ),
     ("log_bytes", "Bytes of the mount kept in memory", |mount| {
         as_f64(mount.log().n_bytes())
@@ -58,7 +63,7 @@ const MOUNT_GAUGES: [MountFigure<f64>; 4] = [
     ),
 ];
 
-const MOUNT_COUNTERS: [MountFigure<u64>; 9] = [
+const MOUNT_COUNTERS: [MountFigure<u64>; 10] = [
     ("received_bytes", "Bytes appended to the log", |mount| {
         mount.log().head()
     }),
@@ -99,6 +104,11 @@ const MOUNT_COUNTERS: [MountFigure<u64>; 9] = [
         "disk_restored_pages",
         "Pages that a master read back from its state directory when it started",
         |mount| load(&mount.counts().n_pages_restored),
+    ),
+    (
+        "gaps",
+        "Times that filler had to stand in for the source",
+        |mount| load(&mount.counts().n_gaps),
     ),
 ];
 
@@ -157,6 +167,15 @@ impl Scrape {
                 })
             })?;
         }
+        let help = "How much filler there was in all";
+        counter(encoder, "filler_seconds", help, |mut e| {
+            mounts.iter().try_for_each(|mount| {
+                let length = Duration::from_millis(load(&mount.counts().filler_ms));
+                let labels = [("mount", mount.path().as_str())];
+                e.encode_family(&labels)?
+                    .encode_counter::<NoLabelSet, _, f64>(&length.as_secs_f64(), None)
+            })
+        })?;
         for (name, help, read) in MOUNT_COUNTERS {
             counter(encoder, name, help, |mut e| {
                 mounts.iter().try_for_each(|mount| {

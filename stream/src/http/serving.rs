@@ -22,6 +22,9 @@ pub struct MountSettings {
     pub pace_seconds: Option<f64>,
     /// Seconds of recent sound sent at once to a new listener.
     pub burst_seconds: Option<f64>,
+    /// Seconds without the source after which filler stands in for it; 0 is never. At a master
+    /// only.
+    pub filler_after_seconds: Option<f64>,
 }
 
 /// Pace and burst of every mount.
@@ -176,7 +179,11 @@ impl Knobs<'_> {
     }
 }
 
-fn check_number(key: &str, number: f64, least: f64, most: f64) -> Result<(), ConfigError> {
+/// Refuses a number that is not within its bounds.
+///
+/// # Errors
+/// Names the key and the bounds.
+pub fn check_number(key: &str, number: f64, least: f64, most: f64) -> Result<(), ConfigError> {
     if (least..=most).contains(&number) {
         return Ok(());
     }
@@ -199,6 +206,7 @@ mod tests {
                 path: hall,
                 pace_seconds: Some(0.0),
                 burst_seconds: Some(1.0),
+                filler_after_seconds: None,
             }],
         }
     }

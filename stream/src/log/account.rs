@@ -5,12 +5,13 @@
 //! again while it is read back, so that ring and splice go on where they were.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::splice::SERIALS_KEPT;
 use crate::ogg::{Found, Framer, Links, Page, Role, Stamp, Stray};
 
 /// What the splice knows of a logical stream beyond what its pages say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// The serial number that the source gave it.
     pub source_serial: u32,
@@ -20,6 +21,28 @@ pub struct Trace {
     pub has_sound: bool,
     /// Something is missing in front of its next page.
     pub has_hole: bool,
+    /// Filler went in: the next packet of sound has to be led up to.
+    #[serde(default)]
+    pub is_bridge_due: bool,
+    /// How its time differs from the source's.
+    #[serde(default)]
+    pub shift: Shift,
+}
+
+/// What the time of the log is ahead of the source's, in samples: filler, less what was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Shift {
+    /// So much.
+    Known(i64),
+    /// Filler went in, so much of it since the newest page of the source: the next page of sound
+    /// will show it.
+    Due(u64),
+}
+
+impl Default for Shift {
+    fn default() -> Self {
+        Self::Known(0)
+    }
 }
 
 /// One logical stream of the current link.

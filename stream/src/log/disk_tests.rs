@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::logical::tests::vorbis;
 use super::segment::{Damage, Segment};
-use super::shared::SKIP_BYTES;
 use super::tests::stage::{START_MS, Stage, epoch, keep, read, restore};
+use super::writer::SKIP_BYTES;
 use super::*;
 use crate::ogg::tests::{opus, page};
 
@@ -173,6 +174,51 @@ fn another_stream_never_stands_where_somebody_may_have_heard_the_old_one() {
         writer.take(&other[from + 1], Instant::now(), || 6).unwrap();
         assert!(log.head() < next + 1_000);
     }
+}
+
+#[test]
+fn filler_comes_back_as_it_was_and_so_does_the_time_of_what_follows_it() {
+    use crate::ogg::modes::Length::{Long, Short};
+    let lengths = [Long, Long, Short, Short, Long, Short].repeat(10);
+    let cuts = [(2, false), (3, true), (0, true), (1, false)].repeat(8);
+    for all in [opus(1, 30), vorbis(1, &lengths, &cuts)] {
+        for (n_before, n_between) in (5..20).flat_map(|n| [(n, 0), (n, 1), (n, 2)]) {
+            let play = |restarts: bool| {
+                let mut stage = Stage::new(300);
+                stage.play(&all[..n_before]);
+                stage.fill();
+                stage.play(&all[n_before..n_before + n_between]);
+                if restarts {
+                    let restored = restore(&stage.files(), START_MS).unwrap().unwrap();
+                    stage.writer = restored.writer;
+                    stage.attach(restored.account, 300);
+                }
+                // What was dropped may be asked for again.
+                let wanted = stage.writer.splice().wanted(1).unwrap();
+                let filled = stage.writer.splice().filled(1);
+                stage.play(&all[wanted as usize..]);
+                (filled, stage.bytes())
+            };
+            assert!(play(true) == play(false), "{n_before} {n_between}");
+        }
+    }
+}
+
+#[test]
+fn where_there_may_have_been_filler_not_even_the_next_page_stands() {
+    let mut stage = Stage::new(1 << 20);
+    stage.play(&opus(1, 5));
+    let mut writer = restore(&stage.files(), START_MS).unwrap().unwrap().writer;
+    writer.suspect_filler();
+    let head = writer.log().head();
+    writer.take(&opus(1, 9)[7], Instant::now(), || 5).unwrap();
+    assert!(writer.log().head() > head + SKIP_BYTES);
+    // Nor does filler stand where there may have been sound.
+    let mut writer = restore(&stage.files(), START_MS).unwrap().unwrap().writer;
+    for _ in ["announced", "written"] {
+        writer.fill(Duration::ZERO, Instant::now() + Duration::from_secs(6_000));
+    }
+    assert!(writer.log().head() > head + SKIP_BYTES);
 }
 
 #[test]

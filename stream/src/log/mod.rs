@@ -1,14 +1,17 @@
 //! The log of a mount: pages in order, each byte with an offset that is the same everywhere.
 //!
 //! `ring` holds the recent part, `resume` says what a caller gets from it, `splice` is how a
-//! master turns what sources send into one chain. `shared` lets one writer and many cursors
-//! use a ring at once; it is the only file here that knows of waiting.
+//! master turns what sources send into one chain (`logical` is one stream of it), `filler` says
+//! when silence has to stand in for a source, `writer` brings all of it into a log. `shared` lets
+//! one writer and many cursors use a ring at once; it is the only file here that knows of waiting.
 //!
 //! On disk: `sink` is told of every page, `scribe` says what to write down, `account` is what must
 //! be known to go on at an offset, `segment` what stands in the files, `restore` the way back.
 
 pub mod account;
 mod epoch;
+pub mod filler;
+mod logical;
 pub mod restore;
 pub mod resume;
 pub mod ring;
@@ -17,6 +20,7 @@ pub mod segment;
 pub mod shared;
 pub mod sink;
 pub mod splice;
+pub mod writer;
 
 pub use epoch::Epoch;
 pub use ring::{FellBehind, Join, Keep, Ring};

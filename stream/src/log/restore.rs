@@ -1,15 +1,17 @@
 //! From the segments of a log on disk back to a log that goes on where it was. Pure: time comes
 //! in.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::account::Account;
+use super::account::{Account, header_pages};
 use super::ring::{Keep, Ring};
 use super::segment::{Damage, Record, Segment};
-use super::shared::{Log, Writer};
+use super::shared::Log;
 use super::splice::Splice;
-use crate::ogg::Page;
+use super::writer::Writer;
+use crate::ogg::{Measure, Page};
 
 /// A log that can go on.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ pub struct Restored {
 #[derive(Debug, Default)]
 pub struct Chain {
     /// The oldest first.
-    segments: std::collections::VecDeque<Segment>,
+    segments: VecDeque<Segment>,
 }
 
 impl Chain {
@@ -94,18 +96,23 @@ impl Chain {
         let mut ring = Ring::restored(epoch, keep, &account)
             .map_err(|stray| Damage::Head(stray.to_string()))?;
         let arrivals = Arrivals::new(keep, now, now_ms, self.pages());
+        let mut measures = HashMap::new();
+        for page in header_pages(&oldest.head.prefix).unwrap_or_default() {
+            follow(&mut measures, &page);
+        }
         let mut n_pages = 0;
         for (record, page) in self.pages() {
+            follow(&mut measures, page);
             let trace = Some(record.trace);
             let taken = account.take(page, trace).map(drop);
             let appended = taken.and_then(|()| ring.append(page, arrivals.of(record)));
             appended.map_err(|_| Damage::Page(n_pages))?;
             n_pages += 1;
         }
-        let splice = Splice::restored(&account);
+        let splice = Splice::restored(&account, measures);
         let log = Log::restored(ring);
         Ok(Some(Restored {
-            writer: Writer::restored(log, splice),
+            writer: Writer::restored(log, splice, now),
             account,
             n_pages,
         }))
@@ -124,6 +131,16 @@ impl Chain {
             // An empty segment says no more than the end of the one before it.
             self.segments.pop_back();
         }
+    }
+}
+
+/// Follows each logical stream, by its serial number, as the splice did.
+fn follow(measures: &mut HashMap<u32, Measure>, page: &Page) {
+    if page.stamp().is_first {
+        measures.insert(page.serial(), Measure::new(page.body()));
+    }
+    if let Some(measure) = measures.get_mut(&page.serial()) {
+        measure.take(page);
     }
 }
 

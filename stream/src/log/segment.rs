@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Epoch;
-use super::account::{Account, Trace};
+use super::account::{Account, Shift, Trace};
 use crate::ogg::{PAGE_BYTES_MAX, Page, Stamp, crc};
 
 /// What an index begins with: what it is, and the version of the format.
@@ -27,6 +27,8 @@ const CHECKSUM_START: u32 = u32::MAX;
 const FLAG_UNFINISHED: u32 = 1;
 const FLAG_SOUND: u32 = 2;
 const FLAG_HOLE: u32 = 4;
+const FLAG_BRIDGE_DUE: u32 = 8;
+const FLAG_SHIFT_DUE: u32 = 16;
 
 /// What was known where a segment begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +54,8 @@ struct StreamLine {
     sequence: u32,
     granule: i64,
     is_last: bool,
-    source_serial: u32,
-    source_sequence_next: u32,
-    has_sound: bool,
-    has_hole: bool,
+    #[serde(flatten)]
+    trace: Trace,
 }
 
 /// What the index says of a page.
@@ -110,10 +110,7 @@ impl Head {
             sequence: stream.newest.sequence,
             granule: stream.newest.granule,
             is_last: stream.newest.is_last,
-            source_serial: stream.trace.source_serial,
-            source_sequence_next: stream.trace.source_sequence_next,
-            has_sound: stream.trace.has_sound,
-            has_hole: stream.trace.has_hole,
+            trace: stream.trace,
         });
         Some(Self {
             epoch,
@@ -197,13 +194,7 @@ impl Head {
                 is_first: false,
                 is_last: line.is_last,
             };
-            let trace = Trace {
-                source_serial: line.source_serial,
-                source_sequence_next: line.source_sequence_next,
-                has_sound: line.has_sound,
-                has_hole: line.has_hole,
-            };
-            (newest, trace)
+            (newest, line.trace)
         });
         let serials_used = self.serials_used.clone();
         Account::within(
@@ -238,31 +229,33 @@ impl Record {
 
     /// As it stands in the file.
     pub fn encode(&self) -> [u8; RECORD_BYTES] {
+        let trace = &self.trace;
+        let (is_shift_due, shift) = match trace.shift {
+            Shift::Known(shift) => (false, shift.cast_unsigned()),
+            Shift::Due(n_filled) => (true, n_filled),
+        };
         let flags = [
             (self.is_unfinished, FLAG_UNFINISHED),
-            (self.trace.has_sound, FLAG_SOUND),
-            (self.trace.has_hole, FLAG_HOLE),
+            (trace.has_sound, FLAG_SOUND),
+            (trace.has_hole, FLAG_HOLE),
+            (trace.is_bridge_due, FLAG_BRIDGE_DUE),
+            (is_shift_due, FLAG_SHIFT_DUE),
         ];
-        let flags: u32 = flags
-            .iter()
-            .filter(|(is_set, _)| *is_set)
-            .map(|(_, f)| f)
-            .sum();
+        let set = flags.iter().filter(|(is_set, _)| *is_set);
+        let flags: u32 = set.map(|(_, flag)| flag).sum();
         let mut bytes = Vec::with_capacity(RECORD_BYTES);
         bytes.extend_from_slice(&self.offset.to_le_bytes());
         bytes.extend_from_slice(&self.arrived_ms.to_le_bytes());
         for word in [
             self.n_bytes,
             self.checksum,
-            self.trace.source_serial,
-            self.trace.source_sequence_next,
+            trace.source_serial,
+            trace.source_sequence_next,
             flags,
-            // Kept free.
-            0,
-            0,
         ] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
+        bytes.extend_from_slice(&shift.to_le_bytes());
         seal(&mut bytes);
         let mut record = [0; RECORD_BYTES];
         record.copy_from_slice(&bytes);
@@ -274,7 +267,7 @@ impl Record {
         if bytes.len() != RECORD_BYTES || !is_sealed(bytes) {
             return None;
         }
-        let flags = u32_at(bytes, 32);
+        let (flags, shift) = (u32_at(bytes, 32), u64_at(bytes, 36));
         Some(Self {
             offset: u64_at(bytes, 0),
             arrived_ms: u64_at(bytes, 8).cast_signed(),
@@ -285,6 +278,12 @@ impl Record {
                 source_sequence_next: u32_at(bytes, 28),
                 has_sound: flags & FLAG_SOUND != 0,
                 has_hole: flags & FLAG_HOLE != 0,
+                is_bridge_due: flags & FLAG_BRIDGE_DUE != 0,
+                shift: if flags & FLAG_SHIFT_DUE != 0 {
+                    Shift::Due(shift)
+                } else {
+                    Shift::Known(shift.cast_signed())
+                },
             },
             is_unfinished: flags & FLAG_UNFINISHED != 0,
         })

@@ -8,18 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::Epoch;
 use super::resume::{Answer, Wish, decide};
 use super::ring::{FellBehind, Join, Keep, Ring};
-use super::sink::{Appended, Sink};
-use super::{Epoch, Splice};
 use crate::ogg::{Link, Page, Stray};
-
-/// So far behind the place where a log was read back from disk, others may have pages of it that
-/// the disk has not.
-pub const DOUBT_BYTES: u64 = 1024 * 1024;
-/// So many bytes are skipped when the log cannot go on with those very pages. More than can ever
-/// have been written without being on disk.
-pub const SKIP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Somebody who sleeps until a page comes.
 pub trait Wake: Send + Sync + fmt::Debug {
@@ -239,122 +231,5 @@ impl Cursor {
     /// Offset of the first header page of the link it is in.
     pub fn link_start(&self) -> u64 {
         self.link_start
-    }
-}
-
-/// The one who may append to a mastered log: the log, the memory of its chain, and the one who
-/// writes it down.
-#[derive(Debug)]
-pub struct Writer {
-    log: Arc<Log>,
-    splice: Splice,
-    out: Vec<Page>,
-    sink: Option<Box<dyn Sink>>,
-    /// Where the log was when it was read back.
-    restored_at: Option<u64>,
-}
-
-impl Writer {
-    /// The writer of a new log.
-    pub fn new(epoch: Epoch, keep: Keep) -> Self {
-        Self::of(Log::new(epoch, 0, keep), Splice::new())
-    }
-
-    /// The writer of a log that was read back from disk.
-    pub(super) fn restored(log: Arc<Log>, splice: Splice) -> Self {
-        let restored_at = Some(log.head());
-        Self {
-            restored_at,
-            ..Self::of(log, splice)
-        }
-    }
-
-    fn of(log: Arc<Log>, splice: Splice) -> Self {
-        Self {
-            log,
-            splice,
-            out: Vec::new(),
-            sink: None,
-            restored_at: None,
-        }
-    }
-
-    /// Tells `sink` of every page from now on.
-    pub fn set_sink(&mut self, sink: Option<Box<dyn Sink>>) {
-        self.sink = sink;
-    }
-
-    /// The one who is told of every page.
-    pub fn sink(&mut self) -> Option<&mut (dyn Sink + 'static)> {
-        self.sink.as_deref_mut()
-    }
-
-    /// The log it writes.
-    pub fn log(&self) -> &Arc<Log> {
-        &self.log
-    }
-
-    /// The memory of the chain.
-    pub fn splice(&self) -> &Splice {
-        &self.splice
-    }
-
-    /// Takes a page from the source, puts it right and appends it.
-    ///
-    /// # Errors
-    /// When no decoder could make sense of the page where it stands.
-    pub fn take(
-        &mut self,
-        page: &Page,
-        now: Instant,
-        chance: impl FnMut() -> u32,
-    ) -> Result<(), Stray> {
-        let stamp = page.stamp();
-        let is_next = !stamp.is_first && self.splice.wanted(stamp.serial) == Some(stamp.sequence);
-        self.splice.take(page, chance, &mut self.out);
-        self.append(is_next, now)
-    }
-
-    /// Ends the link that is open, if one is: a source said good-bye, or will not come back.
-    pub fn end_link(&mut self, now: Instant) {
-        self.splice.end_link(&mut self.out);
-        // An `eos` page of a link whose headers never came has nowhere to go.
-        let _ = self.append(false, now);
-    }
-
-    /// Appends what is in `out`. `is_next`: it is the page that follows the newest in the source's
-    /// own stream, so that it comes out the same however often it is spliced.
-    fn append(&mut self, is_next: bool, now: Instant) -> Result<(), Stray> {
-        if !is_next && !self.out.is_empty() {
-            self.leave_doubt();
-        }
-        let mut result = Ok(());
-        let n_pages = self.out.len();
-        for (n, page) in self.out.drain(..).enumerate() {
-            let offset = self.log.head();
-            let appended = self.log.append(&page, now);
-            result = result.and(appended);
-            if let (Ok(()), Some(sink)) = (appended, &mut self.sink) {
-                let appended = Appended {
-                    offset,
-                    at: now,
-                    trace: self.splice.trace(page.serial()),
-                    is_unfinished: n + 1 < n_pages,
-                };
-                sink.appended(&page, appended);
-            }
-        }
-        result
-    }
-
-    /// Somebody may have heard pages that were not on disk yet when the program ended. Where the
-    /// source sends them again they come out the same, byte for byte. Anything else must not stand
-    /// at their offsets: one offset never means two bytes.
-    fn leave_doubt(&mut self) {
-        if let Some(restored_at) = self.restored_at.take()
-            && self.log.head() < restored_at.saturating_add(DOUBT_BYTES)
-        {
-            self.log.skip_to(restored_at.saturating_add(SKIP_BYTES));
-        }
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! Page sequence numbers come out contiguous for each logical stream whatever came in; a
 //! source that returns with the stream it had goes on where it stopped, with doubled pages
-//! dropped; a link that was left open is ended before the next begins.
+//! dropped; a link that was left open is ended before the next begins. While a source is away
+//! the splice can write filler in its place; when is not decided here but in `filler`.
 
-use super::account::{Account, StreamAccount, Trace};
-use crate::ogg::{Codec, Page, Stamp};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::account::{Account, Trace};
+use super::logical::Logical;
+use crate::ogg::{Measure, Page, granule};
 
 /// Serial numbers of this many earlier logical streams are not used again.
 pub(super) const SERIALS_KEPT: usize = 64;
@@ -32,30 +37,20 @@ pub struct Counts {
     pub n_stray: u64,
 }
 
-#[derive(Debug)]
-struct Logical {
-    source_serial: u32,
-    serial: u32,
-    first_packets: Vec<u8>,
-    source_sequence_next: u32,
-    sequence_next: u32,
-    /// The stamp of its newest page as written, with the newest granule position known.
-    newest: Stamp,
-    has_ended: bool,
-    /// Sound of it has come: what is missing from now on was lost, not sent before our time.
-    has_sound: bool,
-    has_hole: bool,
-}
-
 impl Splice {
     /// The writer of a log that is still empty.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The writer of a log that stands where `account` says.
-    pub fn restored(account: &Account) -> Self {
-        let open = account.streams().iter().map(Logical::restored);
+    /// The writer of a log that stands where `account` says. `measures` have followed its streams,
+    /// by their serial numbers.
+    pub fn restored(account: &Account, mut measures: HashMap<u32, Measure>) -> Self {
+        let open = account.streams().iter().map(|stream| {
+            let measure = measures.remove(&stream.newest.serial);
+            let measure = measure.unwrap_or_else(|| Measure::new(&stream.first_packets));
+            Logical::restored(stream, measure)
+        });
         Self {
             open: open.collect(),
             is_past_first_pages: account.is_past_first_pages(),
@@ -68,21 +63,21 @@ impl Splice {
     /// part of the current link any more.
     pub fn trace(&self, serial: u32) -> Option<Trace> {
         let mut open = self.open.iter();
-        let logical = open.find(|logical| logical.serial == serial)?;
-        Some(Trace {
-            source_serial: logical.source_serial,
-            source_sequence_next: logical.source_sequence_next,
-            has_sound: logical.has_sound,
-            has_hole: logical.has_hole,
-        })
+        Some(open.find(|logical| logical.serial == serial)?.trace())
     }
 
     /// Takes one page as the source sent it and appends the pages to write to `out`. `chance`
     /// gives serial numbers: the source's own is not used, because it may come again in a log
-    /// that follows this one, and listeners are taken along from log to log.
-    pub fn take(&mut self, page: &Page, mut chance: impl FnMut() -> u32, out: &mut Vec<Page>) {
+    /// that follows this one, and listeners are taken along from log to log. Returns how long
+    /// what was written lasts, where that is known.
+    pub fn take(
+        &mut self,
+        page: &Page,
+        mut chance: impl FnMut() -> u32,
+        out: &mut Vec<Page>,
+    ) -> Duration {
         let stamp = page.stamp();
-        if stamp.is_first && !self.is_same_stream(page) {
+        if self.begins_with(page) {
             if self.is_past_first_pages {
                 self.end_link(out);
             }
@@ -94,12 +89,12 @@ impl Splice {
             .find(|l| l.source_serial == stamp.serial)
         else {
             self.counts.n_stray += 1;
-            return;
+            return Duration::ZERO;
         };
         let ahead = stamp.sequence.wrapping_sub(logical.source_sequence_next);
         if ahead > u32::MAX / 2 || logical.has_ended {
             self.counts.n_doubled += 1;
-            return;
+            return Duration::ZERO;
         }
         if logical.has_sound {
             self.counts.n_missing += u64::from(ahead);
@@ -111,10 +106,45 @@ impl Splice {
             // The beginning of its first packet is lost; glued to whatever came before, it
             // would be noise.
             self.counts.n_stray += 1;
-            return;
+            return Duration::ZERO;
         }
         self.is_past_first_pages |= !stamp.is_first;
-        out.push(logical.stamp(page, &stamp));
+        let n_samples = logical.write(page, out);
+        duration(n_samples, logical.fillable_rate_hertz())
+    }
+
+    /// Whether the page begins another logical stream than those that are open.
+    pub fn begins_with(&self, page: &Page) -> bool {
+        let is_known = || self.open.iter().any(|logical| logical.begins_with(page));
+        page.stamp().is_first && !is_known()
+    }
+
+    /// Writes filler that lasts at least `length`, at most one packet more: silence in the
+    /// logical stream that is open. Returns how long it lasts; nothing where there are several
+    /// streams, or one that has no sound yet, has ended or is of an unknown codec.
+    pub fn fill(&mut self, length: Duration, out: &mut Vec<Page>) -> Duration {
+        let [logical] = &mut self.open[..] else {
+            return Duration::ZERO;
+        };
+        let Some(rate_hertz) = logical.fillable_rate_hertz() else {
+            return Duration::ZERO;
+        };
+        let n_samples = granule::samples(length, rate_hertz);
+        duration(logical.fill(n_samples, out), Some(rate_hertz))
+    }
+
+    /// Whether filler can be written.
+    pub fn can_fill(&self) -> bool {
+        matches!(&self.open[..], [logical] if logical.fillable_rate_hertz().is_some())
+    }
+
+    /// How much filler stands behind the newest page of a source's stream.
+    pub fn filled(&self, source_serial: u32) -> Duration {
+        let mut open = self.open.iter();
+        let logical = open.find(|logical| logical.source_serial == source_serial);
+        logical.map_or(Duration::ZERO, |logical| {
+            duration(logical.n_filled(), logical.fillable_rate_hertz())
+        })
     }
 
     /// The sequence number that the source's stream goes on with, for one who comes back. Also
@@ -140,14 +170,6 @@ impl Splice {
         self.counts
     }
 
-    fn is_same_stream(&self, page: &Page) -> bool {
-        self.open.iter().any(|logical| {
-            logical.source_serial == page.serial()
-                && logical.first_packets == page.body()
-                && !logical.has_ended
-        })
-    }
-
     fn begin(&mut self, page: &Page, chance: &mut impl FnMut() -> u32) {
         let stamp = page.stamp();
         // A `bos` page with the serial number of a stream in this very link replaces it.
@@ -164,58 +186,12 @@ impl Splice {
             self.serials_used.remove(0);
         }
         self.serials_used.push(serial);
-        self.open.push(Logical {
-            source_serial: stamp.serial,
-            serial,
-            first_packets: page.body().to_vec(),
-            source_sequence_next: stamp.sequence,
-            sequence_next: 0,
-            newest: Stamp {
-                serial,
-                granule: 0,
-                ..stamp
-            },
-            has_ended: false,
-            has_sound: false,
-            has_hole: false,
-        });
+        self.open.push(Logical::new(page, serial));
     }
 }
 
-impl Logical {
-    fn restored(account: &StreamAccount) -> Self {
-        Self {
-            source_serial: account.trace.source_serial,
-            serial: account.newest.serial,
-            first_packets: account.first_packets.to_vec(),
-            source_sequence_next: account.trace.source_sequence_next,
-            sequence_next: account.newest.sequence.wrapping_add(1),
-            newest: account.newest,
-            has_ended: account.newest.is_last,
-            has_sound: account.trace.has_sound,
-            has_hole: account.trace.has_hole,
-        }
-    }
-
-    fn stamp(&mut self, page: &Page, stamp: &Stamp) -> Page {
-        let written = Stamp {
-            serial: self.serial,
-            sequence: self.sequence_next,
-            ..*stamp
-        };
-        self.sequence_next = self.sequence_next.wrapping_add(1);
-        self.has_hole = false;
-        self.has_ended = stamp.is_last;
-        self.newest = Stamp {
-            granule: written.granule.max(self.newest.granule),
-            ..written
-        };
-        page.restamped(written)
-    }
-
-    fn end(&mut self) -> Page {
-        self.has_ended = true;
-        let codec = Codec::of(&self.first_packets);
-        Page::end_of(&self.newest, codec.silent_packet())
-    }
+fn duration(n_samples: u64, rate_hertz: Option<u32>) -> Duration {
+    let granule = i64::try_from(n_samples).ok();
+    let time = granule.and_then(|granule| granule::time(granule, rate_hertz?));
+    time.unwrap_or_default()
 }

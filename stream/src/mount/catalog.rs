@@ -35,6 +35,9 @@ pub struct CatalogMount {
     pub path: MountPath,
     /// Its source is there: silence on the wire means that the wire is broken.
     pub is_on_air: bool,
+    /// Filler stands in for its source: pages come, though it may not be on air.
+    #[serde(default)]
+    pub is_filled: bool,
     /// What its source says about it.
     pub facts: Facts,
 }
@@ -50,6 +53,7 @@ impl Catalog {
             .map(|mount| CatalogMount {
                 path: mount.path().clone(),
                 is_on_air: mount.is_on_air(),
+                is_filled: mount.filled_since().is_some(),
                 facts: mount.facts(),
             })
             .collect();

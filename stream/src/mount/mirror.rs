@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::catalog::CatalogMount;
 use super::facts::Facts;
 use super::mount::{Mount, OnAir};
 use super::path::MountPath;
@@ -100,16 +101,26 @@ impl Mirror {
         self.log.skip_to(offset);
     }
 
-    /// Says what upstream says about the stream.
-    pub fn set_about(&self, facts: Facts, is_on_air: bool, now: Instant) {
-        let has_changed = self.mount.facts() != facts || self.mount.is_on_air() != is_on_air;
+    /// Says what upstream says about the stream; nothing comes from it unless `is_heard`.
+    pub fn set_about(&self, upstream: &CatalogMount, is_heard: bool, now: Instant) {
+        let (facts, mount) = (&upstream.facts, &self.mount);
+        let is_on_air = upstream.is_on_air && is_heard;
+        let is_filled = upstream.is_filled && is_heard;
+        let has_changed = mount.facts() != *facts
+            || mount.is_on_air() != is_on_air
+            || mount.filled_since().is_some() != is_filled;
         if !has_changed {
             return;
         }
-        self.mount.set_facts(facts);
-        match (is_on_air, self.mount.is_on_air()) {
-            (true, false) => self.mount.set_on_air(OnAir::Since(Timestamp::now())),
-            (false, true) => self.mount.set_on_air(OnAir::AwaySince(now)),
+        mount.set_facts(facts.clone());
+        // It is away from the moment when nothing comes any more, not even filler.
+        let was_moving = mount.is_moving();
+        let filled_since = mount.filled_since().unwrap_or_else(Timestamp::now);
+        mount.set_filled_since(is_filled.then_some(filled_since));
+        match (is_on_air, mount.is_on_air()) {
+            (true, false) => mount.set_on_air(OnAir::Since(Timestamp::now())),
+            (false, true) => mount.set_on_air(OnAir::AwaySince(now)),
+            (false, false) if was_moving => mount.set_on_air(OnAir::AwaySince(now)),
             _ => {}
         }
         self.table.touch();

@@ -25,7 +25,7 @@ pub use facts::Facts;
 pub use mirror::{Mirror, MirrorError, Start};
 pub use mount::{Audience, Mount, OnAir};
 pub use path::MountPath;
-pub use publisher::{Claimant, Desk, Publisher, Refusal};
+pub use publisher::{Claimant, Desk, Gap, Publisher, Refusal, Wanted};
 pub use sinks::Sinks;
 pub use slots::{Class, Slot, Slots};
 pub use table::{MOUNTS_MAX, MountTable, TableFull};

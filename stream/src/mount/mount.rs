@@ -25,9 +25,10 @@ pub struct Mount {
 struct About {
     facts: Facts,
     on_air: OnAir,
+    filled_since: Option<Timestamp>,
 }
 
-/// Whether somebody is writing the log.
+/// Whether the source is there.
 #[derive(Clone, Copy, Debug)]
 pub enum OnAir {
     /// Yes, since then.
@@ -58,6 +59,10 @@ pub struct Counts {
     pub n_disk_failures: AtomicU64,
     /// Pages that a master read back from its disk when it started.
     pub n_pages_restored: AtomicU64,
+    /// Times that filler had to stand in for the source.
+    pub n_gaps: AtomicU64,
+    /// How much filler there was in all.
+    pub filler_ms: AtomicU64,
 }
 
 /// Somebody being served on a mount. Not counted any more when it is dropped.
@@ -77,6 +82,7 @@ impl Mount {
             about: Mutex::new(About {
                 facts,
                 on_air: OnAir::AwaySince(now),
+                filled_since: None,
             }),
             counts: Counts::default(),
             is_removed: AtomicBool::new(false),
@@ -106,6 +112,16 @@ impl Mount {
     /// Whether somebody is writing the log.
     pub fn is_on_air(&self) -> bool {
         matches!(self.on_air(), OnAir::Since(_))
+    }
+
+    /// Since when filler stands in for the source, if it does now. Listeners hear silence.
+    pub fn filled_since(&self) -> Option<Timestamp> {
+        self.about().filled_since
+    }
+
+    /// Whether pages come, be it sound or filler: who joins now has something to wait in.
+    pub fn is_moving(&self) -> bool {
+        self.is_on_air() || self.filled_since().is_some()
     }
 
     /// For how long nobody has been writing the log.
@@ -161,6 +177,10 @@ impl Mount {
 
     pub(super) fn set_on_air(&self, on_air: OnAir) {
         self.about().on_air = on_air;
+    }
+
+    pub(super) fn set_filled_since(&self, since: Option<Timestamp>) {
+        self.about().filled_since = since;
     }
 
     /// Puts another log in the place of the present one, which ends.

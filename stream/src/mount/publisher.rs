@@ -1,8 +1,10 @@
-//! Which source may write which mount at a master: one seat a mount, one `Publisher` in it.
+//! Which source may write which mount at a master: one seat a mount, one `Publisher` in it. While
+//! he sends nothing, or nobody sits there, the desk itself writes filler.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -15,7 +17,7 @@ use super::sinks::Sinks;
 use super::table::{MountTable, TableFull};
 use crate::log::account::Account;
 use crate::log::restore::Restored;
-use crate::log::shared::Writer;
+use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep};
 use crate::ogg::{Page, Stray};
 
@@ -31,16 +33,31 @@ pub struct Desk {
     seats: Mutex<HashMap<MountPath, Seat>>,
 }
 
+/// Filler begins to stand in for a source, or it has come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// From now on listeners hear silence.
+    Began(MountPath),
+    /// So much filler was written; the source sends again.
+    Ended(MountPath, Duration),
+}
+
 #[derive(Debug)]
-enum Seat {
-    /// Nobody is writing; the chain goes on from here.
-    Free(Writer),
-    /// Somebody is. `heard` is when he last sent something.
-    Taken {
-        claimant: Claimant,
-        heard: Instant,
-        dismissed: CancellationToken,
-    },
+struct Seat {
+    mount: Arc<Mount>,
+    writer: Arc<Mutex<Writer>>,
+    /// Who sits there; nobody: the chain goes on from where it is.
+    taken: Option<Taken>,
+    /// While there is filler: how much there had been in all before.
+    filled_before: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    claimant: Claimant,
+    /// When he last sent something.
+    heard: Instant,
+    dismissed: CancellationToken,
 }
 
 /// Who wants to write a mount.
@@ -51,6 +68,15 @@ pub struct Claimant {
     /// The serial number of the logical stream he goes on with, if he says so: two connections
     /// with one serial number come from one source, and the newer one is right.
     pub serial: Option<u32>,
+}
+
+/// Where a source that has come back goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The page number that comes next.
+    pub sequence: u32,
+    /// The filler that has gone in behind the page before.
+    pub filled: Duration,
 }
 
 /// Why a source may not write a mount now.
@@ -71,7 +97,7 @@ pub enum Refusal {
 pub struct Publisher {
     desk: Arc<Desk>,
     mount: Arc<Mount>,
-    writer: Option<Writer>,
+    writer: Arc<Mutex<Writer>>,
     dismissed: CancellationToken,
 }
 
@@ -119,7 +145,7 @@ impl Desk {
         if let Some(sinks) = &self.sinks {
             writer.set_sink(sinks.open(&mount, restored.account));
         }
-        seats.insert(path.clone(), Seat::Free(writer));
+        seats.insert(path.clone(), Seat::new(mount, writer));
         Ok(())
     }
 
@@ -137,54 +163,80 @@ impl Desk {
         now: Instant,
     ) -> Result<Publisher, Refusal> {
         let mut seats = self.seats();
-        if let Some(Seat::Taken {
-            claimant: other,
-            heard,
-            dismissed,
-        }) = seats.get(path)
-        {
-            let is_silent = now.saturating_duration_since(*heard) >= TAKEOVER_SILENCE;
-            let is_himself = claimant.serial.is_some() && other.serial == claimant.serial;
-            if other.user != claimant.user || !(is_silent || is_himself) {
+        let sitting = seats.get(path).and_then(|seat| seat.taken.as_ref());
+        if let Some(other) = sitting {
+            let is_silent = now.saturating_duration_since(other.heard) >= TAKEOVER_SILENCE;
+            let is_himself = claimant.serial.is_some() && other.claimant.serial == claimant.serial;
+            if other.claimant.user != claimant.user || !(is_silent || is_himself) {
                 return Err(Refusal::InUse);
             }
-            dismissed.cancel();
+            other.dismissed.cancel();
             return Err(Refusal::TakingOver);
         }
-        let mut writer = match seats.remove(path) {
-            Some(Seat::Free(writer)) => writer,
-            _ => Writer::new(epoch, self.keep),
+        let seat = match seats.entry(path.clone()) {
+            Entry::Occupied(free) => free.into_mut(),
+            Entry::Vacant(none) => none.insert(self.new_seat(path, &facts, epoch, now)?),
         };
+        let dismissed = CancellationToken::new();
+        seat.taken = Some(Taken {
+            claimant: claimant.clone(),
+            heard: now,
+            dismissed: dismissed.clone(),
+        });
+        let (mount, writer) = (Arc::clone(&seat.mount), Arc::clone(&seat.writer));
+        drop(seats);
+        mount.set_facts(facts);
+        let mut pen = lock(&writer);
+        pen.greet(now);
+        match (pen.sink(), &self.sinks) {
+            (Some(sink), _) => sink.described(),
+            (None, Some(sinks)) => pen.set_sink(sinks.open(&mount, Account::new())),
+            (None, None) => {}
+        }
+        drop(pen);
+        Ok(Publisher {
+            desk: Arc::clone(self),
+            mount,
+            writer,
+            dismissed,
+        })
+    }
+
+    fn new_seat(
+        &self,
+        path: &MountPath,
+        facts: &Facts,
+        epoch: Epoch,
+        now: Instant,
+    ) -> Result<Seat, Refusal> {
+        let writer = Writer::new(epoch, self.keep);
         let log = Arc::clone(writer.log());
         let made = self
             .table
             .find_or_make(path, || Mount::new(path.clone(), facts.clone(), log, now));
-        let mount = match made {
-            Ok(mount) => mount,
-            Err(TableFull) => return Err(Refusal::TableFull),
-        };
-        let dismissed = CancellationToken::new();
-        seats.insert(
-            path.clone(),
-            Seat::Taken {
-                claimant: claimant.clone(),
-                heard: now,
-                dismissed: dismissed.clone(),
-            },
-        );
-        drop(seats);
-        mount.set_facts(facts);
-        match (writer.sink(), &self.sinks) {
-            (Some(sink), _) => sink.described(),
-            (None, Some(sinks)) => writer.set_sink(sinks.open(&mount, Account::new())),
-            (None, None) => {}
+        match made {
+            Ok(mount) => Ok(Seat::new(mount, writer)),
+            Err(TableFull) => Err(Refusal::TableFull),
         }
-        Ok(Publisher {
-            desk: Arc::clone(self),
-            mount,
-            writer: Some(writer),
-            dismissed,
-        })
+    }
+
+    /// Writes filler wherever a log would be further behind the clock than `behind_max` says for
+    /// its mount (`None`: no filler there), and says where filler has begun or ended.
+    pub fn fill(
+        &self,
+        behind_max: impl Fn(&MountPath) -> Option<Duration>,
+        now: Instant,
+    ) -> Vec<Gap> {
+        let mut seats = self.seats();
+        let gaps: Vec<Gap> = seats
+            .iter_mut()
+            .filter_map(|(path, seat)| seat.fill(behind_max(path), now))
+            .collect();
+        drop(seats);
+        if !gaps.is_empty() {
+            self.table.touch();
+        }
+        gaps
     }
 
     /// Removes the mounts whose source has been away for longer than `hold`. Returns them.
@@ -196,11 +248,11 @@ impl Desk {
             .iter()
             .filter(|mount| mount.away_for(now).is_some_and(|away| away > hold))
             .map(|mount| mount.path().clone())
-            .filter(|path| !matches!(seats.get(path), Some(Seat::Taken { .. })))
+            .filter(|path| seats.get(path).is_none_or(|seat| seat.taken.is_none()))
             .collect();
         for path in &overdue {
-            if let Some(Seat::Free(mut writer)) = seats.remove(path)
-                && let Some(sink) = writer.sink()
+            if let Some(seat) = seats.remove(path)
+                && let Some(sink) = lock(&seat.writer).sink()
             {
                 sink.removed();
             }
@@ -210,14 +262,60 @@ impl Desk {
     }
 
     fn heard(&self, path: &MountPath, now: Instant) {
-        if let Some(Seat::Taken { heard, .. }) = self.seats().get_mut(path) {
-            *heard = now;
+        let mut seats = self.seats();
+        let seat = seats.get_mut(path);
+        if let Some(taken) = seat.and_then(|seat| seat.taken.as_mut()) {
+            taken.heard = now;
         }
     }
 
-    fn seats(&self) -> std::sync::MutexGuard<'_, HashMap<MountPath, Seat>> {
+    fn seats(&self) -> MutexGuard<'_, HashMap<MountPath, Seat>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Seat {
+    fn new(mount: Arc<Mount>, writer: Writer) -> Self {
+        Self {
+            mount,
+            writer: Arc::new(Mutex::new(writer)),
+            taken: None,
+            filled_before: None,
+        }
+    }
+
+    fn fill(&mut self, behind_max: Option<Duration>, now: Instant) -> Option<Gap> {
+        let mut writer = lock(&self.writer);
+        let filled_until_now = writer.filler();
+        if let Some(behind_max) = behind_max {
+            writer.fill(behind_max, now);
+        }
+        let (filled, is_filled) = (writer.filler(), writer.is_filled());
+        drop(writer);
+        let (counts, path) = (self.mount.counts(), self.mount.path());
+        let filler_ms = u64::try_from(filled.as_millis()).unwrap_or(u64::MAX);
+        counts.filler_ms.store(filler_ms, Ordering::Relaxed);
+        match self.filled_before {
+            None if is_filled => {
+                self.filled_before = Some(filled_until_now);
+                counts.n_gaps.fetch_add(1, Ordering::Relaxed);
+                self.mount.set_filled_since(Some(Timestamp::now()));
+                Some(Gap::Began(path.clone()))
+            }
+            Some(before) if !is_filled => {
+                self.filled_before = None;
+                self.mount.set_filled_since(None);
+                Some(Gap::Ended(path.clone(), filled.saturating_sub(before)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Locked while a page is written. A panic elsewhere cannot leave it half changed in a way that
+/// matters more than going silent would. Where the seats are locked, too, they were first.
+fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Publisher {
@@ -242,51 +340,52 @@ impl Publisher {
         chance: impl FnMut() -> u32,
     ) -> Result<(), Stray> {
         self.desk.heard(self.mount.path(), now);
-        self.writer().take(page, now, chance)?;
-        let n_missing = self.writer().splice().counts().n_missing;
+        let mut writer = lock(&self.writer);
+        writer.take(page, now, chance)?;
+        let n_missing = writer.splice().counts().n_missing;
+        let has_headers = writer.log().link().is_some();
+        drop(writer);
         self.mount
             .counts()
             .n_pages_missing
             .store(n_missing, Ordering::Relaxed);
-        if !self.mount.is_on_air() && self.writer().log().link().is_some() {
+        if !self.mount.is_on_air() && has_headers {
             self.mount.set_on_air(OnAir::Since(Timestamp::now()));
             self.desk.table.touch();
         }
         Ok(())
     }
 
-    /// The page number that the source's logical stream goes on with, if it is a stream that
-    /// is known.
-    pub fn wanted(&mut self, source_serial: u32) -> Option<u32> {
-        self.writer().splice().wanted(source_serial)
+    /// Where the source's logical stream goes on, if it is a stream that is known.
+    pub fn wanted(&self, source_serial: u32) -> Option<Wanted> {
+        let writer = lock(&self.writer);
+        let sequence = writer.splice().wanted(source_serial)?;
+        Some(Wanted {
+            sequence,
+            filled: writer.splice().filled(source_serial),
+        })
     }
 
     /// What was put right in this log so far.
-    pub fn counts(&mut self) -> crate::log::splice::Counts {
-        self.writer().splice().counts()
-    }
-
-    fn writer(&mut self) -> &mut Writer {
-        self.writer
-            .as_mut()
-            .expect("only drop takes the writer away")
+    pub fn counts(&self) -> crate::log::splice::Counts {
+        lock(&self.writer).splice().counts()
     }
 }
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let Some(writer) = self.writer.take() else {
-            return;
-        };
-        let path = self.mount.path().clone();
+        let path = self.mount.path();
+        let log = self.mount.log();
         let mut seats = self.desk.seats();
-        if writer.log().link().is_none() && writer.log().head() == 0 {
+        if log.link().is_none() && log.head() == 0 {
             // It never said anything: there is nothing to keep.
-            seats.remove(&path);
-            self.desk.table.remove(&path);
+            seats.remove(path);
+            self.desk.table.remove(path);
             return;
         }
-        seats.insert(path, Seat::Free(writer));
+        if let Some(seat) = seats.get_mut(path) {
+            seat.taken = None;
+        }
         drop(seats);
         self.mount.set_on_air(OnAir::AwaySince(Instant::now()));
         self.desk.table.touch();

@@ -73,7 +73,7 @@ fn a_mount_is_on_air_from_its_headers_until_its_source_goes_and_its_log_stays() 
     assert!(!mount.is_on_air());
     // The same stream comes back: the log goes on.
     let mut publisher = house.claim("source", Duration::ZERO).unwrap();
-    assert_eq!(publisher.wanted(1), Some(5));
+    assert_eq!(publisher.wanted(1).unwrap().sequence, 5);
     house.play(&mut publisher, 0, 6);
     assert!(mount.is_on_air());
     assert_eq!(mount.log().head(), head + opus(1, 10)[5].len() as u64);
@@ -154,6 +154,63 @@ fn a_mount_whose_source_stays_away_is_removed_and_named_as_removed() {
 }
 
 #[test]
+fn filler_stands_in_for_a_source_that_is_silent_or_gone_until_it_sends_again() {
+    let house = house();
+    let mut publisher = house.claim("source", Duration::ZERO).unwrap();
+    house.play(&mut publisher, 0, 5);
+    let mount = house.table.find(&live()).unwrap();
+    let after = |_: &MountPath| Some(Duration::from_secs(2));
+    let at = |seconds: f64| house.now + Duration::from_secs_f64(seconds);
+    assert_eq!(house.desk.fill(after, at(1.0)), []);
+    assert_eq!(house.desk.fill(after, at(2.0)), []);
+    assert_eq!(
+        house.desk.fill(|_| None, at(3.0)),
+        [],
+        "not where it is off"
+    );
+    assert_eq!(house.desk.fill(after, at(3.0)), [Gap::Began(live())]);
+    assert!(mount.filled_since().is_some() && mount.is_on_air());
+    drop(publisher);
+    let head = mount.log().head();
+    assert_eq!(house.desk.fill(after, at(8.0)), [], "it goes on");
+    assert!(mount.log().head() > head && mount.is_moving() && !mount.is_on_air());
+    let catalog = Catalog::of(&house.table, "run");
+    assert!(catalog.mounts[0].is_filled && !catalog.mounts[0].is_on_air);
+    // Three pages of two frames of 10 ms were heard.
+    let mut publisher = house.claim("source", Duration::from_secs(8)).unwrap();
+    let wanted = publisher.wanted(1).unwrap();
+    let length = Duration::from_millis(5_940);
+    assert_eq!((wanted.sequence, wanted.filled), (5, length));
+    publisher.take(&opus(1, 10)[5], at(8.1), || 77).unwrap();
+    assert_eq!(
+        house.desk.fill(after, at(8.2)),
+        [Gap::Ended(live(), length)]
+    );
+    assert!(!Catalog::of(&house.table, "run").mounts[0].is_filled);
+    let counts = mount.counts();
+    assert_eq!(counts.n_gaps.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(
+        counts.filler_ms.load(std::sync::atomic::Ordering::Relaxed),
+        5_940
+    );
+}
+
+#[test]
+fn a_new_stream_after_a_gap_begins_when_the_clock_says_so() {
+    let house = house();
+    let mut publisher = house.claim("source", Duration::ZERO).unwrap();
+    house.play(&mut publisher, 0, 5);
+    let after = |_: &MountPath| Some(Duration::from_secs(2));
+    let later = house.now + Duration::from_secs(8);
+    for _ in ["announced", "written"] {
+        house.desk.fill(after, later);
+    }
+    publisher.take(&opus(2, 0)[0], later, || 78).unwrap();
+    let length = Duration::from_millis(7_940);
+    assert_eq!(house.desk.fill(after, later), [Gap::Ended(live(), length)]);
+}
+
+#[test]
 fn a_catalog_survives_the_wire_and_rises_with_every_change() {
     let house = house();
     let before = Catalog::of(&house.table, "run").version;
@@ -184,7 +241,13 @@ fn a_mirror_has_the_same_bytes_at_the_same_offsets() {
     for page in &pages[2..6] {
         mirror.append(page, house.now).unwrap();
     }
-    mirror.set_about(Facts::default(), true, house.now);
+    let upstream = CatalogMount {
+        path: live(),
+        is_on_air: true,
+        is_filled: false,
+        facts: Facts::default(),
+    };
+    mirror.set_about(&upstream, true, house.now);
     let mount = table.find(&live()).unwrap();
     let wish = Wish::Resume {
         epoch,

@@ -9,8 +9,8 @@ use crate::log::account::Account;
 use crate::log::restore::{Chain, Restored};
 use crate::log::scribe::{Scribe, SegmentMax};
 use crate::log::segment::{Damage, Segment};
-use crate::log::shared::Writer;
 use crate::log::sink::{Appended, Sink};
+use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep, Log};
 use crate::ogg::Page;
 
@@ -46,6 +46,8 @@ impl Sink for Memory {
         pages.extend_from_slice(page.bytes());
         index.extend_from_slice(&line.record.encode());
     }
+
+    fn filling(&mut self, _may_follow: bool) {}
 
     fn described(&mut self) {}
 
@@ -112,6 +114,15 @@ impl Stage {
             };
             self.writer.take(page, now, chance).unwrap();
         }
+    }
+
+    /// Half a minute of filler: the most at once.
+    pub(crate) fn fill(&mut self) {
+        for _ in ["announced", "written"] {
+            let late = self.start + Duration::from_secs(100_000);
+            self.writer.fill(Duration::ZERO, late);
+        }
+        assert!(self.writer.is_filled());
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {

@@ -1,0 +1,223 @@
+//! The one who may write a mastered log: source and filler through the splice into the log, and
+//! what was written to the one who keeps it on disk. Time and chance come in.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::filler::Clock;
+use super::ring::Keep;
+use super::shared::Log;
+use super::sink::{Appended, Sink};
+use super::{Epoch, Splice};
+use crate::ogg::{Page, Stray};
+
+/// So far behind the place where a log was read back from disk, others may have pages of it that
+/// the disk has not.
+pub const DOUBT_BYTES: u64 = 1024 * 1024;
+/// So many bytes are skipped when the log cannot go on with those very pages. More than can ever
+/// have been written without being on disk.
+pub const SKIP_BYTES: u64 = 64 * 1024 * 1024;
+/// So long before filler is due a sink is told of it: longer than the time from one look at what is
+/// due to the next.
+const ANNOUNCED_BEFORE: Duration = Duration::from_secs(1);
+
+/// The one who may append to a mastered log: the log, the memory of its chain, and the one who
+/// writes it down.
+#[derive(Debug)]
+pub struct Writer {
+    log: Arc<Log>,
+    splice: Splice,
+    clock: Clock,
+    filler: Duration,
+    /// The sink was told that filler may follow.
+    is_announced: bool,
+    out: Vec<Page>,
+    sink: Option<Box<dyn Sink>>,
+    doubt: Doubt,
+}
+
+/// What others may have heard of a log behind the place where it was read back from disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// Nothing that is not here.
+    None,
+    /// The source's very next pages.
+    Sound { restored_at: u64 },
+    /// Anything: there may have been filler.
+    Filler { restored_at: u64 },
+}
+
+impl Writer {
+    /// The writer of a new log.
+    pub fn new(epoch: Epoch, keep: Keep) -> Self {
+        Self::of(Log::new(epoch, 0, keep), Splice::new())
+    }
+
+    /// The writer of a log that was read back from disk, at `now`.
+    pub(super) fn restored(log: Arc<Log>, splice: Splice, now: Instant) -> Self {
+        let restored_at = log.head();
+        Self {
+            doubt: Doubt::Sound { restored_at },
+            clock: Clock::restored(now),
+            ..Self::of(log, splice)
+        }
+    }
+
+    fn of(log: Arc<Log>, splice: Splice) -> Self {
+        Self {
+            log,
+            splice,
+            clock: Clock::default(),
+            filler: Duration::ZERO,
+            is_announced: false,
+            out: Vec::new(),
+            sink: None,
+            doubt: Doubt::None,
+        }
+    }
+
+    /// Filler may have been written behind what was read back.
+    pub fn suspect_filler(&mut self) {
+        if let Doubt::Sound { restored_at } = self.doubt {
+            self.doubt = Doubt::Filler { restored_at };
+        }
+    }
+
+    /// Tells `sink` of every page from now on.
+    pub fn set_sink(&mut self, sink: Option<Box<dyn Sink>>) {
+        self.sink = sink;
+    }
+
+    /// The one who is told of every page.
+    pub fn sink(&mut self) -> Option<&mut (dyn Sink + 'static)> {
+        self.sink.as_deref_mut()
+    }
+
+    /// The log it writes.
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// The memory of the chain.
+    pub fn splice(&self) -> &Splice {
+        &self.splice
+    }
+
+    /// Takes a page from the source, puts it right and appends it.
+    ///
+    /// # Errors
+    /// When no decoder could make sense of the page where it stands.
+    pub fn take(
+        &mut self,
+        page: &Page,
+        now: Instant,
+        chance: impl FnMut() -> u32,
+    ) -> Result<(), Stray> {
+        if self.is_filled() && self.splice.begins_with(page) {
+            // This source has nothing of what the log is behind by: it begins now.
+            self.fill_for(self.clock.behind(now), now);
+        }
+        let stamp = page.stamp();
+        let is_next = !stamp.is_first && self.splice.wanted(stamp.serial) == Some(stamp.sequence);
+        let length = self.splice.take(page, chance, &mut self.out);
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.clock.sounded(length, now);
+        let appended = self.append(is_next, now);
+        self.announce_filler(false);
+        appended
+    }
+
+    /// Appends filler where the log would be more than `behind_max` behind the clock. A sink is
+    /// told first, and has until the next time to write that down; and after a stop of the whole
+    /// program, what a source has sent meanwhile can be read until then.
+    pub fn fill(&mut self, behind_max: Duration, now: Instant) {
+        let soon = behind_max.saturating_sub(ANNOUNCED_BEFORE);
+        if !self.is_announced {
+            if self.splice.can_fill() && self.clock.due(soon, now).is_some() {
+                self.announce_filler(true);
+            }
+        } else if let Some(due) = self.clock.due(behind_max, now) {
+            self.fill_for(due, now);
+        }
+    }
+
+    /// How much filler there is in the log in all, from its beginning.
+    pub fn filler(&self) -> Duration {
+        self.filler
+    }
+
+    /// Filler is the newest in the log.
+    pub fn is_filled(&self) -> bool {
+        !self.clock.n_filled().is_zero()
+    }
+
+    /// A source has this writer from now on.
+    pub fn greet(&mut self, now: Instant) {
+        self.clock.greeted(now);
+    }
+
+    /// Ends the link that is open, if one is: a source said good-bye, or will not come back.
+    pub fn end_link(&mut self, now: Instant) {
+        self.splice.end_link(&mut self.out);
+        // An `eos` page of a link whose headers never came has nowhere to go.
+        let _ = self.append(false, now);
+    }
+
+    fn fill_for(&mut self, length: Duration, now: Instant) {
+        let filled = self.splice.fill(length, &mut self.out);
+        self.clock.filled(filled);
+        self.filler += filled;
+        // Its link is there, or nothing would have been written.
+        let _ = self.append(false, now);
+    }
+
+    fn announce_filler(&mut self, may_follow: bool) {
+        if std::mem::replace(&mut self.is_announced, may_follow) != may_follow
+            && let Some(sink) = &mut self.sink
+        {
+            sink.filling(may_follow);
+        }
+    }
+
+    /// Appends what is in `out`. `is_next`: it is the page that follows the newest in the source's
+    /// own stream, so that it comes out the same however often it is spliced.
+    fn append(&mut self, is_next: bool, now: Instant) -> Result<(), Stray> {
+        if !self.out.is_empty() {
+            self.leave_doubt(is_next);
+        }
+        let mut result = Ok(());
+        let n_pages = self.out.len();
+        for (n, page) in self.out.drain(..).enumerate() {
+            let offset = self.log.head();
+            let appended = self.log.append(&page, now);
+            result = result.and(appended);
+            if let (Ok(()), Some(sink)) = (appended, &mut self.sink) {
+                let appended = Appended {
+                    offset,
+                    at: now,
+                    trace: self.splice.trace(page.serial()),
+                    is_unfinished: n + 1 < n_pages,
+                };
+                sink.appended(&page, appended);
+            }
+        }
+        result
+    }
+
+    /// Somebody may have heard pages that were not on disk yet when the program ended. Where the
+    /// source sends them again they come out the same, byte for byte. Anything else must not stand
+    /// at their offsets: one offset never means two bytes.
+    fn leave_doubt(&mut self, is_next: bool) {
+        let restored_at = match self.doubt {
+            Doubt::None => return,
+            Doubt::Sound { .. } if is_next => return,
+            Doubt::Sound { restored_at } | Doubt::Filler { restored_at } => restored_at,
+        };
+        self.doubt = Doubt::None;
+        if self.log.head() < restored_at.saturating_add(DOUBT_BYTES) {
+            self.log.skip_to(restored_at.saturating_add(SKIP_BYTES));
+        }
+    }
+}
