@@ -238,11 +238,15 @@ impl Backlog {
         self.go_to(self.acknowledged)
     }
 
-    /// Leaves out all sound that is older than `behind`. Returns which pages those are.
-    pub fn go_live(&mut self, behind: Duration) -> Range<u64> {
-        let from = self.next;
-        self.skip_to(from.max(self.young_from(behind)));
-        from..self.next
+    /// Leaves out at least so much sound from the page numbered `from` on, in whole pages, as far
+    /// as there is any. Returns which pages that has cost.
+    pub fn leave_out(&mut self, from: u64, length: Duration) -> Range<u64> {
+        let until = self.beginning(from).saturating_add(samples(length));
+        let n_before = self.ends.partition_point(|end| *end < until) as u64;
+        let behind = (self.timed_from + n_before + 1).min(self.newest());
+        let next = self.next;
+        self.skip_to(next.max(behind));
+        next..self.next
     }
 
     /// The pages before this one will not be sent.
@@ -310,14 +314,15 @@ impl Backlog {
 
     /// The sound from the beginning of this page to the newest.
     fn since(&self, sequence: u64) -> Duration {
+        length(self.newest_end() - self.beginning(sequence))
+    }
+
+    /// Where this page begins, in samples.
+    fn beginning(&self, sequence: u64) -> i64 {
         let at = sequence.saturating_sub(1).saturating_sub(self.timed_from);
         let at = usize::try_from(at).unwrap_or(usize::MAX);
-        let began = self
-            .ends
-            .get(at)
-            .copied()
-            .unwrap_or_else(|| self.newest_end());
-        length(self.newest_end() - began)
+        let end = self.ends.get(at).copied();
+        end.unwrap_or_else(|| self.newest_end())
     }
 
     /// The oldest page that is not older than this, from its end on.

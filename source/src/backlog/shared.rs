@@ -188,9 +188,10 @@ impl Shared {
         self.change(Backlog::go_to_acknowledged)
     }
 
-    /// As [`Backlog::go_live`]. Returns how many pages are left out.
-    pub fn go_live(&self, behind: Duration) -> u64 {
-        let skipped = self.change(|backlog| backlog.go_live(behind));
+    /// As [`Backlog::leave_out`], from the page on that the server wanted. Returns how many pages
+    /// that has cost.
+    pub fn leave_out(&self, length: Duration) -> u64 {
+        let skipped = self.change(|backlog| backlog.leave_out(backlog.acknowledged(), length));
         skipped.end - skipped.start
     }
 

@@ -186,12 +186,18 @@ fn what_is_too_old_to_be_caught_up_becomes_a_hole() {
 }
 
 #[test]
-fn at_the_live_edge_only_the_newest_sound_is_left() {
+fn what_was_heard_as_silence_is_left_out_and_no_page_more() {
     let mut backlog = spooled(400);
     send_recalled(&mut backlog);
-    assert_eq!(backlog.go_live(Duration::from_secs(1)), 3..396);
-    assert_eq!(backlog.waiting(), Duration::from_millis(1_200));
-    assert_eq!(backlog.go_live(Duration::from_secs(1)), 396..396);
+    assert_eq!(backlog.leave_out(3, Duration::from_secs(70)), 3..353);
+    assert_eq!(backlog.leave_out(3, Duration::from_secs(70)), 353..353);
+    assert_eq!(
+        backlog.leave_out(353, Duration::from_millis(1_001)),
+        353..359
+    );
+    assert_eq!(backlog.waiting(), Duration::from_millis(8_600));
+    assert_eq!(backlog.leave_out(359, Duration::from_secs(9)), 359..402);
+    assert_eq!(backlog.leave_out(402, Duration::MAX), 402..402);
 }
 
 fn send_recalled(backlog: &mut Backlog) {

@@ -26,10 +26,6 @@ const STALLED_MAX: Duration = Duration::from_secs(3);
 /// How often it is looked whether a connection stands still, and a second one is tried.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// When the master has filled a break with silence, the source goes on with sound that is so
-/// old.
-const LIVE: Duration = Duration::from_secs(1);
-
 /// All that one logical stream is sent with.
 #[derive(Clone, Copy)]
 pub(super) struct Load<'a> {
@@ -89,7 +85,7 @@ async fn carry(load: Load<'_>, opened: Opened) -> Result<(), Ended> {
     closed
 }
 
-/// Goes to the page that the master wants, or to the live edge, if it has bridged the break.
+/// Goes to the page that the master wants, or behind what it has bridged with silence.
 fn resume(load: Load<'_>, answer: &Answer) {
     let (target, backlog) = (load.target, load.backlog);
     let n_missing = match answer.wanted {
@@ -112,8 +108,13 @@ fn resume(load: Load<'_>, answer: &Answer) {
     if answer.filled.is_zero() {
         return;
     }
-    let behind = if is_ended { Duration::ZERO } else { LIVE };
-    let n_skipped = backlog.go_live(behind);
+    // What was heard as silence is over; the rest is what listeners are waiting for. Of a stream
+    // that has ended nobody is.
+    let n_skipped = backlog.leave_out(if is_ended {
+        Duration::MAX
+    } else {
+        answer.filled
+    });
     let filled_ms = u64::try_from(answer.filled.as_millis()).unwrap_or(u64::MAX);
     info!(
         filled_ms,
