@@ -21,7 +21,7 @@ BUILD_PACKAGES = gcc libasound2-dev make pkg-config
 DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
 BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq mpv oggz-tools \
-	procps vorbis-tools
+	opus-tools procps vorbis-tools
 
 .PHONY: help demo test check release soak uplink bench churn swarm install setup setup-build \
 	setup-demo setup-bench rust

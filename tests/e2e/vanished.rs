@@ -43,11 +43,12 @@ impl Stage {
             near: laboratory.add("near")?,
             laboratory,
         };
-        for name in ["master", "relay1"] {
+        // With filler nobody would be in silence.
+        for (name, more) in [("master", "filler_after_seconds = 0.0\n"), ("relay1", "")] {
             let path = stage.cluster.folder().join(format!("{name}.toml"));
             let text = std::fs::read_to_string(&path)?;
             let text = text.replace("listen = \"127.0.0.1:", "listen = \"0.0.0.0:");
-            write_private(&path, &format!("{HOLD}{text}"))?;
+            write_private(&path, &format!("{HOLD}{more}{text}"))?;
         }
         for role in [Role::Source, Role::Master, Role::Relay(0), Role::Balancer] {
             let program = stage.cluster.program(role);
