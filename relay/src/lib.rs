@@ -1,20 +1,16 @@
 //! The relay: mirrors every mount of a master byte for byte and serves it to listeners. Comes
 //! back by itself, whatever broke; needs no disk and keeps no listener's address.
 //!
-//! Reading order: `config`, `catalog` (which mounts there are), `mirror` (one of them),
-//! `pull` (one connection to the master), `house` (listeners and pages), `report` (what the
-//! balancer is told).
+//! Reading order: `config`, `stream::follow` (what is mirrored), `house` (listeners and pages),
+//! `report` (what the balancer is told).
 
-mod catalog;
 pub mod config;
 mod house;
-mod mirror;
-mod pull;
 mod report;
-mod upstream;
 
 use std::sync::Arc;
 
+use stream::follow::{Follower, Upstream};
 use stream::http::door;
 use stream::http::tls::Tls;
 use stream::mount::{MountTable, Slots};
@@ -33,8 +29,13 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> s
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, 0);
-    let upstream = Arc::new(upstream::Upstream::new(&config));
-    let follower = catalog::Follower::new(&config, upstream, Arc::clone(&table), shutdown.clone());
+    let follower = Follower::new(
+        Arc::new(upstream(&config)),
+        Arc::clone(&table),
+        config.knobs().keep(),
+        config.hold(),
+        shutdown.clone(),
+    );
     shutdown.spawn("catalog", follower.run());
     if let Some(balancer) = &config.balancer {
         let reporter = report::Reporter::new(&config, balancer, Arc::clone(&table), slots.clone());
@@ -49,4 +50,13 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> s
         shutdown.clone(),
     );
     door::serve(listener, Arc::new(relay), tls, shutdown).await
+}
+
+fn upstream(config: &Config) -> Upstream {
+    let master = config.master.as_ref();
+    Upstream::new(
+        master.map_or("", |master| &master.url),
+        master.map_or("", |master| &master.user),
+        master.map(|master| &master.password),
+    )
 }

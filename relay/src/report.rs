@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
+use stream::follow::upstream::{client, reason};
 use stream::mount::{Class, MountTable, Slots};
 use stream::report::{MountReport, Place, Receipt, Report};
 use stream::secret::Secret;
@@ -12,7 +13,6 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::config::{BalancerConfig, Config};
-use crate::upstream::{client, reason};
 
 /// A report is taken within this time or not at all.
 const REPORT_MAX: Duration = Duration::from_secs(3);

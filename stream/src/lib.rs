@@ -1,13 +1,15 @@
 //! What Plenum's four programs share: the log of a mount and how it travels.
 //!
 //! Reading order: `ogg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
-//! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors).
+//! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
+//! `follow` (another node's log, mirrored).
 //! Around them: `config`, `secret`, `shutdown`, `backoff`, `log_setup`.
 
 pub mod backoff;
 pub mod config;
 pub mod descriptors;
 pub mod fanout;
+pub mod follow;
 pub mod http;
 pub mod log;
 pub mod log_setup;

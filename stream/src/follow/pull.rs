@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use reqwest::Response;
 use reqwest::header::{ETAG, IF_RANGE, RANGE};
-use stream::log::Epoch;
-use stream::log::resume::{FOR_EVER, parse_etag};
-use stream::mount::MountPath;
-use stream::ogg::{Found, Framer, Page};
 use tokio::sync::mpsc;
 
-use crate::upstream::{Upstream, ask};
+use super::upstream::{Upstream, ask, reason};
+use crate::log::Epoch;
+use crate::log::resume::{FOR_EVER, parse_etag};
+use crate::mount::MountPath;
+use crate::ogg::{Found, Framer, Page};
 
 /// The most bytes of header pages that are believed.
 const PREFIX_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a connection brings.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(super) enum News {
     /// It stands; pages will follow from here.
     Start(Beginning),
     /// The next page.
@@ -28,31 +28,31 @@ pub(crate) enum News {
 
 /// Where a connection begins.
 #[derive(Debug, Clone)]
-pub(crate) struct Beginning {
-    pub(crate) epoch: Epoch,
-    pub(crate) offset: u64,
-    pub(crate) prefix: Vec<Page>,
+pub(super) struct Beginning {
+    pub(super) epoch: Epoch,
+    pub(super) offset: u64,
+    pub(super) prefix: Vec<Page>,
 }
 
 /// How much of a log we have.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Have {
-    pub(crate) epoch: Epoch,
-    pub(crate) head: u64,
+pub(super) struct Have {
+    pub(super) epoch: Epoch,
+    pub(super) head: u64,
 }
 
 /// A connection with a number, so that news of an old one can be told from news of a new one.
-pub(crate) struct Pull {
-    pub(crate) number: u64,
-    pub(crate) upstream: Arc<Upstream>,
-    pub(crate) path: MountPath,
-    pub(crate) have: Option<Have>,
-    pub(crate) news: mpsc::Sender<(u64, News)>,
+pub(super) struct Pull {
+    pub(super) number: u64,
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) path: MountPath,
+    pub(super) have: Option<Have>,
+    pub(super) news: mpsc::Sender<(u64, News)>,
 }
 
 impl Pull {
     /// Brings news until the connection ends or nobody wants any.
-    pub(crate) async fn run(self) {
+    pub(super) async fn run(self) {
         let end = match self.pull().await {
             Ok(()) => return,
             Err(why) => why,
@@ -146,8 +146,5 @@ impl Pull {
 }
 
 async fn next_chunk(answer: &mut Response) -> Result<Option<bytes::Bytes>, String> {
-    answer
-        .chunk()
-        .await
-        .map_err(|error| crate::upstream::reason(&error))
+    answer.chunk().await.map_err(|error| reason(&error))
 }

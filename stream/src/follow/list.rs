@@ -7,24 +7,25 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use reqwest::Response;
-use stream::backoff::Backoff;
-use stream::mount::catalog::LINE_BYTES_MAX;
-use stream::mount::{Catalog, CatalogMount, MountPath, MountTable};
-use stream::shutdown::Shutdown;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::Config;
-use crate::mirror::{Means, Mirroring};
-use crate::upstream::{Upstream, ask, reason};
+use super::mirroring::{Means, Mirroring};
+use super::upstream::{Upstream, ask, reason};
+use crate::backoff::Backoff;
+use crate::log::Keep;
+use crate::mount::catalog::LINE_BYTES_MAX;
+use crate::mount::{Catalog, CatalogMount, MountPath, MountTable};
+use crate::shutdown::Shutdown;
 
 /// The master says something every second; this long without a word means it is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// The one who follows the list.
-pub(crate) struct Follower {
+#[derive(Debug)]
+pub struct Follower {
     means: Means,
     hold: Duration,
     mirrors: HashMap<MountPath, Running>,
@@ -33,6 +34,7 @@ pub(crate) struct Follower {
     complaint: String,
 }
 
+#[derive(Debug)]
 struct Running {
     wanted: watch::Sender<CatalogMount>,
     /// The run of the master that last listed it.
@@ -43,28 +45,31 @@ struct Running {
 }
 
 impl Follower {
-    pub(crate) fn new(
-        config: &Config,
+    /// One who mirrors every mount of `upstream` into `table`, keeps as much of each as `keep`
+    /// says, and lets go of one that has been silent for `hold`.
+    pub fn new(
         upstream: Arc<Upstream>,
         table: Arc<MountTable>,
+        keep: Keep,
+        hold: Duration,
         shutdown: Shutdown,
     ) -> Self {
         Self {
             means: Means {
                 upstream,
                 table,
-                keep: config.knobs().keep(),
+                keep,
                 shutdown,
             },
-            hold: config.hold(),
+            hold,
             mirrors: HashMap::new(),
             seen: None,
             complaint: String::new(),
         }
     }
 
-    /// Follows until the relay stops. A master that is not there yet is waited for.
-    pub(crate) async fn run(mut self) {
+    /// Follows until the program stops. A master that is not there yet is waited for.
+    pub async fn run(mut self) {
         let mut backoff = Backoff::new();
         let shutdown = self.means.shutdown.clone();
         let work = async {

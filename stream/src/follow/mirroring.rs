@@ -4,18 +4,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use stream::backoff::Backoff;
-use stream::log::Keep;
-use stream::mount::{CatalogMount, Mirror, MountTable, Start};
-use stream::ogg::Page;
-use stream::shutdown::Shutdown;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::pull::{Beginning, Have, News, Pull};
-use crate::upstream::Upstream;
+use super::pull::{Beginning, Have, News, Pull};
+use super::upstream::Upstream;
+use crate::backoff::Backoff;
+use crate::log::Keep;
+use crate::mount::{CatalogMount, Mirror, MountTable, Start};
+use crate::ogg::Page;
+use crate::shutdown::Shutdown;
 
 /// A mount on air from which nothing came for this long is fetched by a second connection.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
@@ -29,15 +29,15 @@ const PULLS_MAX: usize = 2;
 
 /// What a mirror needs of the relay.
 #[derive(Debug, Clone)]
-pub(crate) struct Means {
-    pub(crate) upstream: Arc<Upstream>,
-    pub(crate) table: Arc<MountTable>,
-    pub(crate) keep: Keep,
-    pub(crate) shutdown: Shutdown,
+pub(super) struct Means {
+    pub(super) upstream: Arc<Upstream>,
+    pub(super) table: Arc<MountTable>,
+    pub(super) keep: Keep,
+    pub(super) shutdown: Shutdown,
 }
 
 /// A mirror at work.
-pub(crate) struct Mirroring {
+pub(super) struct Mirroring {
     means: Means,
     wanted: watch::Receiver<CatalogMount>,
     stop: CancellationToken,
@@ -63,7 +63,7 @@ struct Open {
 }
 
 impl Mirroring {
-    pub(crate) fn new(
+    pub(super) fn new(
         means: Means,
         wanted: watch::Receiver<CatalogMount>,
         stop: CancellationToken,
@@ -88,7 +88,7 @@ impl Mirroring {
     }
 
     /// Mirrors until it is stopped or the relay is.
-    pub(crate) async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         loop {
             let wake = tokio::time::Instant::from_std(self.next_wake());
             let shutdown = self.means.shutdown.clone();

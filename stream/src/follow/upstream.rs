@@ -1,11 +1,10 @@
-//! The master as a relay reaches it: one address, one password, short deadlines.
+//! The node that is followed: one address, one password, short deadlines.
 
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use stream::secret::Secret;
 
-use crate::config::Config;
+use crate::secret::Secret;
 
 /// A connection is there within this time or not at all.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -14,9 +13,9 @@ const HEAD_MAX: Duration = Duration::from_secs(3);
 /// Bytes that nobody acknowledges for this long mean that the way is broken.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
-/// The master.
+/// The node that is followed.
 #[derive(Debug)]
-pub(crate) struct Upstream {
+pub struct Upstream {
     client: Client,
     url: String,
     user: String,
@@ -24,23 +23,23 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn new(config: &Config) -> Self {
-        let master = config.master.as_ref();
+    /// `url` has no path; `password` is that of its relays.
+    pub fn new(url: &str, user: &str, password: Option<&Secret>) -> Self {
         Self {
             client: client(),
-            url: master.map(|master| master.url.clone()).unwrap_or_default(),
-            user: master.map(|master| master.user.clone()).unwrap_or_default(),
-            password: master.map(|master| master.password.clone()),
+            url: url.to_owned(),
+            user: user.to_owned(),
+            password: password.cloned(),
         }
     }
 
     /// Its address, for the log.
-    pub(crate) fn url(&self) -> &str {
+    pub(super) fn url(&self) -> &str {
         &self.url
     }
 
     /// A request for a path, with our password.
-    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+    pub(super) fn get(&self, path: &str) -> RequestBuilder {
         let password = self.password.as_ref().map(Secret::expose);
         self.client
             .get(format!("{}{path}", self.url))
@@ -50,7 +49,8 @@ impl Upstream {
 
 /// A client that follows no redirect (a password goes where the operator said, nowhere else)
 /// and keeps no idle connection.
-pub(crate) fn client() -> Client {
+#[must_use]
+pub fn client() -> Client {
     Client::builder()
         .connect_timeout(CONNECT_MAX)
         .tcp_user_timeout(UNACKNOWLEDGED_MAX)
@@ -66,7 +66,7 @@ pub(crate) fn client() -> Client {
 ///
 /// # Errors
 /// Says in words why there is no answer to use.
-pub(crate) async fn ask(request: RequestBuilder) -> Result<Response, String> {
+pub(super) async fn ask(request: RequestBuilder) -> Result<Response, String> {
     let answer = match tokio::time::timeout(CONNECT_MAX + HEAD_MAX, request.send()).await {
         Err(_) => {
             return Err(format!(
@@ -87,7 +87,8 @@ pub(crate) async fn ask(request: RequestBuilder) -> Result<Response, String> {
 }
 
 /// The innermost cause of an error: what went wrong, not through how many layers it came.
-pub(crate) fn reason(error: &reqwest::Error) -> String {
+#[must_use]
+pub fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
