@@ -3,25 +3,32 @@
 //! One thread, one array of listeners, one write for each of them per pace, straight from one
 //! long buffer. It speaks no HTTP worth the name, logs nothing, forgives nothing: what it
 //! costs is the kernel's price.
+//!
+//! With several threads it shows what ways there are to share out those who come.
 
 mod programme;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use clap::Parser;
+use anyhow::{Context, Result, anyhow};
+use clap::{Parser, ValueEnum};
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
+use rustix::net::{SendFlags, send};
 use socket2::{Domain, Socket, Type};
 
 use programme::Programme;
 
 const BACKLOG: i32 = 4096;
 const DOOR: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
 const EVENTS_MAX: usize = 4096;
+const HANDED_MAX: usize = 16 * 1024;
 /// Listeners are spread over ticks of this length, as Plenum spreads them.
 const TICK: Duration = Duration::from_millis(20);
 /// Neighbours in the array are neighbours in the kernel's memory, so they are served in a row.
@@ -49,6 +56,20 @@ struct Arguments {
     /// Minutes of sound; then it ends
     #[arg(long, default_value_t = 20)]
     minutes: u64,
+    /// Threads, each with its own listeners
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Who takes connections, if there are several threads
+    #[arg(long, value_enum, default_value_t = Doors::Own)]
+    doors: Doors,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Doors {
+    /// Every thread for itself, by `SO_REUSEPORT`
+    Own,
+    /// One more thread, which hands them out in turn
+    One,
 }
 
 fn main() -> Result<()> {
@@ -56,7 +77,51 @@ fn main() -> Result<()> {
     let bytes = std::fs::read(&arguments.file)
         .with_context(|| format!("cannot read {}", arguments.file.display()))?;
     let programme = Programme::parse(&bytes)?;
-    Server::new(&arguments, &programme)?.run()
+    let has_own_doors = arguments.doors == Doors::Own;
+    let mut servers = Vec::new();
+    let mut shares = Vec::new();
+    for _ in 0..arguments.threads {
+        let (share, handed) = sync_channel(HANDED_MAX);
+        let door = has_own_doors
+            .then(|| open(arguments.listen, true))
+            .transpose()?;
+        let server = Server::new(&arguments, &programme, door, handed)?;
+        shares.push((
+            share,
+            Waker::new(server.poll.registry(), WAKER).map(Arc::new)?,
+        ));
+        servers.push(server);
+    }
+    if !has_own_doors {
+        let door = open(arguments.listen, false)?;
+        std::thread::spawn(move || hand_out(door, &shares));
+    }
+    let threads: Vec<_> = servers
+        .into_iter()
+        .map(|server| std::thread::spawn(|| server.run()))
+        .collect();
+    for thread in threads {
+        thread.join().map_err(|_| anyhow!("a thread panicked"))??;
+    }
+    Ok(())
+}
+
+/// Takes connections for all threads, in turn.
+fn hand_out(mut door: TcpListener, shares: &[(SyncSender<TcpStream>, Arc<Waker>)]) -> Result<()> {
+    let mut poll = Poll::new()?;
+    poll.registry()
+        .register(&mut door, DOOR, Interest::READABLE)?;
+    let mut events = Events::with_capacity(1);
+    let mut turns = shares.iter().cycle();
+    loop {
+        poll.poll(&mut events, None)?;
+        while let Ok((socket, _)) = door.accept() {
+            if let Some((share, waker)) = turns.next() {
+                share.send(socket)?;
+                waker.wake()?;
+            }
+        }
+    }
 }
 
 struct Listener {
@@ -69,7 +134,8 @@ struct Listener {
 
 struct Server {
     poll: Poll,
-    door: TcpListener,
+    door: Option<TcpListener>,
+    handed: Receiver<TcpStream>,
     listeners: Vec<Option<Listener>>,
     free: Vec<usize>,
     greeting: Vec<u8>,
@@ -83,7 +149,12 @@ struct Server {
 }
 
 impl Server {
-    fn new(arguments: &Arguments, programme: &Programme) -> Result<Self> {
+    fn new(
+        arguments: &Arguments,
+        programme: &Programme,
+        mut door: Option<TcpListener>,
+        handed: Receiver<TcpStream>,
+    ) -> Result<Self> {
         let length = Duration::from_secs(60 * arguments.minutes);
         let (mut sound, mut pages) = (Vec::new(), Vec::new());
         for due in programme.endless().take_while(|due| due.at < length) {
@@ -91,13 +162,14 @@ impl Server {
             pages.push((due.at, sound.len()));
         }
         let poll = Poll::new()?;
-        let mut door = open(arguments.listen)?;
-        poll.registry()
-            .register(&mut door, DOOR, Interest::READABLE)?;
+        if let Some(door) = &mut door {
+            poll.registry().register(door, DOOR, Interest::READABLE)?;
+        }
         let pace = Duration::try_from_secs_f64(arguments.pace)?;
         Ok(Self {
             poll,
             door,
+            handed,
             listeners: Vec::new(),
             free: Vec::new(),
             greeting: [ANSWER, &programme.headers].concat(),
@@ -145,15 +217,23 @@ impl Server {
             }
             for event in &events {
                 match event.token() {
-                    DOOR => self.welcome(),
+                    DOOR | WAKER => self.welcome(),
                     Token(at) => self.take(at, event.is_read_closed() || event.is_error()),
                 }
             }
         }
     }
 
+    /// The next who came to the own door, or was handed over.
+    fn next(&self) -> Option<TcpStream> {
+        match &self.door {
+            Some(door) => door.accept().ok().map(|(socket, _)| socket),
+            None => self.handed.try_recv().ok(),
+        }
+    }
+
     fn welcome(&mut self) {
-        while let Ok((mut socket, _)) = self.door.accept() {
+        while let Some(mut socket) = self.next() {
             let _ = socket.set_nodelay(true);
             let at = self.free.pop().unwrap_or_else(|| {
                 self.listeners.push(None);
@@ -232,7 +312,7 @@ impl Server {
         if !listener.has_asked || bytes.is_empty() {
             return;
         }
-        match listener.socket.write(bytes) {
+        match send(&listener.socket, bytes, SendFlags::NOSIGNAL).map_err(io::Error::from) {
             Ok(n_bytes) if is_first => {
                 listener.first.drain(..n_bytes);
                 listener.first.shrink_to_fit();
@@ -249,13 +329,14 @@ impl Server {
     }
 }
 
-fn open(address: SocketAddr) -> Result<TcpListener> {
+fn open(address: SocketAddr, is_shared: bool) -> Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking().cloexec(),
         None,
     )?;
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(is_shared)?;
     socket
         .bind(&address.into())
         .with_context(|| format!("cannot listen on {address}"))?;

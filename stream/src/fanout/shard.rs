@@ -221,14 +221,14 @@ impl Shard {
         }
         let seat = seat.as_mut()?;
         let pace = seat.pace;
-        let log = Arc::clone(seat.log());
         if seat.is_full() && !seat.is_overdue(now) {
             return Some(pace);
         }
+        let log = (pace == Pace::EachPage).then(|| Arc::clone(seat.log()));
         let closed = seat
             .serve(&mut self.batch, &self.figures, &self.uplink, now)
             .err();
-        if pace == Pace::EachPage && !Arc::ptr_eq(&log, seat.log()) {
+        if log.is_some_and(|log| !Arc::ptr_eq(&log, seat.log())) {
             seat.log().wake_on_append(&self.alarm);
         }
         if let Some(closed) = closed {
@@ -260,6 +260,7 @@ impl Shard {
 
     /// `false`: nobody will join any more.
     fn take_joiners(&mut self, now: Instant) -> bool {
+        self.batch.clear();
         for _ in 0..JOINERS_AT_ONCE_MAX {
             match self.joiners.try_recv() {
                 Ok(joiner) => self.take_joiner(joiner, now),
@@ -304,7 +305,6 @@ impl Shard {
             Pace::EachPage if is_relay => self.prompt.insert(0, ticket),
             Pace::EachPage => self.prompt.push(ticket),
         }
-        self.batch.clear();
         if self.gives_way(ticket, now) {
             self.waiting.push_back(ticket);
         } else if self.serve(ticket, now).is_some() {

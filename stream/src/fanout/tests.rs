@@ -35,6 +35,18 @@ pub(super) fn stage(keep: Keep) -> Stage {
     stage_with_uplink(keep, 0)
 }
 
+/// A stage whose first three of these pages are there. The rest, 8 MB, fits into no socket.
+pub(super) fn more_than_fits() -> (Stage, Vec<Page>) {
+    let mut pages = opus(1, 0);
+    pages.extend((2..402).map(|n| page(1, n, &[n as u8; 20_000])));
+    let mut stage = stage(Keep {
+        time: PATIENCE * 9,
+        n_bytes: 1 << 30,
+    });
+    stage.publish(&pages[..3]);
+    (stage, pages)
+}
+
 fn stage_with_uplink(keep: Keep, bits_per_second: u64) -> Stage {
     let table = Arc::new(MountTable::new());
     let desk = Desk::new(Arc::clone(&table), keep);
@@ -184,13 +196,7 @@ async fn a_range_ends_after_its_last_byte() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_socket_that_fills_up_resumes_exactly() {
-    let mut pages = opus(1, 0);
-    pages.extend((2..402).map(|n| page(1, n, &[n as u8; 20_000])));
-    let mut stage = stage(Keep {
-        time: PATIENCE * 9,
-        n_bytes: 1 << 30,
-    });
-    stage.publish(&pages[..3]);
+    let (mut stage, pages) = more_than_fits();
     let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
     stage.publish(&pages[3..]);
     // 8 MB do not fit into any socket: the kernel cuts pages at odd places.

@@ -1,6 +1,6 @@
 //! A listener's connection in a shard: a socket, in the clear or with TLS in front of it.
 //!
-//! In the clear a write is one `sendmsg` of what lies in the log. With TLS what is to be sent is
+//! In the clear a write is one `send` of what lies in the log. With TLS what is to be sent is
 //! encrypted first, for this listener alone; what the kernel does not take waits here, and until
 //! it has gone nothing more is encrypted.
 
@@ -9,6 +9,7 @@ use std::net;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mio::net::TcpStream;
+use rustix::net::SendFlags;
 use rustls::ServerConnection;
 use socket2::SockRef;
 
@@ -78,8 +79,11 @@ impl Wire {
     /// when they are encrypted; [`Wire::has_unsent`] says whether all of them have gone.
     pub(super) fn send(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
-            // `writev` would first visit the socket's file, which nothing else here needs.
-            return SockRef::from(&self.socket).send_vectored(slices);
+            // `write` would first visit the socket's file, which nothing else here needs.
+            return match slices {
+                [all] => Ok(rustix::net::send(&self.socket, all, SendFlags::NOSIGNAL)?),
+                _ => SockRef::from(&self.socket).send_vectored(slices),
+            };
         };
         let n_taken = tls.writer().write_vectored(slices)?;
         match self.flush() {

@@ -37,13 +37,7 @@ async fn on_a_full_uplink_listeners_give_way_and_relays_do_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_relay_that_takes_nothing_makes_listeners_wait_but_not_for_long() {
-    let mut pages = opus(1, 0);
-    pages.extend((2..402).map(|n| page(1, n, &[n as u8; 20_000])));
-    let mut stage = stage(Keep {
-        time: PATIENCE * 9,
-        n_bytes: 1 << 30,
-    });
-    stage.publish(&pages[..3]);
+    let (mut stage, pages) = more_than_fits();
     let mut relay = stage
         .join(Class::Relay, Wish::Join, FOR_EVER, Pace::EachPage)
         .await;

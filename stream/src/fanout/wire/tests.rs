@@ -10,7 +10,7 @@ use rustls::{ClientConnection, StreamOwned, SupportedProtocolVersion, version};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::Wire;
-use crate::fanout::tests::{PATIENCE, Stage, bytes, eventually, stage};
+use crate::fanout::tests::{PATIENCE, Stage, bytes, eventually, more_than_fits, stage};
 use crate::fanout::{Closed, Pace};
 use crate::http::tls::tests::identity::{Identity, trusting};
 use crate::log::Keep;
@@ -73,13 +73,7 @@ async fn a_listener_gets_every_byte_at_any_pace() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_socket_that_fills_up_resumes_exactly() {
-    let mut pages = opus(1, 0);
-    pages.extend((2..402).map(|n| page(1, n, &[n as u8; 20_000])));
-    let mut stage = stage(Keep {
-        time: PATIENCE * 9,
-        n_bytes: 1 << 30,
-    });
-    stage.publish(&pages[..3]);
+    let (mut stage, pages) = more_than_fits();
     let pace = Pace::Ticks(1);
     let mut player = listen(&stage, &version::TLS13, Wish::Join, FOR_EVER, pace).await;
     stage.publish(&pages[3..]);
