@@ -157,6 +157,13 @@ impl Config {
         if let Some(files) = &self.tls {
             files.check()?;
         }
+        let is_recorded = |m: &&MountSettings| m.keep_hours.is_some() || m.keep_megabytes.is_some();
+        if let Some(mount) = self.mount.iter().find(is_recorded) {
+            return complain(format!(
+                "`keep_hours` or `keep_megabytes` of mount `{}`: only a master records",
+                mount.path
+            ));
+        }
         if let Some(mount) = self.mount.iter().find(|m| m.filler_after_seconds.is_some()) {
             return complain(format!(
                 "`filler_after_seconds` of mount `{}`: only a master writes filler",

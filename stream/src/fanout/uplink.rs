@@ -97,7 +97,7 @@ impl Uplink {
     }
 
     /// Whether listeners may be served now. Relays never ask.
-    pub(super) fn has_room(&self, now: Instant) -> bool {
+    pub fn has_room(&self, now: Instant) -> bool {
         if self.is_braking.load(Ordering::Relaxed) {
             return false;
         }
@@ -110,7 +110,7 @@ impl Uplink {
     }
 
     /// Bytes went out, to whomever: what relays take is not there for listeners.
-    pub(super) fn spend(&self, n_bytes: usize) {
+    pub fn spend(&self, n_bytes: usize) {
         self.n_bytes.fetch_add(n_bytes as u64, Ordering::Relaxed);
         if self.limit() > 0 {
             let n_bytes = i64::try_from(n_bytes).unwrap_or(i64::MAX);

@@ -14,7 +14,7 @@ use super::head::Head;
 use super::serving::Serving;
 use crate::fanout::{Fanout, Joiner, Pace, Wire};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
-use crate::log::{Cursor, Log};
+use crate::log::{Cursor, Epoch};
 use crate::mount::{Audience, Class, Facts, Mount, Slot, Slots};
 
 /// How listeners are served.
@@ -51,7 +51,7 @@ const SENT_BACK_MAX: usize = 2;
 
 /// The headers that a script on a web page may read.
 const EXPOSED: &str = "Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
-                       icy-description, icy-genre, icy-name, icy-pub, icy-url";
+                       Stream-From, icy-description, icy-genre, icy-name, icy-pub, icy-url";
 
 /// Answers a request for a mount: GET, HEAD or OPTIONS. A listener's connection goes to the
 /// fan-out; this returns at once.
@@ -173,8 +173,8 @@ fn place(
     })
 }
 
-/// How much he gets at once, and how often he is served.
-fn terms(service: &Service, head: &Head, mount: &Mount, class: Class) -> (Duration, Pace) {
+/// How much somebody gets at once, and how often he is served.
+pub fn terms(service: &Service, head: &Head, mount: &Mount, class: Class) -> (Duration, Pace) {
     match class {
         Class::Listener => {
             let wish = head.query_value("pace").and_then(|text| text.parse().ok());
@@ -193,18 +193,12 @@ fn begin(
     prefix: &Bytes,
     facts: &Facts,
 ) -> Answer {
-    let log: &Log = cursor.log();
     let status = match decision {
         Decision::Exact { .. } => StatusCode::PARTIAL_CONTENT,
         Decision::Join | Decision::Ahead { .. } => StatusCode::OK,
     };
-    let mut answer = with_cors(Answer::new(head.version, status, &http_date()))
-        .header("Content-Type", &facts.content_type)
-        .header("Cache-Control", "no-store")
-        .header("ETag", &format!("\"{}\"", log.epoch()))
-        .header("Stream-Offset", &cursor.offset().to_string())
-        .header("Stream-Prefix", &prefix.len().to_string())
-        .header("X-Content-Type-Options", "nosniff");
+    let start = (cursor.log().epoch(), cursor.offset());
+    let mut answer = opening(head, status, start, prefix.len(), facts);
     // Only to those who asked: a player that reads it tries to seek when the stream breaks,
     // instead of asking the balancer again.
     if let Decision::Exact { first, last } = decision {
@@ -215,10 +209,28 @@ fn begin(
             answer = answer.header("Content-Length", &(last - first + 1).to_string());
         }
     }
-    for (name, value) in facts.headers() {
-        answer = answer.header(name, value);
-    }
     answer
+}
+
+/// The head of the answer to somebody who is going to hear a mount from this epoch and offset on,
+/// after `n_prefix` bytes of header pages.
+pub fn opening(
+    head: &Head,
+    status: StatusCode,
+    (epoch, offset): (Epoch, u64),
+    n_prefix: usize,
+    facts: &Facts,
+) -> Answer {
+    let answer = with_cors(Answer::new(head.version, status, &http_date()))
+        .header("Content-Type", &facts.content_type)
+        .header("Cache-Control", "no-store")
+        .header("ETag", &format!("\"{epoch}\""))
+        .header("Stream-Offset", &offset.to_string())
+        .header("Stream-Prefix", &n_prefix.to_string())
+        .header("X-Content-Type-Options", "nosniff");
+    facts
+        .headers()
+        .fold(answer, |answer, (name, value)| answer.header(name, value))
 }
 
 fn with_cors(answer: Answer) -> Answer {
@@ -239,8 +251,9 @@ fn preflight(answer: Answer) -> Vec<u8> {
         .endless()
 }
 
-/// Every player follows a 302; none comes back after a 503.
-fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
+/// The answer to somebody for whom there is no slot.
+pub fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
+    // Every player follows a 302; none comes back after a 503.
     let date = http_date();
     let answer = |status| {
         with_cors(Answer::new(head.version, status, &date)).header("Cache-Control", "no-store")

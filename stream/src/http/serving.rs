@@ -25,6 +25,10 @@ pub struct MountSettings {
     /// Seconds without the source after which filler stands in for it; 0 is never. At a master
     /// only.
     pub filler_after_seconds: Option<f64>,
+    /// Hours of it that are kept as a recording; 0 is no limit of time. At a master only.
+    pub keep_hours: Option<f64>,
+    /// Megabytes of it that are kept as a recording; 0 is no limit of size. At a master only.
+    pub keep_megabytes: Option<u64>,
 }
 
 /// Pace and burst of every mount.
@@ -207,6 +211,8 @@ mod tests {
                 pace_seconds: Some(0.0),
                 burst_seconds: Some(1.0),
                 filler_after_seconds: None,
+                keep_hours: None,
+                keep_megabytes: None,
             }],
         }
     }

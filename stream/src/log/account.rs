@@ -218,7 +218,7 @@ impl Account {
 }
 
 /// The pages in `bytes`. `None`: they are not whole pages and nothing else.
-pub(super) fn header_pages(bytes: &Bytes) -> Option<Vec<Page>> {
+pub fn header_pages(bytes: &Bytes) -> Option<Vec<Page>> {
     let mut framer = Framer::new();
     let mut input: &[u8] = bytes;
     let mut pages = Vec::new();

@@ -191,6 +191,11 @@ impl Ring {
         self.n_bytes
     }
 
+    /// When the oldest page arrived that is kept.
+    pub fn oldest_arrival(&self) -> Option<Instant> {
+        self.entries.front().map(|entry| entry.arrived)
+    }
+
     /// When the newest page arrived.
     pub fn newest_arrival(&self) -> Option<Instant> {
         self.entries.back().map(|entry| entry.arrived)

@@ -150,9 +150,11 @@ impl Head {
         bytes
     }
 
-    /// Reads the head at the beginning of an index, and says how long it is. `None`: there is less
-    /// than a whole one.
-    fn decode(index: &Bytes) -> Result<Option<(Self, usize)>, String> {
+    /// Reads the head at the beginning of an index, and its length. `None`: it is not whole.
+    ///
+    /// # Errors
+    /// Says why it is none.
+    pub fn decode(index: &Bytes) -> Result<Option<(Self, usize)>, String> {
         let n_same = MAGIC.len().min(index.len());
         if index[..n_same] != MAGIC[..n_same] {
             return Err("it is no index of this version".to_owned());
@@ -263,7 +265,7 @@ impl Record {
     }
 
     /// Reads a record. `None`: it is damaged.
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != RECORD_BYTES || !is_sealed(bytes) {
             return None;
         }

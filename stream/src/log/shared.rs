@@ -103,6 +103,11 @@ impl Log {
         self.ring().arrival(offset)
     }
 
+    /// When the oldest page arrived that is kept.
+    pub fn oldest_arrival(&self) -> Option<Instant> {
+        self.ring().oldest_arrival()
+    }
+
     /// Offset of the first header page of the current link: tells links apart.
     pub fn link_start(&self) -> u64 {
         self.ring().link_start()
