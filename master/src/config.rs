@@ -11,6 +11,8 @@ use stream::http::serving::{Knobs, MountSettings, check_number};
 use stream::mount::MountPath;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 
+use crate::archive::{ArchiveConfig, Retentions};
+
 /// The longest time without a source before filler stands in for it, in seconds.
 const FILLER_AFTER_SECONDS_MAX: f64 = 60.0;
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub ring_megabytes: usize,
     /// Where logs are written through to; `None` is where systemd says, empty is nowhere.
     pub state_directory: Option<PathBuf>,
+    /// What is kept as a recording, and for whom.
+    pub archive: ArchiveConfig,
     /// How many may be served.
     pub slots: SlotsConfig,
     /// Certificate and key; without them there is no TLS.
@@ -120,6 +124,7 @@ impl Default for Config {
             ring_seconds: 60,
             ring_megabytes: 16,
             state_directory: None,
+            archive: ArchiveConfig::default(),
             slots: SlotsConfig::default(),
             tls: None,
             mount: Vec::new(),
@@ -193,6 +198,7 @@ impl Config {
             let key = format!("filler_after_seconds` of mount `{}", mount.path);
             filler(mount.filler_after_seconds.unwrap_or(0.0), &key)?;
         }
+        self.archive.check(&self.mount)?;
         if self.source_timeout_seconds == 0 {
             return complain("`source_timeout_seconds` must be at least 1".to_owned());
         }
@@ -221,6 +227,11 @@ impl Config {
     pub fn state_directory(&self) -> Option<PathBuf> {
         let path = self.state_directory.as_ref();
         path.filter(|path| !path.as_os_str().is_empty()).cloned()
+    }
+
+    /// How much of each mount is kept as a recording.
+    pub(crate) fn retentions(&self) -> Retentions {
+        self.archive.retentions(&self.mount)
     }
 
     /// How long listeners are kept while the source is away.
@@ -305,6 +316,8 @@ mod tests {
             ("ring_megabytes = 100000", "ring_megabytes"),
             ("public_url = \"radio.example\"", "public_url"),
             ("listen = \"8000\"", "listen"),
+            ("archive = { keep_hours = -1.0 }", "keep_hours"),
+            ("archive = { keep_days = 1 }", "keep_days"),
             ("tls = { certificate = \"/x\" }", "key"),
             (
                 "tls = { certificate = \"/x\", key = \"/y\", port = 1 }",

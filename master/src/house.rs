@@ -17,12 +17,15 @@ use stream::http::listener::{self, Service};
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::http::{Caller, pages};
-use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Sinks, Slots, TableFull};
+use stream::log::resume::Wish;
+use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Slots, TableFull};
 use stream::shutdown::Shutdown;
 use tracing::warn;
 
+use crate::archive::{Archive, Moment, back_fill, rewind};
 use crate::config::Config;
-use crate::disk::Found;
+use crate::credentials::MayPublish;
+use crate::disk::{Disk, Found};
 use crate::ingest::Ingest;
 use crate::refuse::{ALLOW, refuse_password};
 use crate::{credentials, routes};
@@ -36,6 +39,7 @@ pub(crate) struct Master {
     config: Arc<Config>,
     table: Arc<MountTable>,
     ingest: Ingest,
+    archive: Arc<Archive>,
     service: Service,
     router: Router,
     shutdown: Shutdown,
@@ -46,7 +50,7 @@ impl Master {
         config: Config,
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
-        sinks: Option<Arc<dyn Sinks>>,
+        disk: Disk,
         shutdown: Shutdown,
     ) -> Self {
         let config = Arc::new(config);
@@ -61,7 +65,14 @@ impl Master {
             certificates: tls.map(|tls| Arc::clone(tls.certificates())),
             started: (Instant::now(), Timestamp::now()),
         };
-        let router = routes::router(&config, shown, &shutdown);
+        let archive = Arc::new(Archive::new(
+            disk.mounts,
+            config.retentions(),
+            Arc::clone(&table),
+            Arc::clone(&fanout),
+            shutdown.clone(),
+        ));
+        let router = routes::router(&config, shown, &archive, &shutdown);
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
@@ -71,12 +82,13 @@ impl Master {
         };
         Self {
             ingest: Ingest {
-                desk: Desk::with_sinks(Arc::clone(&table), config.knobs().keep(), sinks),
+                desk: Desk::with_sinks(Arc::clone(&table), config.knobs().keep(), disk.sinks),
                 config: Arc::clone(&config),
                 shutdown: shutdown.clone(),
             },
             config,
             table,
+            archive,
             service,
             router,
             shutdown,
@@ -109,8 +121,49 @@ impl Master {
         } else {
             Class::Listener
         };
-        listener::serve(&self.service, &head, caller, mount, class).await;
+        match head.query_value("from").filter(|_| is_rewind(&head, class)) {
+            Some(from) => self.rewind(&from, head, caller, mount).await,
+            None => listener::serve(&self.service, &head, caller, mount, class).await,
+        }
     }
+
+    /// A source sends what it could not send live.
+    async fn back_fill(&self, head: Head, caller: Caller, path: MountPath) {
+        let shown = head.header("authorization");
+        match credentials::may_publish(&self.config, shown, &path) {
+            MayPublish::Yes(_) => back_fill(&self.archive, head, caller, path).await,
+            MayPublish::NotHere(_) => {
+                let answer = Answer::new(head.version, StatusCode::FORBIDDEN, &http_date());
+                let why = "this user may not publish here: see `mounts` in master.toml";
+                caller.answer(&answer.sentence(why)).await;
+            }
+            MayPublish::Unknown => refuse_password(&head, caller).await,
+        }
+    }
+
+    /// Somebody wants to hear what was before.
+    async fn rewind(&self, from: &str, head: Head, caller: Caller, mount: Arc<Mount>) {
+        let shown = head.header("authorization");
+        if !self.config.archive.public && !credentials::is(self.config.admin.as_ref(), shown) {
+            return refuse_password(&head, caller).await;
+        }
+        match Moment::parse(from) {
+            Ok(moment) => {
+                rewind(&self.archive, &self.service, (head, caller), mount, moment).await;
+            }
+            Err(why) => {
+                let answer = Answer::new(head.version, StatusCode::BAD_REQUEST, &http_date());
+                caller.answer(&answer.sentence(&why)).await;
+            }
+        }
+    }
+}
+
+/// Whether he wants to go back. Who goes on where his connection broke does not.
+fn is_rewind(head: &Head, class: Class) -> bool {
+    let wish = Wish::parse(head.header("range"), head.header("if-range"));
+    let is_asked = matches!(head.method.as_str(), "GET" | "HEAD") && wish == Wish::Join;
+    is_asked && class == Class::Listener
 }
 
 impl House for Master {
@@ -120,7 +173,10 @@ impl House for Master {
             .and_then(|path| self.table.find(&path));
         match mount {
             // Who shows a password may be a relay, or has to be told that it is wrong.
-            Some(mount) if head.header("authorization").is_none() => {
+            // And what was before comes from the disk, which this thread must not wait for.
+            Some(mount)
+                if head.header("authorization").is_none() && head.query_value("from").is_none() =>
+            {
                 listener::seat(&self.service, head, socket, came, mount)
             }
             _ => Err(socket),
@@ -130,6 +186,9 @@ impl House for Master {
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         let path = MountPath::parse(&head.path);
         match (head.method.as_str(), path) {
+            ("PUT", Ok(path)) if head.header("stream-fill").is_some() => {
+                self.back_fill(head, caller, path).await;
+            }
             ("PUT" | "SOURCE", Ok(path)) => self.ingest.publish(head, caller, path).await,
             ("PUT" | "SOURCE", Err(why)) => {
                 let status = StatusCode::BAD_REQUEST;

@@ -3,9 +3,10 @@
 //!
 //! Reading order: `config`, `house` (which connection goes where), `credentials`, `ingest`
 //! (one source's PUT), `catalog` (what relays follow), `disk` (logs that outlive the program),
-//! `routes` (pages).
+//! `archive` (the same as recordings), `routes` (pages).
 
 mod acknowledge;
+mod archive;
 mod catalog;
 pub mod config;
 mod credentials;
@@ -44,10 +45,12 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> s
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let hold = config.hold();
-    let disk = disk::open(config.state_directory(), config.knobs().keep(), &shutdown)?;
-    let master = Master::new(config, fanout, tls.as_deref(), disk.sinks, shutdown.clone());
+    let (keep, retentions) = (config.knobs().keep(), config.retentions());
+    let mut disk = disk::open(config.state_directory(), keep, retentions, &shutdown)?;
+    let found = std::mem::take(&mut disk.found);
+    let master = Master::new(config, fanout, tls.as_deref(), disk, shutdown.clone());
     let master = Arc::new(master);
-    for log in disk.found {
+    for log in found {
         master.restore(log);
     }
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));

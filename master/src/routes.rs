@@ -16,12 +16,18 @@ use stream::mount::MountTable;
 use stream::shutdown::Shutdown;
 use tokio::time::sleep;
 
+use crate::archive::{self, Archive};
 use crate::catalog::Catalogs;
 use crate::config::Config;
 use crate::credentials;
 
 /// All pages.
-pub(crate) fn router(config: &Arc<Config>, shown: Shown, shutdown: &Shutdown) -> Router {
+pub(crate) fn router(
+    config: &Arc<Config>,
+    shown: Shown,
+    archive: &Arc<Archive>,
+    shutdown: &Shutdown,
+) -> Router {
     let catalogs = Catalogs {
         table: Arc::clone(&shown.table),
         run: format!("{:032x}", fastrand::u128(..)),
@@ -33,7 +39,11 @@ pub(crate) fn router(config: &Arc<Config>, shown: Shown, shutdown: &Shutdown) ->
         .route("/admin/streamlist.txt", get(streamlist))
         .with_state(Arc::clone(&shown.table))
         .layer(from_fn_with_state(Arc::clone(config), only_relays));
-    for_relays.merge(common::router(shown))
+    let mut recordings = archive::router(Arc::clone(archive));
+    if !config.archive.public {
+        recordings = recordings.layer(from_fn_with_state(Arc::clone(config), only_admin));
+    }
+    for_relays.merge(recordings).merge(common::router(shown))
 }
 
 /// `/api/v1/catalog` once, `/api/v1/catalog?follow` for as long as the relay likes.
@@ -60,22 +70,41 @@ async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
 }
 
 async fn only_relays(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
-    let shown = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok());
+    let shown = shown(&request);
     let is_known = credentials::is(config.relay.as_ref(), shown)
         | credentials::is(config.admin.as_ref(), shown);
     if is_known {
         return next.run(request).await;
     }
-    if shown.is_some() {
+    refuse(shown.is_some(), "this page is for relays").await
+}
+
+async fn only_admin(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
+    let shown = shown(&request);
+    if credentials::is(config.admin.as_ref(), shown) {
+        return next.run(request).await;
+    }
+    refuse(
+        shown.is_some(),
+        "recordings here are for the operator ([admin])",
+    )
+    .await
+}
+
+fn shown(request: &Request) -> Option<&str> {
+    let shown = request.headers().get(header::AUTHORIZATION)?;
+    shown.to_str().ok()
+}
+
+/// Answers a wrong or missing password, a wrong one not at once.
+async fn refuse(is_wrong: bool, what: &str) -> Response {
+    if is_wrong {
         sleep(credentials::wrong_password_wait(fastrand::f64())).await;
     }
     let challenge = [(
         header::WWW_AUTHENTICATE,
         "Basic realm=\"Plenum\", charset=\"UTF-8\"",
     )];
-    let sentence = "this page is for relays: wrong user or password\n";
+    let sentence = format!("{what}: wrong user or password\n");
     (StatusCode::UNAUTHORIZED, challenge, sentence).into_response()
 }

@@ -87,23 +87,39 @@ impl Folder {
 }
 
 /// The name of a mount's folder: no mount path has a `+` in it, so that no two names are the same.
-pub(super) fn name_of(path: &MountPath) -> Option<String> {
+pub(crate) fn name_of(path: &MountPath) -> Option<String> {
     let name = path.as_str().trim_start_matches('/').replace('/', "+");
     (name.len() <= NAME_BYTES_MAX).then_some(name)
 }
 
+/// The mount that a folder is of; the way back from [`name_of`].
+pub(crate) fn path_of(mount: &Path) -> Option<MountPath> {
+    let name = mount.file_name()?.to_str()?;
+    MountPath::parse(&format!("/{}", name.replace('+', "/"))).ok()
+}
+
+/// The folders of a mount's logs. What was set aside is the operator's and not among them.
+pub(crate) fn logs(mount: &Path) -> Vec<(Epoch, PathBuf)> {
+    let entries = std::fs::read_dir(mount).into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| {
+        let epoch = entry.file_name().to_str()?.parse().ok()?;
+        Some((epoch, entry.path()))
+    });
+    named.collect()
+}
+
 /// The folder of a log.
-pub(super) fn log_folder(mount: &Path, epoch: Epoch) -> PathBuf {
+pub(crate) fn log_folder(mount: &Path, epoch: Epoch) -> PathBuf {
     mount.join(epoch.to_string())
 }
 
 /// The two files of a segment: its bytes and its index.
-pub(super) fn segment(log: &Path, offset: u64) -> [PathBuf; 2] {
+pub(crate) fn segment(log: &Path, offset: u64) -> [PathBuf; 2] {
     ["ogg", "index"].map(|ending| log.join(format!("{offset:0OFFSET_DIGITS$}.{ending}")))
 }
 
 /// The offsets of the segments in a log's folder, the newest first.
-pub(super) fn offsets(log: &Path) -> io::Result<Vec<u64>> {
+pub(crate) fn offsets(log: &Path) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(log)? {
         let name = entry?.file_name();

@@ -1,55 +1,99 @@
-//! Deletes segments that are too old. The newest of a log that can be continued is always kept.
+//! Deletes segments that are too old, or too many. What a log that can be continued needs for its
+//! ring is always kept.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use stream::log::Epoch;
 use tracing::warn;
 
 use super::folder::{self, Description};
+use crate::archive::fills::FOLDER;
+use crate::archive::{Retention, Retentions};
 
-/// Deletes in all mounts' folders what is older than `kept`: than the newest bytes of the same log,
-/// where that log can be continued; than now otherwise.
-pub(super) fn tidy(mounts: &Path, kept: Duration) {
+/// A segment that is there.
+struct Found {
+    files: Vec<PathBuf>,
+    age: Duration,
+    n_bytes: u64,
+    /// A restart would need it.
+    is_needed: bool,
+}
+
+/// Deletes in all mounts' folders what nobody needs: what is older than `kept` (than the newest
+/// bytes of the same log, where that log can be continued; than now otherwise), unless it is part
+/// of a recording that may stay.
+pub(super) fn tidy(mounts: &Path, kept: Duration, retentions: &Retentions) {
     for mount in folders(mounts) {
         let current = match Description::read(&mount) {
-            Ok(description) => description.map(|description| description.epoch.to_string()),
+            Ok(description) => description.map(|description| description.epoch),
             // Whoever looks after it will want to see it as it is.
             Err(_) => continue,
         };
-        for log in folders(&mount) {
-            let name = log.file_name().and_then(|name| name.to_str());
-            // What was set aside is the operator's.
-            let is_log = name.is_some_and(|name| name.parse::<Epoch>().is_ok());
-            if is_log {
-                tidy_log(&log, kept, name == current.as_deref());
-            }
+        let retention = folder::path_of(&mount).and_then(|path| retentions.of(&path));
+        let logs = folder::logs(&mount);
+        let mut found: Vec<Found> = logs
+            .iter()
+            .flat_map(|(epoch, log)| segments(log, (Some(*epoch) == current).then_some(kept)))
+            .collect();
+        found.extend(fills(&mount));
+        found.sort_by_key(|segment| segment.age);
+        delete_surplus(&found, kept, retention);
+        let logs = logs.into_iter().map(|(_, log)| log);
+        for folder in logs.chain([mount.join(FOLDER), mount]) {
+            // Only an empty folder can be removed so.
+            let _ = std::fs::remove_dir(folder);
         }
-        // Only an empty folder can be removed so.
-        let _ = std::fs::remove_dir(&mount);
     }
 }
 
-fn tidy_log(log: &Path, kept: Duration, is_current: bool) {
-    let offsets = folder::offsets(log).unwrap_or_default();
+/// The segments of a log. `needed`: so much of its end is needed.
+fn segments(log: &Path, needed: Option<Duration>) -> Vec<Found> {
     let mut newest = None;
-    for offset in offsets {
-        let files = folder::segment(log, offset);
+    let offsets = folder::offsets(log).unwrap_or_default();
+    let found = offsets.into_iter().map(|offset| {
+        let files = folder::segment(log, offset).to_vec();
         let age = age(&files[0]);
         let newest = *newest.get_or_insert(age);
-        let age = if is_current {
-            age.saturating_sub(newest)
-        } else {
-            age
+        Found {
+            n_bytes: files.iter().map(|file| length(file)).sum(),
+            is_needed: needed.is_some_and(|needed| age.saturating_sub(newest) <= needed),
+            files,
+            age,
+        }
+    });
+    found.collect()
+}
+
+/// What was back-filled: as old as it is on this disk.
+fn fills(mount: &Path) -> Vec<Found> {
+    let entries = std::fs::read_dir(mount.join(FOLDER)).into_iter().flatten();
+    let found = entries.flatten().map(|entry| Found {
+        age: age(&entry.path()),
+        n_bytes: length(&entry.path()),
+        files: vec![entry.path()],
+        is_needed: false,
+    });
+    found.collect()
+}
+
+/// The newest first.
+fn delete_surplus(found: &[Found], kept: Duration, retention: Option<Retention>) {
+    let mut n_bytes = 0;
+    for segment in found {
+        n_bytes += segment.n_bytes;
+        let may_stay = match retention {
+            Some(retention) => retention.allows(segment.age, n_bytes),
+            None => segment.age <= kept,
         };
-        if age > kept {
-            files.iter().for_each(|file| delete(file));
+        if !may_stay && !segment.is_needed {
+            segment.files.iter().for_each(|file| delete(file));
         }
     }
-    if !is_current {
-        let _ = std::fs::remove_dir(log);
-    }
+}
+
+fn length(file: &Path) -> u64 {
+    file.metadata().map_or(0, |about| about.len())
 }
 
 /// How long ago it was written to; nothing, if the clock was put back.
@@ -70,6 +114,7 @@ fn delete(file: &Path) {
     }
 }
 
+/// The folders in a folder.
 fn folders(path: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());

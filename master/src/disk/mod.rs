@@ -3,9 +3,9 @@
 //!
 //! `folder` says what lies where, `load` reads back, `queue` takes pages without ever waiting,
 //! `writing` is the one thread that writes, `keeping` deletes what is too old. What stands in the
-//! files is `stream::log::segment`. These are the only files a master writes.
+//! files is `stream::log::segment`. These are the only files a master writes; `archive` reads them.
 
-mod folder;
+pub(crate) mod folder;
 mod keeping;
 mod load;
 mod queue;
@@ -25,6 +25,9 @@ use tracing::warn;
 use folder::{Folder, Locked};
 pub(crate) use load::Found;
 use queue::Queue;
+use writing::Kept;
+
+use crate::archive::Retentions;
 
 /// What a state directory gives at the start.
 #[derive(Debug, Default)]
@@ -33,6 +36,8 @@ pub(crate) struct Disk {
     pub(crate) sinks: Option<Arc<dyn Sinks>>,
     /// The logs that can go on.
     pub(crate) found: Vec<Found>,
+    /// The folder with the mounts.
+    pub(crate) mounts: Option<PathBuf>,
 }
 
 /// Reads back what is in the state directory and starts to write there. Without one, or where
@@ -43,6 +48,7 @@ pub(crate) struct Disk {
 pub(crate) fn open(
     path: Option<PathBuf>,
     keep: Keep,
+    retentions: Retentions,
     shutdown: &Shutdown,
 ) -> std::io::Result<Disk> {
     let Some(path) = path else {
@@ -68,8 +74,10 @@ pub(crate) fn open(
     let found = load::all(&folder, keep);
     // The disk keeps what the ring keeps: whoever may resume now may resume after a restart.
     let kept = keep.time + Duration::from_secs(1);
-    let queue = Queue::start(folder, kept, shutdown)?;
+    let mounts = Some(folder.mounts());
+    let queue = Queue::start(folder, Kept { kept, retentions }, shutdown)?;
     Ok(Disk {
+        mounts,
         sinks: Some(Arc::new(queue)),
         found,
     })

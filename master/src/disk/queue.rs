@@ -20,7 +20,7 @@ use stream::shutdown::Shutdown;
 use tracing::warn;
 
 use super::folder::Folder;
-use super::writing::Hand;
+use super::writing::{Hand, Kept};
 
 /// Orders that wait for the disk, of all mounts.
 const ORDERS_QUEUED_MAX: usize = 4096;
@@ -107,12 +107,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Starts the thread that writes. Segments are kept for `kept`.
-    pub(super) fn start(
-        folder: Folder,
-        kept: Duration,
-        shutdown: &Shutdown,
-    ) -> std::io::Result<Self> {
+    /// Starts the thread that writes. So much is kept.
+    pub(super) fn start(folder: Folder, kept: Kept, shutdown: &Shutdown) -> std::io::Result<Self> {
         let folder = Arc::new(folder);
         let (orders, taken) = sync_channel(ORDERS_QUEUED_MAX);
         let is_stopping = Arc::new(AtomicBool::new(false));

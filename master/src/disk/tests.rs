@@ -14,6 +14,7 @@ use super::folder::{self, Folder, name_of};
 use super::*;
 
 mod filler;
+mod retention;
 
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -54,7 +55,13 @@ impl Run {
     fn start(path: &Path) -> Self {
         let shutdown = Shutdown::new();
         let table = Arc::new(MountTable::new());
-        let disk = open(Some(path.to_owned()), Keep::default(), &shutdown).unwrap();
+        let disk = open(
+            Some(path.to_owned()),
+            Keep::default(),
+            Retentions::default(),
+            &shutdown,
+        )
+        .unwrap();
         let desk = Desk::with_sinks(Arc::clone(&table), Keep::default(), disk.sinks);
         let n_found = disk.found.len();
         for log in disk.found {
@@ -222,7 +229,11 @@ async fn a_mount_that_was_removed_does_not_come_back() {
     run.stop().await;
     assert_eq!(Run::start(folder.path()).n_found, 0);
     // What it left behind goes, too.
-    keeping::tidy(&folder.path().join("mounts"), Duration::ZERO);
+    keeping::tidy(
+        &folder.path().join("mounts"),
+        Duration::ZERO,
+        &Retentions::default(),
+    );
     let n_left = std::fs::read_dir(folder.path().join("mounts"))
         .unwrap()
         .count();
@@ -243,9 +254,9 @@ async fn of_a_log_that_can_go_on_the_newest_segment_is_kept_however_old() {
     let (_, offsets) = log_on_disk(folder.path());
     assert_eq!(offsets.len(), 2);
     let mounts = folder.path().join("mounts");
-    keeping::tidy(&mounts, Duration::from_secs(3600));
+    keeping::tidy(&mounts, Duration::from_secs(3600), &Retentions::default());
     assert_eq!(log_on_disk(folder.path()).1, offsets);
-    keeping::tidy(&mounts, Duration::ZERO);
+    keeping::tidy(&mounts, Duration::ZERO, &Retentions::default());
     assert_eq!(log_on_disk(folder.path()).1, offsets[..1]);
     let run = Run::start(folder.path());
     assert_eq!(run.n_found, 1);
@@ -345,7 +356,7 @@ async fn a_second_master_on_the_same_directory_is_refused() {
     let first = Run::start(folder.path());
     let path = Some(folder.path().to_owned());
     let shutdown = Shutdown::new();
-    let complaint = open(path, Keep::default(), &shutdown).unwrap_err();
+    let complaint = open(path, Keep::default(), Retentions::default(), &shutdown).unwrap_err();
     assert!(
         complaint.to_string().contains("another master"),
         "{complaint}"
@@ -357,7 +368,7 @@ async fn a_second_master_on_the_same_directory_is_refused() {
 async fn a_directory_that_cannot_be_used_does_not_keep_a_master_from_starting() {
     let shutdown = Shutdown::new();
     let path = Some(PathBuf::from("/proc/no/such/place"));
-    let disk = open(path, Keep::default(), &shutdown).unwrap();
+    let disk = open(path, Keep::default(), Retentions::default(), &shutdown).unwrap();
     assert!(disk.sinks.is_none() && disk.found.is_empty());
 }
 

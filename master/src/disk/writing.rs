@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use super::folder::{self, Description, Folder};
 use super::queue::{Order, Track};
 use super::{keeping, load};
+use crate::archive::Retentions;
 
 /// How often it looks up from its work.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(200);
@@ -29,10 +30,18 @@ const TIDY_EVERY: Duration = Duration::from_secs(60);
 /// Writing on after the program was told to stop ends here.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
+/// How much stays on disk.
+pub(super) struct Kept {
+    /// Of a log that can be continued, for a restart.
+    pub(super) kept: Duration,
+    /// Of each mount, as a recording.
+    pub(super) retentions: Retentions,
+}
+
 /// The one who writes.
 pub(super) struct Hand {
     folder: Arc<Folder>,
-    kept: Duration,
+    kept: Kept,
     orders: Receiver<Order>,
     is_stopping: Arc<AtomicBool>,
     open: HashMap<Epoch, Open>,
@@ -51,7 +60,7 @@ struct Open {
 impl Hand {
     pub(super) fn new(
         folder: Arc<Folder>,
-        kept: Duration,
+        kept: Kept,
         orders: Receiver<Order>,
         is_stopping: Arc<AtomicBool>,
     ) -> Self {
@@ -90,7 +99,8 @@ impl Hand {
             }
             if self.tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
                 self.tidied = Some(Instant::now());
-                keeping::tidy(&self.folder.mounts(), self.kept);
+                let Kept { kept, retentions } = &self.kept;
+                keeping::tidy(&self.folder.mounts(), *kept, retentions);
             }
         }
         for (_, open) in self.open.drain() {
