@@ -3,6 +3,8 @@
 //! The command line (`options`) overrides both. The password is never on the command
 //! line and never in the URL, where other users of the machine could read it.
 
+mod about;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use serde::Deserialize;
 use stream::config::ConfigError;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 use url::Url;
+
+pub use about::About;
 
 use crate::desk::channels::{Channels, Layout, Pick};
 use crate::encoder::Effort;
@@ -74,6 +78,8 @@ pub struct Config {
     pub spool_megabytes: u64,
     /// How much is sent late after a break.
     pub catch_up_seconds: u64,
+    /// How many times as fast as it was heard the rest is sent for a recording; 0: not at all.
+    pub fill_speed: u32,
 }
 
 /// Settings that have been checked.
@@ -99,6 +105,8 @@ pub struct Settings {
     pub spool_limits: Limits,
     /// How much is sent late after a break.
     pub catch_up: Duration,
+    /// How fast the rest is sent for a recording.
+    pub fill_speed: u32,
 }
 
 /// Where pages are kept on the disk.
@@ -127,21 +135,6 @@ pub struct Target {
     pub password: Secret,
 }
 
-/// What the server is told about the stream (`Ice-…` headers). Empty: not told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// Name of the station.
-    pub name: String,
-    /// What it is about.
-    pub description: String,
-    /// Such as `speech`.
-    pub genre: String,
-    /// The station's own page.
-    pub website: String,
-    /// Whether directories may list it.
-    pub is_public: bool,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -165,6 +158,7 @@ impl Default for Config {
             spool_minutes: 120,
             spool_megabytes: 120,
             catch_up_seconds: 60,
+            fill_speed: 2,
         }
     }
 }
@@ -197,6 +191,7 @@ impl Config {
         check_range("spool_minutes", self.spool_minutes, 2..=60 * 24 * 30)?;
         check_range("spool_megabytes", self.spool_megabytes, 10..=1_000_000)?;
         check_range("catch_up_seconds", self.catch_up_seconds, 1..=7_200)?;
+        check_range("fill_speed", self.fill_speed.into(), 0..=100)?;
         let password = password(self.password, self.password_file)?;
         let (host, port, path) = place(&self.url)?;
         if self.user.contains(':') {
@@ -232,6 +227,7 @@ impl Config {
                 n_bytes: 1_000_000 * self.spool_megabytes,
             },
             catch_up: Duration::from_secs(self.catch_up_seconds),
+            fill_speed: self.fill_speed,
         })
     }
 }

@@ -4,8 +4,9 @@
 //! Reading order: `input` (where sound comes from), `desk` (what is done to it),
 //! `encoder` and `pages` (sound to Ogg pages), `sound` (the thread that does all that),
 //! `backlog` (pages that wait), `spool` (the same on the disk), `uplink` (pages to the
-//! server). Around them: `config`, `options`, `status`, `progress`, `recording`.
+//! server), `back_fill` (later, for a recording, what was not sent live). Around them: `config`, `options`, `status`, `progress`, `recording`.
 
+pub mod back_fill;
 pub mod backlog;
 pub mod config;
 pub mod desk;
@@ -29,6 +30,7 @@ use stream::shutdown::Shutdown;
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use back_fill::BackFill;
 use backlog::Shared;
 use config::{Settings, SpoolAt};
 use desk::channels::Channels;
@@ -51,6 +53,7 @@ use uplink::request::Stream;
 pub struct Source {
     sound: Sound,
     uplink: Uplink,
+    back_fill: Option<BackFill>,
 }
 
 /// How it ended.
@@ -96,7 +99,14 @@ pub fn open(settings: Settings, device: &str, wish: &Wish) -> anyhow::Result<Sou
     let catch_up = settings.catch_up;
     let backlog = Arc::new(Shared::with_spool(spool.clone(), catch_up));
     let status = Arc::new(Status::new());
+    let back_fill = spool.clone().map(|spool| BackFill {
+        target: settings.target.clone(),
+        spool,
+        backlog: backlog.clone(),
+        speed: settings.fill_speed,
+    });
     Ok(Source {
+        back_fill,
         uplink: Uplink {
             target: settings.target,
             stream: Stream {
@@ -139,7 +149,11 @@ pub fn check(wish: &Wish) -> anyhow::Result<()> {
 /// # Errors
 /// When the input fails for good.
 pub async fn run(source: Source, shutdown: Shutdown) -> anyhow::Result<Outcome> {
-    let Source { sound, uplink } = source;
+    let Source {
+        sound,
+        uplink,
+        back_fill,
+    } = source;
     let (backlog, status) = (sound.backlog.clone(), sound.status.clone());
     let target = uplink.target.to_string();
     let (done, sent) = oneshot::channel();
@@ -148,6 +162,9 @@ pub async fn run(source: Source, shutdown: Shutdown) -> anyhow::Result<Outcome> 
     shutdown.spawn("uplink", async move {
         let _ = done.send(uplink.run(end).await);
     });
+    if let Some(back_fill) = back_fill {
+        shutdown.spawn("back-fill", back_fill.run(shutdown.clone()));
+    }
     let end = shutdown.clone();
     let shown = backlog.clone();
     shutdown.spawn("progress", async move {

@@ -1,5 +1,6 @@
 //! A backlog that one thread fills and one task empties, and the spool behind it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -193,6 +194,16 @@ impl Shared {
     pub fn leave_out(&self, length: Duration) -> u64 {
         let skipped = self.change(|backlog| backlog.leave_out(backlog.acknowledged(), length));
         skipped.end - skipped.start
+    }
+
+    /// The server has these pages for its recording now.
+    pub fn forget_hole(&self, pages: &Range<u64>) {
+        self.change(|backlog| backlog.holes.remove(pages));
+    }
+
+    /// Everything goes well: a server that says what it has, has nearly all.
+    pub fn is_calm(&self, most: Duration) -> bool {
+        !self.is_unconfirmed.load(Relaxed) && self.lock().unacknowledged() < most
     }
 
     /// How many pages the server did not get and nobody will.

@@ -188,6 +188,7 @@ fn limits_of_the_spool_that_make_no_sense_are_refused() {
             "`spool_megabytes` = 0: it goes from 10",
         ),
         ("catch_up_seconds = 90000", "`catch_up_seconds` = 90000"),
+        ("fill_speed = 101", "`fill_speed` = 101"),
     ] {
         let text = complaint(line);
         assert!(text.contains(expected), "{text}");

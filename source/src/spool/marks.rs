@@ -80,6 +80,22 @@ impl Holes {
         }
     }
 
+    /// Takes a range out: it is not missing any more.
+    pub fn remove(&mut self, range: &Range<u64>) {
+        let rest = self.0.drain(..).flat_map(|hole| {
+            let before = hole.start..hole.end.min(range.start);
+            let after = hole.start.max(range.end)..hole.end;
+            [before, after]
+        });
+        self.0 = rest.filter(|hole| hole.start < hole.end).collect();
+    }
+
+    /// What is missing first from this page on.
+    pub fn next_from(&self, sequence: u64) -> Option<Range<u64>> {
+        let hole = self.0.iter().find(|hole| hole.end > sequence)?;
+        Some(hole.start.max(sequence)..hole.end)
+    }
+
     /// How many pages are missing within `range`.
     pub fn n_within(&self, range: &Range<u64>) -> u64 {
         self.0
@@ -94,5 +110,29 @@ impl Holes {
     /// How many pages are missing.
     pub fn n_pages(&self) -> u64 {
         self.n_within(&(0..u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_filled_is_taken_out_of_holes_from_either_side_and_from_the_middle() {
+        let mut holes = Holes::default();
+        holes.add(10..20);
+        holes.add(30..40);
+        holes.remove(&(0..12));
+        holes.remove(&(15..17));
+        holes.remove(&(18..33));
+        holes.remove(&(50..60));
+        assert_eq!(holes.0, [12..15, 17..18, 33..40]);
+        assert_eq!(holes.next_from(0), Some(12..15));
+        assert_eq!(holes.next_from(13), Some(13..15));
+        assert_eq!(holes.next_from(15), Some(17..18));
+        holes.remove(&(0..39));
+        assert_eq!(holes.next_from(20), Some(39..40));
+        holes.remove(&(39..40));
+        assert_eq!(holes.next_from(0), None);
     }
 }

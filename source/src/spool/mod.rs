@@ -12,6 +12,7 @@ pub mod segment;
 pub mod shelf;
 
 use std::fs::{File, TryLockError};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -26,7 +27,7 @@ use crate::pages::Made;
 use keeper::{Job, Keeper};
 use marks::{Holes, Mark, Marks};
 use remains::Remains;
-use segment::Segment;
+use segment::{Content, Segment};
 use shelf::{Limits, Report, Shelf};
 
 /// The file with the marks.
@@ -183,6 +184,35 @@ impl Spool {
             .unwrap_or_default()
     }
 
+    /// The oldest logical stream of which something is missing at the master and can still be had:
+    /// its number and its serial number.
+    pub fn first_with_hole(&self) -> Option<(u32, u32)> {
+        let shelf = self.common.shelf();
+        let links = shelf.marks.links.iter().filter(|mark| mark.is_confirmed);
+        let found = links.filter(|mark| shelf.next_missing(mark.number, 0).is_some());
+        let oldest = found.min_by_key(|mark| mark.number)?;
+        Some((oldest.number, oldest.serial))
+    }
+
+    /// The pages of a logical stream from this one on that are missing at the master and stand here
+    /// in one file.
+    pub fn next_missing(&self, link: u32, sequence: u64) -> Option<Range<u64>> {
+        self.common.shelf().next_missing(link, sequence)
+    }
+
+    /// The master has these pages of an earlier run now.
+    pub fn forget_hole(&self, link: u32, pages: &Range<u64>) {
+        {
+            let mut shelf = self.common.shelf();
+            let Some(mut mark) = shelf.marks.find(link).cloned() else {
+                return;
+            };
+            mark.holes.remove(pages);
+            shelf.marks.set(mark);
+        }
+        let _ = self.jobs.try_send(Job::Marks);
+    }
+
     /// What an earlier run left, up to page `end`, will not be sent live. Gives how many pages
     /// that are.
     pub fn give_up(&self, link: u32, end: u64) -> u64 {
@@ -204,27 +234,37 @@ impl Spool {
         &self.folder
     }
 
-    /// The pages from `sequence` on that stand in one file, or else the number of the next
-    /// page that can be had.
+    /// The pages of this run from `sequence` on that stand in one file, or else the number of the
+    /// next page that can be had.
     ///
     /// # Errors
     /// The number of the next page that is there, if any.
     pub async fn read(&self, sequence: u64) -> Result<Vec<Page>, Option<u64>> {
-        let found = self.common.shelf().find(self.link, sequence).cloned();
-        let beyond = || self.common.shelf().first_from(self.link, sequence + 1);
+        let content = self.read_of(self.link, sequence).await?;
+        Ok(content.pages)
+    }
+
+    /// As [`Self::read`], of any logical stream, and its header pages.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_of(&self, link: u32, sequence: u64) -> Result<Content, Option<u64>> {
+        let found = self.common.shelf().find(link, sequence).cloned();
+        let beyond = || self.common.shelf().first_from(link, sequence + 1);
         let Some(segment) = found else {
             return Err(beyond());
         };
         let folder = self.folder.clone();
         let reading = tokio::task::spawn_blocking(move || read(&folder, &segment));
-        let mut pages = match tokio::time::timeout(READ_MAX, reading).await {
-            Ok(Ok(Ok(pages))) => pages,
-            _ => Vec::new(),
+        let mut content = match tokio::time::timeout(READ_MAX, reading).await {
+            Ok(Ok(Ok(content))) => content,
+            _ => Content::default(),
         };
+        let pages = &mut content.pages;
         pages.retain(|page| u64::from(page.stamp().sequence) >= sequence);
         let is_it = |page: &Page| u64::from(page.stamp().sequence) == sequence;
         if pages.first().is_some_and(is_it) {
-            return Ok(pages);
+            return Ok(content);
         }
         warn!(
             "page {sequence} cannot be read from the spool {}",
@@ -305,9 +345,9 @@ fn read_marks(folder: &Path) -> Marks {
     })
 }
 
-fn read(folder: &Path, segment: &Segment) -> std::io::Result<Vec<Page>> {
+fn read(folder: &Path, segment: &Segment) -> std::io::Result<Content> {
     match segment.read(folder) {
-        Ok(content) => Ok(content.pages),
+        Ok(content) => Ok(content),
         // It was closed, and so renamed, a moment ago: its name begins the same.
         Err(error) => {
             let begin = segment.name();
@@ -317,7 +357,7 @@ fn read(folder: &Path, segment: &Segment) -> std::io::Result<Vec<Page>> {
             let name = names.find(|name| name.starts_with(begin));
             let renamed = name.and_then(|name| Segment::parse(&name, 0));
             let renamed = renamed.ok_or(std::io::ErrorKind::NotFound)?;
-            Ok(renamed.read(folder)?.pages)
+            renamed.read(folder)
         }
     }
 }

@@ -109,6 +109,23 @@ impl Shelf {
             .min()
     }
 
+    /// The pages of a logical stream from this one on that are missing at the master and stand in
+    /// one segment.
+    pub fn next_missing(&self, link: u32, sequence: u64) -> Option<Range<u64>> {
+        let holes = &self.marks.find(link)?.holes;
+        let mut at = sequence;
+        while let Some(hole) = holes.next_from(at) {
+            if let Some(first) = self.first_from(link, hole.start)
+                && first < hole.end
+            {
+                let end = self.find(link, first)?.pages.end;
+                return Some(first..end.min(hole.end));
+            }
+            at = hole.end;
+        }
+        None
+    }
+
     /// Where a logical stream begins and ends here.
     pub fn extent(&self, link: u32) -> Option<Range<u64>> {
         let mut segments = self.segments.iter().filter(|s| s.link == link);
