@@ -1,5 +1,7 @@
 //! The promises of the whole chain, kept by the real programs, players and peers.
 
+mod archive;
+mod back_fill;
 mod bad_config;
 mod bad_input;
 mod chain;

@@ -27,11 +27,10 @@ const SMALL_DISK: &str = "size=96k";
 
 fn chain(sound: &Sound, state: &Path) -> Result<Cluster> {
     let state = state.display().to_string();
-    let mut cluster = Cluster::prepare_recorded(1, sound)?.with_variable(
-        Role::Master,
-        "PLENUM_MASTER__STATE_DIRECTORY",
-        &state,
-    );
+    // It also records: what is true of a copy for a restart is true of a recording.
+    let mut cluster = Cluster::prepare_recorded(1, sound)?
+        .with_variable(Role::Master, "PLENUM_MASTER__STATE_DIRECTORY", &state)
+        .with_variable(Role::Master, "PLENUM_MASTER__ARCHIVE__KEEP_HOURS", "1");
     cluster.start_servers()?;
     cluster.start_program(Role::Source)?;
     Ok(cluster)
