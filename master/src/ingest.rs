@@ -7,7 +7,6 @@ use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use stream::http::Caller;
 use stream::http::answer::{Answer, SERVER};
-use stream::http::chunked::Chunked;
 use stream::http::date::http_date;
 use stream::http::head::{Head, Version};
 use stream::log::Epoch;
@@ -19,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::acknowledge::Acknowledgements;
+use crate::body::Body;
 use crate::config::Config;
 use crate::credentials::{MayPublish, may_publish};
 use crate::refuse::{ALLOW, refuse_password};
@@ -49,16 +49,6 @@ enum End {
     Stopping,
 }
 
-/// A length that nobody will ever reach: sources that must name one but have none.
-const LENGTH_FOR_EVER: u64 = 1 << 60;
-
-/// What a body's length is.
-enum Body {
-    Endless,
-    Length(u64),
-    Chunked(Chunked),
-}
-
 /// Where sources come in.
 #[derive(Debug)]
 pub(crate) struct Ingest {
@@ -83,7 +73,7 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         }
         MayPublish::Unknown => return refuse_password(&head, caller).await,
     };
-    let body = match body_of(&head) {
+    let body = match Body::of(&head) {
         Ok(body) => body,
         Err(why) => return refuse(&head, caller, StatusCode::BAD_REQUEST, why).await,
     };
@@ -106,7 +96,7 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         warn!("source {user} went before it could begin {path}: {error}");
         return;
     }
-    info!("source {user} began {path}");
+    info!("source {user} began {path}{}", over(&head));
     let started = Instant::now();
     let read = caller.beyond(&head);
     let mut upload = Upload {
@@ -124,7 +114,8 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         n_missing = counts.n_missing,
         n_stray = counts.n_stray,
         n_junk_bytes = upload.n_junk,
-        "source {user} ended {path} after {} s: {end}",
+        "source {user} ended {path}{} after {} s: {end}",
+        over(&head),
         started.elapsed().as_secs()
     );
     drop(upload);
@@ -151,6 +142,7 @@ async fn claim(
     let claimant = Claimant {
         user: user.to_owned(),
         serial: serial_of(head),
+        uplink: uplink_of(head),
     };
     loop {
         let facts = Facts::from_headers(|name| head.header(name));
@@ -170,6 +162,20 @@ async fn claim(
 /// The serial number of the logical stream that our own source goes on with.
 fn serial_of(head: &Head) -> Option<u32> {
     head.header("stream-serial")?.parse().ok()
+}
+
+/// Which of its source's uplinks this is; who does not say so has one.
+fn uplink_of(head: &Head) -> u32 {
+    let number = head.header("stream-uplink");
+    number.and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
+/// How an uplink beside the first is called in the log.
+fn over(head: &Head) -> String {
+    match uplink_of(head) {
+        1 => String::new(),
+        number => format!(" over uplink {number}"),
+    }
 }
 
 /// Tells the source to begin, and our own source the page it should go on with. Those who
@@ -218,17 +224,6 @@ fn said(wanted: Wanted) -> Vec<(&'static str, String)> {
     let filled = (filled_ms > 0).then(|| ("Stream-Filled", filled_ms.to_string()));
     let sequence = ("Stream-Sequence", wanted.sequence.to_string());
     [sequence].into_iter().chain(filled).collect()
-}
-
-impl Body {
-    /// Whether it ends with the connection.
-    fn has_no_end(&self) -> bool {
-        match self {
-            Self::Endless => true,
-            Self::Length(n_left) => *n_left > LENGTH_FOR_EVER,
-            Self::Chunked(_) => false,
-        }
-    }
 }
 
 struct Upload {
@@ -346,26 +341,6 @@ impl Upload {
             }
         }
         Ok(())
-    }
-}
-
-fn body_of(head: &Head) -> Result<Body, &'static str> {
-    if let Some(coding) = head.header("transfer-encoding") {
-        return match coding {
-            coding if coding.eq_ignore_ascii_case("chunked") => {
-                Ok(Body::Chunked(Chunked::default()))
-            }
-            coding if coding.eq_ignore_ascii_case("identity") => Ok(Body::Endless),
-            _ => Err("only chunked bodies are understood"),
-        };
-    }
-    match head.header("content-length") {
-        None => Ok(Body::Endless),
-        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text
-            .parse()
-            .map(Body::Length)
-            .map_err(|_| "Content-Length is not a length"),
-        Some(_) => Err("Content-Length is not a length"),
     }
 }
 

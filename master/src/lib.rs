@@ -7,6 +7,7 @@
 
 mod acknowledge;
 mod archive;
+mod body;
 mod catalog;
 pub mod config;
 mod credentials;

@@ -282,6 +282,7 @@ mod tests {
                     &crate::mount::Claimant {
                         user: "source".to_owned(),
                         serial: None,
+                        uplink: 1,
                     },
                     facts,
                     epoch,

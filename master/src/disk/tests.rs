@@ -80,6 +80,7 @@ impl Run {
         let claimant = Claimant {
             user: "source".to_owned(),
             serial: None,
+            uplink: 1,
         };
         let facts = Facts {
             name: Some(name.to_owned()),

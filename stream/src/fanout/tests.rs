@@ -57,6 +57,7 @@ fn stage_with_uplink(keep: Keep, bits_per_second: u64) -> Stage {
             &crate::mount::Claimant {
                 user: "source".to_owned(),
                 serial: None,
+                uplink: 1,
             },
             Facts::default(),
             epoch,

@@ -32,7 +32,7 @@ struct Scrape(Shown);
 /// Name, help, and how to read the value of a mount.
 type MountFigure<T> = (&'static str, &'static str, fn(&Mount) -> T);
 
-const MOUNT_GAUGES: [MountFigure<f64>; 5] = [
+const MOUNT_GAUGES: [MountFigure<f64>; 6] = [
     (
         "on_air",
         "1 while the source of the mount is there",
@@ -42,6 +42,11 @@ const MOUNT_GAUGES: [MountFigure<f64>; 5] = [
         "filled",
         "1 while filler stands in for the source: listeners hear silence",
         |mount| f64::from(u8::from(mount.filled_since().is_some())),
+    ),
+    (
+        "uplinks",
+        "Uplinks over which the source delivered in the last second",
+        |mount| as_f64(mount.counts().n_uplinks.load(Ordering::Relaxed)),
     ),
     ("log_bytes", "Bytes of the mount kept in memory", |mount| {
         as_f64(mount.log().n_bytes())

@@ -1,10 +1,9 @@
 //! Mounts: one writer, many cursors.
 //!
 //! `path` and `facts` are their names and descriptions, `mount` is one of them, `table` all of
-//! them, `publisher` and
-//! `mirror` the one who may write (at a master, at a relay), `sinks` who
-//! writes logs down, `slots` how many may listen, `catalog` what a
-//! master tells its relays.
+//! them, `publisher` and `mirror` the one who may write (at a master, at a relay), `sitting` which
+//! connections a publisher may have, `sinks` who writes logs down, `slots` how many may listen,
+//! `catalog` what a master tells its relays.
 
 pub mod catalog;
 mod facts;
@@ -17,6 +16,7 @@ pub mod mount;
 mod path;
 pub mod publisher;
 mod sinks;
+pub mod sitting;
 mod slots;
 mod table;
 
@@ -25,8 +25,9 @@ pub use facts::Facts;
 pub use mirror::{Mirror, MirrorError, Start};
 pub use mount::{Audience, Mount, OnAir};
 pub use path::MountPath;
-pub use publisher::{Claimant, Desk, Gap, Publisher, Refusal, Wanted};
+pub use publisher::{Desk, Gap, Publisher, Wanted};
 pub use sinks::Sinks;
+pub use sitting::{Claimant, Refusal};
 pub use slots::{Class, Slot, Slots};
 pub use table::{MOUNTS_MAX, MountTable, TableFull};
 

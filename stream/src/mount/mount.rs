@@ -63,6 +63,8 @@ pub struct Counts {
     pub n_gaps: AtomicU64,
     /// How much filler there was in all.
     pub filler_ms: AtomicU64,
+    /// Uplinks over which a master's source delivers at the moment.
+    pub n_uplinks: AtomicUsize,
 }
 
 /// Somebody being served on a mount. Not counted any more when it is dropped.

@@ -1,5 +1,6 @@
-//! Which source may write which mount at a master: one seat a mount, one `Publisher` in it. While
-//! he sends nothing, or nobody sits there, the desk itself writes filler.
+//! Which source may write which mount at a master: one seat a mount, and in it a `Publisher` for
+//! each uplink of its source. While they send nothing, or nobody sits there, the desk itself
+//! writes filler.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,15 +15,13 @@ use super::facts::Facts;
 use super::mount::{Mount, OnAir};
 use super::path::MountPath;
 use super::sinks::Sinks;
+use super::sitting::{Claimant, Refusal, Sitting};
 use super::table::{MountTable, TableFull};
 use crate::log::account::Account;
 use crate::log::restore::Restored;
 use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep};
 use crate::ogg::{Page, Stray};
-
-/// A source that has been silent for this long gives way to one with the same credentials.
-pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(1);
 
 /// Who may write which mount at a master, and the writers that wait for a source.
 #[derive(Debug)]
@@ -47,27 +46,9 @@ struct Seat {
     mount: Arc<Mount>,
     writer: Arc<Mutex<Writer>>,
     /// Who sits there; nobody: the chain goes on from where it is.
-    taken: Option<Taken>,
+    sitting: Sitting,
     /// While there is filler: how much there had been in all before.
     filled_before: Option<Duration>,
-}
-
-#[derive(Debug)]
-struct Taken {
-    claimant: Claimant,
-    /// When he last sent something.
-    heard: Instant,
-    dismissed: CancellationToken,
-}
-
-/// Who wants to write a mount.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claimant {
-    /// The user whose password was right.
-    pub user: String,
-    /// The serial number of the logical stream he goes on with, if he says so: two connections
-    /// with one serial number come from one source, and the newer one is right.
-    pub serial: Option<u32>,
 }
 
 /// Where a source that has come back goes on.
@@ -79,25 +60,15 @@ pub struct Wanted {
     pub filled: Duration,
 }
 
-/// Why a source may not write a mount now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Somebody else writes it.
-    InUse,
-    /// One with the same credentials writes it but is silent: he is being dismissed, try
-    /// again in a moment.
-    TakingOver,
-    /// There are too many mounts.
-    TableFull,
-}
-
-/// The one who may write a mount. Dropping it takes the mount off the air; the mount and its
-/// listeners stay.
+/// One who may write a mount: an uplink of its source. Dropping the last one takes the mount off
+/// the air; the mount and its listeners stay. Pages that another uplink has brought already are
+/// dropped, so whichever is first counts.
 #[derive(Debug)]
 pub struct Publisher {
     desk: Arc<Desk>,
     mount: Arc<Mount>,
     writer: Arc<Mutex<Writer>>,
+    sitter: u64,
     dismissed: CancellationToken,
 }
 
@@ -163,26 +134,14 @@ impl Desk {
         now: Instant,
     ) -> Result<Publisher, Refusal> {
         let mut seats = self.seats();
-        let sitting = seats.get(path).and_then(|seat| seat.taken.as_ref());
-        if let Some(other) = sitting {
-            let is_silent = now.saturating_duration_since(other.heard) >= TAKEOVER_SILENCE;
-            let is_himself = claimant.serial.is_some() && other.claimant.serial == claimant.serial;
-            if other.claimant.user != claimant.user || !(is_silent || is_himself) {
-                return Err(Refusal::InUse);
-            }
-            other.dismissed.cancel();
-            return Err(Refusal::TakingOver);
+        if let Some(seat) = seats.get(path) {
+            seat.sitting.admit(claimant, now)?;
         }
         let seat = match seats.entry(path.clone()) {
             Entry::Occupied(free) => free.into_mut(),
             Entry::Vacant(none) => none.insert(self.new_seat(path, &facts, epoch, now)?),
         };
-        let dismissed = CancellationToken::new();
-        seat.taken = Some(Taken {
-            claimant: claimant.clone(),
-            heard: now,
-            dismissed: dismissed.clone(),
-        });
+        let (sitter, dismissed) = seat.sitting.sit(claimant, now);
         let (mount, writer) = (Arc::clone(&seat.mount), Arc::clone(&seat.writer));
         drop(seats);
         mount.set_facts(facts);
@@ -198,6 +157,7 @@ impl Desk {
             desk: Arc::clone(self),
             mount,
             writer,
+            sitter,
             dismissed,
         })
     }
@@ -248,7 +208,7 @@ impl Desk {
             .iter()
             .filter(|mount| mount.away_for(now).is_some_and(|away| away > hold))
             .map(|mount| mount.path().clone())
-            .filter(|path| seats.get(path).is_none_or(|seat| seat.taken.is_none()))
+            .filter(|path| seats.get(path).is_none_or(|seat| seat.sitting.is_empty()))
             .collect();
         for path in &overdue {
             if let Some(seat) = seats.remove(path)
@@ -261,11 +221,9 @@ impl Desk {
         overdue
     }
 
-    fn heard(&self, path: &MountPath, now: Instant) {
-        let mut seats = self.seats();
-        let seat = seats.get_mut(path);
-        if let Some(taken) = seat.and_then(|seat| seat.taken.as_mut()) {
-            taken.heard = now;
+    fn heard(&self, path: &MountPath, sitter: u64, now: Instant) {
+        if let Some(seat) = self.seats().get_mut(path) {
+            seat.sitting.heard(sitter, now);
         }
     }
 
@@ -279,7 +237,7 @@ impl Seat {
         Self {
             mount,
             writer: Arc::new(Mutex::new(writer)),
-            taken: None,
+            sitting: Sitting::default(),
             filled_before: None,
         }
     }
@@ -295,6 +253,8 @@ impl Seat {
         let (counts, path) = (self.mount.counts(), self.mount.path());
         let filler_ms = u64::try_from(filled.as_millis()).unwrap_or(u64::MAX);
         counts.filler_ms.store(filler_ms, Ordering::Relaxed);
+        let n_uplinks = self.sitting.n_delivering(now);
+        counts.n_uplinks.store(n_uplinks, Ordering::Relaxed);
         match self.filled_before {
             None if is_filled => {
                 self.filled_before = Some(filled_until_now);
@@ -324,7 +284,7 @@ impl Publisher {
         &self.mount
     }
 
-    /// Ends when another connection of the same source takes over.
+    /// Ends when a newer connection of the same uplink takes over, or another source.
     pub fn dismissed(&self) -> &CancellationToken {
         &self.dismissed
     }
@@ -339,7 +299,7 @@ impl Publisher {
         now: Instant,
         chance: impl FnMut() -> u32,
     ) -> Result<(), Stray> {
-        self.desk.heard(self.mount.path(), now);
+        self.desk.heard(self.mount.path(), self.sitter, now);
         let mut writer = lock(&self.writer);
         writer.take(page, now, chance)?;
         let n_missing = writer.splice().counts().n_missing;
@@ -377,14 +337,17 @@ impl Drop for Publisher {
         let path = self.mount.path();
         let log = self.mount.log();
         let mut seats = self.desk.seats();
+        if let Some(seat) = seats.get_mut(path) {
+            seat.sitting.leave(self.sitter);
+            if !seat.sitting.is_empty() {
+                return;
+            }
+        }
         if log.link().is_none() && log.head() == 0 {
             // It never said anything: there is nothing to keep.
             seats.remove(path);
             self.desk.table.remove(path);
             return;
-        }
-        if let Some(seat) = seats.get_mut(path) {
-            seat.taken = None;
         }
         drop(seats);
         self.mount.set_on_air(OnAir::AwaySince(Instant::now()));

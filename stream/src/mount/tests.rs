@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::log::Keep;
 use crate::log::resume::Wish;
+use crate::ogg::Page;
 use crate::ogg::tests::opus;
 
 struct House {
@@ -39,9 +40,20 @@ impl House {
         serial: Option<u32>,
         after: Duration,
     ) -> Result<Publisher, Refusal> {
+        self.claim_over(1, user, serial, after)
+    }
+
+    fn claim_over(
+        &self,
+        uplink: u32,
+        user: &str,
+        serial: Option<u32>,
+        after: Duration,
+    ) -> Result<Publisher, Refusal> {
         let claimant = Claimant {
             user: user.to_owned(),
             serial,
+            uplink,
         };
         let epoch = "0".repeat(32).parse().unwrap();
         self.desk.claim(
@@ -120,6 +132,29 @@ fn the_newer_connection_of_one_source_wins_at_once() {
         .unwrap_err();
     assert_eq!(again, Refusal::TakingOver);
     assert!(publisher.dismissed().is_cancelled());
+}
+
+#[test]
+fn two_uplinks_write_one_log_and_the_mount_is_on_air_until_both_are_gone() {
+    let house = house();
+    let over = |uplink| house.claim_over(uplink, "source", Some(1), Duration::ZERO);
+    let (mut one, mut other) = (over(1).unwrap(), over(2).unwrap());
+    house.play(&mut one, 0, 6);
+    house.play(&mut other, 0, 9);
+    house.play(&mut one, 6, 8);
+    drop(other);
+    let mount = house.table.find(&live()).unwrap();
+    assert!(mount.is_on_air());
+    house.play(&mut one, 8, 11);
+    let counts = one.counts();
+    assert_eq!((counts.n_doubled, counts.n_missing), (6 + 2 + 1, 0));
+    let n_bytes: usize = opus(1, 10)[..11].iter().map(Page::len).sum();
+    assert_eq!(mount.log().head(), n_bytes as u64);
+    // Its newer connection over the same uplink replaces it, and no other.
+    assert_eq!(over(1).unwrap_err(), Refusal::TakingOver);
+    assert!(one.dismissed().is_cancelled());
+    drop(one);
+    assert!(!mount.is_on_air());
 }
 
 #[test]

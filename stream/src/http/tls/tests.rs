@@ -79,6 +79,7 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
     let claimant = Claimant {
         user: "source".to_owned(),
         serial: None,
+        uplink: 1,
     };
     let desk = Desk::new(Arc::clone(&table), Keep::default());
     let epoch = "0".repeat(32).parse().unwrap();

@@ -1,0 +1,175 @@
+//! Who sits at a mount: one source, over one uplink or over several at once.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+/// A source that has been silent for this long gives way to one with the same credentials.
+pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(1);
+
+/// So many uplinks of one source are taken at once; a further one is told that the mount is in
+/// use.
+pub const UPLINKS_MAX: usize = 4;
+
+/// Who wants to write a mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// The user whose password was right.
+    pub user: String,
+    /// The serial number of the logical stream he goes on with, if he says so: connections with
+    /// one serial number come from one source.
+    pub serial: Option<u32>,
+    /// Which of its source's uplinks it is. Of two connections with the same number the newer one
+    /// is right; with different numbers both are.
+    pub uplink: u32,
+}
+
+/// Why a source may not write a mount now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Somebody else writes it.
+    InUse,
+    /// One with the same credentials writes it but is silent: he is being dismissed, try
+    /// again in a moment.
+    TakingOver,
+    /// There are too many mounts.
+    TableFull,
+}
+
+/// The connections of the source that sits at a mount.
+#[derive(Debug, Default)]
+pub(super) struct Sitting {
+    sitters: Vec<Sitter>,
+    n_sat: u64,
+}
+
+#[derive(Debug)]
+struct Sitter {
+    number: u64,
+    claimant: Claimant,
+    /// When he last sent something.
+    heard: Instant,
+    dismissed: CancellationToken,
+}
+
+impl Sitting {
+    /// Nobody sits here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sitters.is_empty()
+    }
+
+    /// How many have sent something in the last second.
+    pub(super) fn n_delivering(&self, now: Instant) -> usize {
+        let silence = |sitter: &&Sitter| now.saturating_duration_since(sitter.heard);
+        let sitters = self.sitters.iter();
+        sitters.filter(|s| silence(s) < TAKEOVER_SILENCE).count()
+    }
+
+    /// Whether `claimant` may sit down; who has to make room for him is dismissed.
+    pub(super) fn admit(&self, claimant: &Claimant, now: Instant) -> Result<(), Refusal> {
+        let Some(first) = self.sitters.first() else {
+            return Ok(());
+        };
+        if first.claimant.user != claimant.user {
+            return Err(Refusal::InUse);
+        }
+        let is_himself = claimant.serial.is_some() && first.claimant.serial == claimant.serial;
+        if is_himself {
+            let mut sitters = self.sitters.iter();
+            let before = sitters.find(|sitter| sitter.claimant.uplink == claimant.uplink);
+            return match before {
+                Some(before) => {
+                    before.dismissed.cancel();
+                    Err(Refusal::TakingOver)
+                }
+                None if self.sitters.len() < UPLINKS_MAX => Ok(()),
+                None => Err(Refusal::InUse),
+            };
+        }
+        let silence = |sitter: &Sitter| now.saturating_duration_since(sitter.heard);
+        if self.sitters.iter().any(|s| silence(s) < TAKEOVER_SILENCE) {
+            return Err(Refusal::InUse);
+        }
+        self.sitters.iter().for_each(|s| s.dismissed.cancel());
+        Err(Refusal::TakingOver)
+    }
+
+    /// Sits down. Returns the number by which to leave, and what ends when he has to.
+    pub(super) fn sit(&mut self, claimant: &Claimant, now: Instant) -> (u64, CancellationToken) {
+        self.n_sat += 1;
+        let dismissed = CancellationToken::new();
+        self.sitters.push(Sitter {
+            number: self.n_sat,
+            claimant: claimant.clone(),
+            heard: now,
+            dismissed: dismissed.clone(),
+        });
+        (self.n_sat, dismissed)
+    }
+
+    pub(super) fn heard(&mut self, number: u64, now: Instant) {
+        let mut sitters = self.sitters.iter_mut();
+        if let Some(sitter) = sitters.find(|sitter| sitter.number == number) {
+            sitter.heard = now;
+        }
+    }
+
+    pub(super) fn leave(&mut self, number: u64) {
+        self.sitters.retain(|sitter| sitter.number != number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uplink(serial: u32, uplink: u32) -> Claimant {
+        Claimant {
+            user: "source".to_owned(),
+            serial: Some(serial),
+            uplink,
+        }
+    }
+
+    #[test]
+    fn uplinks_of_one_source_sit_beside_each_other_up_to_a_limit() {
+        let now = Instant::now();
+        let mut sitting = Sitting::default();
+        for n in 1..=4 {
+            assert_eq!(sitting.admit(&uplink(7, n), now), Ok(()));
+            sitting.sit(&uplink(7, n), now);
+        }
+        assert_eq!(sitting.admit(&uplink(7, 5), now), Err(Refusal::InUse));
+        assert_eq!(sitting.admit(&uplink(8, 5), now), Err(Refusal::InUse));
+    }
+
+    #[test]
+    fn a_newer_connection_replaces_that_of_its_own_uplink_and_no_other() {
+        let now = Instant::now();
+        let mut sitting = Sitting::default();
+        let (first, dismissed) = sitting.sit(&uplink(7, 1), now);
+        let (_, beside) = sitting.sit(&uplink(7, 2), now);
+        assert_eq!(sitting.admit(&uplink(7, 1), now), Err(Refusal::TakingOver));
+        assert!(dismissed.is_cancelled() && !beside.is_cancelled());
+        sitting.leave(first);
+        assert_eq!(sitting.admit(&uplink(7, 1), now), Ok(()));
+        assert!(!sitting.is_empty());
+    }
+
+    #[test]
+    fn another_stream_of_the_same_user_waits_until_all_uplinks_are_silent() {
+        let now = Instant::now();
+        let mut sitting = Sitting::default();
+        let (_, first) = sitting.sit(&uplink(7, 1), now);
+        let (second, _) = sitting.sit(&uplink(7, 2), now);
+        let later = now + TAKEOVER_SILENCE;
+        sitting.heard(second, later);
+        assert_eq!(sitting.admit(&uplink(8, 1), later), Err(Refusal::InUse));
+        let later = later + TAKEOVER_SILENCE;
+        assert_eq!(
+            sitting.admit(&uplink(8, 1), later),
+            Err(Refusal::TakingOver)
+        );
+        assert!(first.is_cancelled());
+    }
+}
