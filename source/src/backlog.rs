@@ -2,9 +2,13 @@
 //!
 //! A page's place is its sequence number in the logical stream, so that a master can say
 //! where it wants the sender to go on. The last minute of pages is in memory; older ones
-//! come back from the spool, if there is one. `shared` is what threads and tasks share.
+//! come back from the spool, if there is one. Each uplink has a cursor of its own (`cursor`),
+//! and sends every page from the one on that the master wanted, so that whichever is first
+//! brings the master its next page. `shared` is what threads and tasks share.
 
+mod cursor;
 pub mod shared;
+mod times;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,19 +16,16 @@ use std::time::Duration;
 
 use stream::ogg::Page;
 
-use crate::encoder::RATE;
 use crate::pages::Made;
 use crate::spool::marks::Holes;
-use crate::spool::segment::length;
+use crate::spool::segment::{length, samples};
 
+use cursor::Cursor;
 pub use shared::Shared;
+use times::Times;
 
 /// So much sound is kept in memory.
 pub const KEPT_MAX: Duration = Duration::from_secs(60);
-
-/// The times of so many pages are remembered, more than two hours of them. Older pages count
-/// as being as old as the oldest that is remembered.
-const TIMES_MAX: usize = 40_000;
 
 /// Pages in order, from the oldest kept to the newest.
 #[derive(Debug)]
@@ -34,16 +35,15 @@ pub struct Backlog {
     /// Those in memory, the first of them numbered `first`.
     pages: VecDeque<Page>,
     first: u64,
-    /// Older ones that came back from the spool, up to the next to send.
-    recalled: VecDeque<Page>,
-    /// Where each page ends, in samples: its own granule position, unless no packet ends
-    /// on it. The first of them is that of the page numbered `timed_from`.
-    ends: VecDeque<i64>,
-    timed_from: u64,
-    /// The sequence number of the next page to send.
-    next: u64,
+    /// How far each uplink is.
+    cursors: Vec<Cursor>,
+    times: Times,
+    /// No uplink has sent this page yet, nor any behind it.
+    front: u64,
     /// The server has everything before this one, but for the holes.
     acknowledged: u64,
+    /// A server that has lost its memory may have said of pages before this one that it has them.
+    doubted: u64,
     /// What it did not get and will not get live.
     holes: Holes,
     /// Sound older than this is not sent any more.
@@ -81,11 +81,11 @@ impl Backlog {
             headers: Vec::new(),
             pages: VecDeque::new(),
             first: 0,
-            recalled: VecDeque::new(),
-            ends: VecDeque::new(),
-            timed_from: 0,
-            next: 0,
+            cursors: vec![Cursor::default()],
+            times: Times::default(),
+            front: 0,
             acknowledged: 0,
+            doubted: 0,
             holes: Holes::default(),
             catch_up: if is_spooled {
                 catch_up
@@ -97,13 +97,23 @@ impl Backlog {
         }
     }
 
+    /// With so many uplinks.
+    #[must_use]
+    pub fn over(mut self, n_uplinks: usize) -> Self {
+        let before = self.cursors[0].next();
+        self.cursors.resize_with(n_uplinks, Cursor::default);
+        self.cursors.iter_mut().for_each(|c| c.go_to(before));
+        self
+    }
+
     /// The end of a logical stream that nothing will be added to. All of it is sent, however
     /// old it is.
     pub fn ended(headers: Vec<Page>, pages: Vec<Page>, holes: Holes) -> Self {
         let mut backlog = Self::new(Duration::MAX, true);
         let first = pages.first().map(Page::stamp);
         backlog.start_at(first.map_or(0, |stamp| u64::from(stamp.sequence)));
-        backlog.ends = VecDeque::from([first.map_or(0, |stamp| stamp.granule.max(0))]);
+        let end = first.map_or(0, |stamp| stamp.granule.max(0));
+        backlog.times = Times::before(backlog.first, end);
         backlog.headers = headers;
         for page in pages {
             backlog.append(page);
@@ -115,10 +125,10 @@ impl Backlog {
 
     fn start_at(&mut self, first: u64) {
         self.first = first;
-        self.next = first;
+        self.front = first;
+        self.cursors.iter_mut().for_each(|c| c.go_to(first));
         self.acknowledged = first;
-        self.timed_from = first.saturating_sub(1);
-        self.ends = VecDeque::from([0]);
+        self.times = Times::before(first, 0);
     }
 
     /// Adds the newest page.
@@ -130,20 +140,15 @@ impl Backlog {
             }
             Made::Sound(page) => {
                 self.append(page);
-                self.skip_to(self.next.max(self.young_from(self.catch_up)));
+                self.skip_to(self.young_from(self.catch_up));
                 self.let_go();
             }
         }
     }
 
     fn append(&mut self, page: Page) {
-        let end = self.newest_end().max(page.stamp().granule);
+        self.times.add(page.stamp().granule);
         self.pages.push_back(page);
-        self.ends.push_back(end);
-        if self.ends.len() > TIMES_MAX {
-            self.ends.pop_front();
-            self.timed_from += 1;
-        }
     }
 
     /// Lets pages go that are too old for memory.
@@ -160,15 +165,16 @@ impl Backlog {
         &self.headers
     }
 
-    /// The next page to send.
-    pub fn next(&self) -> Next {
-        if self.next < self.first {
-            return match self.recalled.front() {
+    /// What this uplink sends next.
+    pub fn next(&self, uplink: usize) -> Next {
+        let cursor = &self.cursors[uplink];
+        if cursor.next() < self.first {
+            return match cursor.recalled() {
                 Some(page) => Next::Page(page.clone()),
-                None => Next::Spooled(self.next),
+                None => Next::Spooled(cursor.next()),
             };
         }
-        let at = usize::try_from(self.next - self.first).unwrap_or(usize::MAX);
+        let at = usize::try_from(cursor.next() - self.first).unwrap_or(usize::MAX);
         match self.pages.get(at) {
             Some(page) => Next::Page(page.clone()),
             None if self.is_ended => Next::End,
@@ -176,96 +182,152 @@ impl Backlog {
         }
     }
 
-    /// The sequence number of the next page to send.
-    pub fn place(&self) -> u64 {
-        self.next
+    /// The sequence number of the next page that this uplink sends.
+    pub fn place(&self, uplink: usize) -> u64 {
+        self.cursors[uplink].next()
+    }
+
+    /// The server takes the stream over this uplink, which begins where the others are at most.
+    pub fn begin(&mut self, uplink: usize) {
+        self.cursors[uplink].go_to(self.front);
+        self.cursors[uplink].set_carrying(true);
+    }
+
+    /// The uplink carries no pages any more: what it has sent may be lost.
+    pub fn leave(&mut self, uplink: usize) {
+        self.cursors[uplink].set_carrying(false);
+        let others = self.others(uplink).map(Cursor::next);
+        self.front = others.max().unwrap_or(self.front);
+    }
+
+    /// The other uplinks that carry pages.
+    fn others(&self, uplink: usize) -> impl Iterator<Item = &Cursor> {
+        let cursors = self.cursors.iter().enumerate();
+        let others = cursors.filter(move |(n, cursor)| *n != uplink && cursor.is_carrying());
+        others.map(|(_, cursor)| cursor)
     }
 
     /// Pages came back from the spool.
-    pub fn recall(&mut self, pages: Vec<Page>) {
-        self.recalled = pages.into();
-        self.forget_recalled();
+    pub fn recall(&mut self, uplink: usize, pages: Vec<Page>) {
+        self.cursors[uplink].recall(pages);
     }
 
     /// The spool does not have the next page: goes on with the page of this number, or with
     /// the oldest that memory holds.
-    pub fn go_past_gap(&mut self, there: Option<u64>) {
+    pub fn go_past_gap(&mut self, uplink: usize, there: Option<u64>) {
         let to = there.map_or(self.first, |there| there.min(self.first));
-        self.skip_to(to.max(self.next));
+        self.cursors[uplink].lift(to);
+        self.pass(to);
     }
 
-    /// The next page was written wholly.
-    pub fn sent(&mut self, page: &Page) {
-        // While it was being written it may have become too old to keep.
-        let sequence = u64::from(page.stamp().sequence);
-        if sequence == self.next {
-            self.next += 1;
-            self.forget_recalled();
+    /// The next page of this uplink was written wholly.
+    pub fn sent(&mut self, uplink: usize, page: &Page) {
+        // While it was being written it may have become too old to keep, or another uplink has
+        // brought it.
+        let cursor = &mut self.cursors[uplink];
+        if u64::from(page.stamp().sequence) == cursor.next() {
+            cursor.step();
+            self.front = self.front.max(cursor.next());
         }
     }
 
-    /// The server has everything before this page.
-    pub fn acknowledge(&mut self, next: u64) {
+    /// The server says over this uplink that it has everything before this page.
+    pub fn acknowledge(&mut self, uplink: usize, next: u64) {
+        if self.cursors[uplink].is_doubted() && next <= self.doubted {
+            return;
+        }
         if next > self.acknowledged && next <= self.newest() {
             self.acknowledged = next;
+            // What one uplink has brought the others need not bring.
+            self.lift(next);
+            self.front = self.front.max(next);
         }
     }
 
-    /// The server has everything.
-    pub fn acknowledge_all(&mut self) {
-        self.acknowledged = self.newest();
+    /// The server says over this uplink that it has everything.
+    pub fn acknowledge_all(&mut self, uplink: usize) {
+        self.acknowledge(uplink, self.newest());
     }
 
     /// Goes to the page that the master wants next. Returns how many pages it wants that it
     /// cannot get any more.
-    pub fn go_to(&mut self, wanted: u64) -> u64 {
+    pub fn go_to(&mut self, uplink: usize, wanted: u64) -> u64 {
         let wanted = wanted.max(self.headers.len() as u64);
         if wanted > self.newest() {
             // It has more than we ever made: it speaks of something else.
             return 0;
         }
+        if wanted < self.acknowledged {
+            // Older connections may still bring what was said before the memory was lost.
+            self.doubted = self.front;
+            self.cursors.iter_mut().for_each(|c| c.set_doubted(true));
+        }
         self.acknowledged = wanted;
-        self.next = wanted;
-        self.recalled.clear();
+        self.cursors[uplink].go_to(wanted);
+        let others = self.others(uplink).map(Cursor::next);
+        self.front = others.fold(wanted, u64::max);
         let kept_from = if self.is_spooled { 0 } else { self.first };
-        self.skip_to(wanted.max(kept_from).max(self.young_from(self.catch_up)));
-        self.next - wanted
+        self.skip_to(kept_from.max(self.young_from(self.catch_up)));
+        let n_missing = self.place(uplink) - wanted;
+        // One that carries already has begun where it had to: in the master's log nothing may
+        // come between.
+        let began = self.others(uplink).map(Cursor::began).max();
+        self.cursors[uplink].lift(began.unwrap_or(0));
+        n_missing
     }
 
-    /// Goes to the page that the master is known to have all before: it does not know the
-    /// logical stream, for it lost its memory.
-    pub fn go_to_acknowledged(&mut self) -> u64 {
-        self.go_to(self.acknowledged)
+    /// Goes to the page that the master had all before, and has lost its memory of.
+    pub fn go_to_acknowledged(&mut self, uplink: usize) -> u64 {
+        self.go_to(uplink, self.acknowledged)
+    }
+
+    /// Goes back over what was sent last: a page, so much sound and so many bytes at least, as far
+    /// as memory reaches. A server that does not say what it has cannot have got them.
+    pub fn go_back(&mut self, uplink: usize, length: Duration, n_bytes: usize) {
+        let mut place = self.place(uplink);
+        let until = self.times.beginning(place) - 1 - samples(length);
+        let mut n_left = n_bytes;
+        while place > self.first && (n_left > 0 || self.times.beginning(place) > until) {
+            place -= 1;
+            let at = usize::try_from(place - self.first).unwrap_or(usize::MAX);
+            n_left = n_left.saturating_sub(self.pages.get(at).map_or(0, Page::len));
+        }
+        self.go_to(uplink, place);
     }
 
     /// Leaves out at least so much sound from the page numbered `from` on, in whole pages, as far
-    /// as there is any. Returns which pages that has cost.
-    pub fn leave_out(&mut self, from: u64, length: Duration) -> Range<u64> {
-        let until = self.beginning(from).saturating_add(samples(length));
-        let n_before = self.ends.partition_point(|end| *end < until) as u64;
-        let behind = (self.timed_from + n_before + 1).min(self.newest());
-        let next = self.next;
-        self.skip_to(next.max(behind));
-        next..self.next
-    }
-
-    /// The pages before this one will not be sent.
-    fn skip_to(&mut self, sequence: u64) {
-        self.holes.add(self.next..sequence);
-        self.next = self.next.max(sequence);
-        self.forget_recalled();
-    }
-
-    fn forget_recalled(&mut self) {
-        let is_past = |page: &Page| u64::from(page.stamp().sequence) < self.next;
-        while self.recalled.front().is_some_and(is_past) {
-            self.recalled.pop_front();
+    /// as there is any; but if another uplink has done so, goes where that is. Returns which pages
+    /// that has cost.
+    pub fn leave_out(&mut self, uplink: usize, from: u64, length: Duration) -> Range<u64> {
+        let front = self.front;
+        if self.others(uplink).any(|other| other.began() > from) {
+            return front..front;
         }
+        let until = self.times.beginning(from).saturating_add(samples(length));
+        let behind = (self.times.first_from(until) + 1).min(self.newest());
+        self.skip_to(behind);
+        front..self.front
     }
 
-    /// The sound from the next page to the newest.
+    /// The pages before this one will not be sent by anybody.
+    fn skip_to(&mut self, sequence: u64) {
+        self.lift(sequence);
+        self.pass(sequence);
+    }
+
+    fn lift(&mut self, sequence: u64) {
+        self.cursors.iter_mut().for_each(|c| c.lift(sequence));
+    }
+
+    /// What nobody has sent before this page is a hole.
+    fn pass(&mut self, sequence: u64) {
+        self.holes.add(self.front..sequence);
+        self.front = self.front.max(sequence);
+    }
+
+    /// The sound from the first page that was not sent to the newest.
     pub fn waiting(&self) -> Duration {
-        self.since(self.next)
+        self.since(self.front)
     }
 
     /// The sound that the server has not confirmed.
@@ -275,7 +337,7 @@ impl Backlog {
 
     /// The server has all that was sent.
     pub fn is_confirmed(&self) -> bool {
-        self.acknowledged >= self.next
+        self.acknowledged >= self.front
     }
 
     /// The server has everything before this page, but for the holes.
@@ -298,9 +360,14 @@ impl Backlog {
         self.is_ended
     }
 
+    /// The server has all that this uplink has sent.
+    pub fn is_confirmed_to(&self, uplink: usize) -> bool {
+        self.acknowledged >= self.place(uplink)
+    }
+
     /// How many pages wait to be sent.
     pub fn n_waiting(&self) -> u64 {
-        self.newest() - self.next
+        self.newest() - self.front
     }
 
     /// The number of the page that will be made next.
@@ -308,33 +375,16 @@ impl Backlog {
         self.first + self.pages.len() as u64
     }
 
-    fn newest_end(&self) -> i64 {
-        self.ends.back().copied().unwrap_or(0)
-    }
-
     /// The sound from the beginning of this page to the newest.
     fn since(&self, sequence: u64) -> Duration {
-        length(self.newest_end() - self.beginning(sequence))
-    }
-
-    /// Where this page begins, in samples.
-    fn beginning(&self, sequence: u64) -> i64 {
-        let at = sequence.saturating_sub(1).saturating_sub(self.timed_from);
-        let at = usize::try_from(at).unwrap_or(usize::MAX);
-        let end = self.ends.get(at).copied();
-        end.unwrap_or_else(|| self.newest_end())
+        length(self.times.newest() - self.times.beginning(sequence))
     }
 
     /// The oldest page that is not older than this, from its end on.
     fn young_from(&self, age: Duration) -> u64 {
-        let oldest = self.newest_end().saturating_sub(samples(age));
-        let n_older = self.ends.partition_point(|end| *end < oldest);
-        (self.timed_from + n_older as u64).min(self.newest())
+        let oldest = self.times.newest().saturating_sub(samples(age));
+        self.times.first_from(oldest).min(self.newest())
     }
-}
-
-fn samples(length: Duration) -> i64 {
-    i64::try_from(length.as_millis().saturating_mul(u128::from(RATE)) / 1000).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

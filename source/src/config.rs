@@ -3,9 +3,6 @@
 //! The command line (`options`) overrides both. The password is never on the command
 //! line and never in the URL, where other users of the machine could read it.
 
-mod about;
-
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,13 +10,18 @@ use std::time::Duration;
 use serde::Deserialize;
 use stream::config::ConfigError;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
-use url::Url;
-
-pub use about::About;
 
 use crate::desk::channels::{Channels, Layout, Pick};
 use crate::encoder::Effort;
 use crate::spool::shelf::Limits;
+
+mod about;
+mod target;
+mod way;
+
+pub use about::About;
+pub use target::Target;
+pub use way::{Bind, Uplink, Way};
 
 /// The environment variables that override settings begin with this.
 pub const PREFIX: &str = "PLENUM_SOURCE";
@@ -30,15 +32,14 @@ const PASSWORD_BYTES_MAX: u64 = 4096;
 /// Name, description and the like have at most so many bytes.
 const TEXT_BYTES_MAX: usize = 500;
 
-/// A spool's folder has a name of at most so many letters.
-const FOLDER_NAME_MAX: usize = 200;
-
 /// `source.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where to send: the master's address and the mount.
     pub url: String,
+    /// Masters that stand in for it, with the mount.
+    pub spare_urls: Vec<String>,
     /// The user the master knows.
     pub user: String,
     /// The user's password.
@@ -80,6 +81,8 @@ pub struct Config {
     pub catch_up_seconds: u64,
     /// How many times as fast as it was heard the rest is sent for a recording; 0: not at all.
     pub fill_speed: u32,
+    /// Ways to the master, if there is more than one.
+    pub uplink: Vec<Uplink>,
 }
 
 /// Settings that have been checked.
@@ -87,6 +90,8 @@ pub struct Config {
 pub struct Settings {
     /// Where to send, and as whom.
     pub target: Target,
+    /// How to get there: one way at least, each with the master and those that stand in for it.
+    pub ways: Vec<Way>,
     /// What the server is told about the stream.
     pub about: About,
     /// Title that players show.
@@ -120,25 +125,13 @@ pub enum SpoolAt {
     Nowhere,
 }
 
-/// A mount on a server, and the right to publish it.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Name or address of the server.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// The mount, percent-encoded, such as `/live.ogg`.
-    pub path: String,
-    /// Who is publishing.
-    pub user: String,
-    /// The user's password.
-    pub password: Secret,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             url: "http://localhost:8000/live.ogg".to_owned(),
+            spare_urls: Vec::new(),
             user: "source".to_owned(),
             password: None,
             password_file: None,
@@ -159,6 +152,7 @@ impl Default for Config {
             spool_megabytes: 120,
             catch_up_seconds: 60,
             fill_speed: 2,
+            uplink: Vec::new(),
         }
     }
 }
@@ -193,18 +187,20 @@ impl Config {
         check_range("catch_up_seconds", self.catch_up_seconds, 1..=7_200)?;
         check_range("fill_speed", self.fill_speed.into(), 0..=100)?;
         let password = password(self.password, self.password_file)?;
-        let (host, port, path) = place(&self.url)?;
+        let target = Target::new("url", &self.url, &self.user, &password)?;
+        let ends = way::Ends {
+            url: &self.url,
+            spare_urls: &self.spare_urls,
+            user: &self.user,
+            password: &password,
+        };
+        let ways = way::ways(&self.uplink, ends)?;
         if self.user.contains(':') {
             return Err(ConfigError::new("`user` must not contain a colon"));
         }
         Ok(Settings {
-            target: Target {
-                host,
-                port,
-                path,
-                user: self.user,
-                password,
-            },
+            target,
+            ways,
             about: About {
                 name: self.name,
                 description: self.description,
@@ -267,66 +263,6 @@ impl Settings {
             pick: self.pick,
         }
     }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}{}", self.host, self.port, self.path)
-    }
-}
-
-impl Target {
-    /// The value of the `Host` header.
-    pub fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
-}
-
-impl Target {
-    /// What the folder of this mount's spool is called.
-    fn folder_name(&self) -> String {
-        let name = format!("{}_{}{}", self.host, self.port, self.path);
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-        let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' });
-        plain.take(FOLDER_NAME_MAX).collect()
-    }
-}
-
-/// Host, port and path of the URL to send to.
-fn place(text: &str) -> Result<(String, u16, String), ConfigError> {
-    let example = "write it like http://radio.example:8000/live.ogg";
-    // The URL itself is not repeated before it is known to hold no password.
-    let url = Url::parse(text)
-        .map_err(|error| ConfigError::new(format!("`url` is no URL ({error}); {example}")))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(ConfigError::new(
-            "`url` holds a user or password, which others could read; take them out and set \
-             `user` and `password` in source.toml, or the environment variable \
-             PLENUM_SOURCE__PASSWORD",
-        ));
-    }
-    let complain = |what: &str| Err(ConfigError::new(format!("`url` = {text}: {what}")));
-    match url.scheme() {
-        "http" => {}
-        "https" => {
-            return complain(
-                "https is not supported yet by this version; use http:// (over a VPN or an \
-                 SSH tunnel where the way is not trusted)",
-            );
-        }
-        _ => return complain(&format!("begins with neither http nor https; {example}")),
-    }
-    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
-        return complain(&format!("names no host; {example}"));
-    };
-    if url.path() == "/" {
-        return complain(&format!("names no mount after the host; {example}"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return complain("a mount has no ? and no # part; take it out");
-    }
-    let port = url.port_or_known_default().unwrap_or(80);
-    Ok((host.to_owned(), port, url.path().to_owned()))
 }
 
 fn check_range(key: &str, value: u64, range: RangeInclusive<u64>) -> Result<(), ConfigError> {

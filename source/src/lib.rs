@@ -41,6 +41,7 @@ use input::decode::Tags;
 use input::file::{FileInput, Playlist};
 use input::tone::Tone;
 use options::Wish;
+use progress::Names;
 use recording::Recording;
 use sound::Sound;
 use spool::Spool;
@@ -97,8 +98,9 @@ pub fn open(settings: Settings, device: &str, wish: &Wish) -> anyhow::Result<Sou
     let recording = recording.map_err(|error| wrong_setting(&error))?;
     let (spool, remains) = open_spool(&settings, serial)?;
     let catch_up = settings.catch_up;
-    let backlog = Arc::new(Shared::with_spool(spool.clone(), catch_up));
-    let status = Arc::new(Status::new());
+    let n_uplinks = settings.ways.len();
+    let backlog = Arc::new(Shared::with_spool(spool.clone(), catch_up, n_uplinks));
+    let status = Arc::new(Status::new(n_uplinks));
     let back_fill = spool.clone().map(|spool| BackFill {
         target: settings.target.clone(),
         spool,
@@ -108,7 +110,7 @@ pub fn open(settings: Settings, device: &str, wish: &Wish) -> anyhow::Result<Sou
     Ok(Source {
         back_fill,
         uplink: Uplink {
-            target: settings.target,
+            ways: settings.ways,
             stream: Stream {
                 about: settings.about,
                 encoding: encoding.clone(),
@@ -155,7 +157,7 @@ pub async fn run(source: Source, shutdown: Shutdown) -> anyhow::Result<Outcome> 
         back_fill,
     } = source;
     let (backlog, status) = (sound.backlog.clone(), sound.status.clone());
-    let target = uplink.target.to_string();
+    let names = Names::of(&uplink.ways);
     let (done, sent) = oneshot::channel();
     let running = sound.start(shutdown.clone())?;
     let end = shutdown.clone();
@@ -168,7 +170,7 @@ pub async fn run(source: Source, shutdown: Shutdown) -> anyhow::Result<Outcome> 
     let end = shutdown.clone();
     let shown = backlog.clone();
     shutdown.spawn("progress", async move {
-        progress::show(&target, &status, &shown, &end).await;
+        progress::show(&names, &status, &shown, &end).await;
     });
     stream::shutdown::notify_ready();
     let ended = running.ended().await;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, Uplink};
 use crate::desk::channels::{Channels, Pick};
 
 const EXAMPLES: &str = "\
@@ -24,6 +24,10 @@ Examples:
       Play files for ever, in real time.
   plenum-source --spool /srv/spool card
       Keep what the master has not confirmed in that folder; it survives a restart.
+  plenum-source --uplink eth0 --uplink wwan0 card
+      Over two networks at once: either may fail for any time and nobody hears it.
+  plenum-source --url http://a.example/live.ogg --url http://b.example/live.ogg card
+      A second master, for when the first does not answer.
   plenum-source tone
       A test tone, to see whether the chain works.
 
@@ -87,9 +91,16 @@ pub enum Wish {
 /// Keys of `source.toml` that the command line can set, too.
 #[derive(Debug, Args)]
 struct Overrides {
-    /// Where to send: server and mount, such as http://radio.example:8000/live.ogg
+    /// Where to send: server and mount, such as http://radio.example:8000/live.ogg. Given more
+    /// than once: servers that stand in for the first while it does not answer
     #[arg(long, global = true)]
-    url: Option<String>,
+    url: Vec<String>,
+    /// Send over this interface or local address; given more than once: over all of them at once
+    #[arg(long, value_name = "INTERFACE", global = true)]
+    uplink: Vec<String>,
+    /// An interface or local address that is used only while no other uplink delivers
+    #[arg(long, value_name = "INTERFACE", global = true)]
+    standby_uplink: Vec<String>,
     /// User that the server knows [default: source]
     #[arg(long, global = true)]
     user: Option<String>,
@@ -148,7 +159,20 @@ impl Options {
     /// Lays what was given on the command line over the settings.
     pub fn apply(&self, config: &mut Config) {
         let given = &self.overrides;
-        set(&mut config.url, given.url.as_ref());
+        if let Some((first, others)) = given.url.split_first() {
+            config.url.clone_from(first);
+            config.spare_urls = others.to_vec();
+        }
+        if !(given.uplink.is_empty() && given.standby_uplink.is_empty()) {
+            let hot = given.uplink.iter().map(|bind| (bind, false));
+            let standby = given.standby_uplink.iter().map(|bind| (bind, true));
+            let uplinks = hot.chain(standby).map(|(bind, standby)| Uplink {
+                bind: bind.clone(),
+                url: String::new(),
+                standby,
+            });
+            config.uplink = uplinks.collect();
+        }
         set(&mut config.user, given.user.as_ref());
         set(&mut config.name, given.name.as_ref());
         set(&mut config.description, given.description.as_ref());

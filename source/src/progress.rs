@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::backlog::Shared;
+use crate::config::Way;
 use crate::desk::meter::{FLOOR_DBFS, Level, Reading};
 use crate::spool::Spool;
 use crate::spool::shelf::Report;
@@ -35,8 +36,33 @@ const LINE_WIDTH: usize = 79;
 /// Moves to the start of the line and empties it.
 const CLEAR_LINE: &str = "\r\x1b[2K";
 
+/// How masters and uplinks are called.
+#[derive(Debug)]
+pub struct Names {
+    masters: Vec<String>,
+    uplinks: Vec<String>,
+}
+
+impl Names {
+    /// Those of these ways.
+    pub fn of(ways: &[Way]) -> Self {
+        let first = ways.iter().take(1);
+        Self {
+            masters: first
+                .flat_map(|way| &way.targets)
+                .map(ToString::to_string)
+                .collect(),
+            uplinks: ways.iter().map(Way::name).collect(),
+        }
+    }
+
+    fn master(&self, status: &Status) -> &str {
+        self.masters.get(status.master()).map_or("", String::as_str)
+    }
+}
+
 /// Shows how it goes until the program is told to stop.
-pub async fn show(target: &str, status: &Status, backlog: &Shared, shutdown: &Shutdown) {
+pub async fn show(names: &Names, status: &Status, backlog: &Shared, shutdown: &Shutdown) {
     let is_terminal = std::io::stderr().is_terminal();
     let interval = if is_terminal { REDRAW } else { LOOK };
     let (mut losses, mut logged) = (Losses::default(), Instant::now());
@@ -49,15 +75,16 @@ pub async fn show(target: &str, status: &Status, backlog: &Shared, shutdown: &Sh
         if let Some(n_pages) = losses.add(backlog.n_lost(), now) {
             warn!(
                 n_pages,
-                "{n_pages} pages were lost: {target} has been away for too long"
+                "{n_pages} pages were lost: {} has been away for too long",
+                names.master(status)
             );
         }
         if is_terminal {
-            let moment = Moment::read(target, status, backlog);
+            let moment = Moment::read(names, status, backlog);
             write(&format!("{CLEAR_LINE}{}", moment.line()));
         } else if now - logged >= LOG {
             logged = now;
-            Moment::read(target, status, backlog).log();
+            Moment::read(names, status, backlog).log();
         }
     }
     if is_terminal {
@@ -124,7 +151,7 @@ impl Losses {
 #[derive(Debug)]
 struct Moment {
     target: String,
-    link: Link,
+    uplinks: Vec<(String, Link)>,
     level: Reading,
     encoded: Duration,
     n_bytes: u64,
@@ -135,12 +162,12 @@ struct Moment {
 }
 
 impl Moment {
-    fn read(target: &str, status: &Status, backlog: &Shared) -> Self {
+    fn read(names: &Names, status: &Status, backlog: &Shared) -> Self {
         let (n_lost, spool) = (backlog.n_lost(), backlog.spool().map(Spool::report));
         let backlog = backlog.lock();
         Self {
-            target: target.to_owned(),
-            link: status.link(),
+            target: names.master(status).to_owned(),
+            uplinks: names.uplinks.iter().cloned().zip(status.links()).collect(),
             level: status.take_level(),
             encoded: status.encoded(),
             n_bytes: status.bytes_sent(),
@@ -155,7 +182,7 @@ impl Moment {
         let bars: Vec<_> = self.level.levels().iter().map(bar).collect();
         let mut line = format!(
             "{:10} {}  {}",
-            word(self.link),
+            self.state(),
             bars.join(" "),
             clock(self.encoded),
         );
@@ -183,6 +210,42 @@ impl Moment {
         line.chars().take(LINE_WIDTH).collect()
     }
 
+    /// How the uplink stands that stands best.
+    fn best(&self) -> Link {
+        let links = self.uplinks.iter().map(|(_, link)| *link);
+        let order = [Link::OnAir, Link::Connecting, Link::Waiting];
+        let mut order = order.into_iter();
+        order
+            .find(|wanted| links.clone().any(|link| link == *wanted))
+            .unwrap_or_default()
+    }
+
+    /// In a word; with several uplinks also how each stands: its number carries, `s` stands by,
+    /// `-` does neither.
+    fn state(&self) -> String {
+        let mut state = word(self.best()).to_owned();
+        if self.uplinks.len() > 1 && self.best() == Link::OnAir {
+            state.push(' ');
+            state.extend((1..).zip(&self.uplinks).map(|(n, (_, link))| match link {
+                Link::OnAir => char::from_digit(n, 10).unwrap_or('+'),
+                Link::StandingBy => 's',
+                Link::Connecting | Link::Waiting => '-',
+            }));
+        }
+        state
+    }
+
+    /// The master, and how each uplink stands, if there are several.
+    fn whereto(&self) -> String {
+        let mut text = self.target.clone();
+        if self.uplinks.len() > 1 {
+            for (name, link) in &self.uplinks {
+                text.push_str(&format!("; {name}: {}", word(*link)));
+            }
+        }
+        text
+    }
+
     fn log(&self) {
         let levels: Vec<_> = self.level.levels().iter().map(level_words).collect();
         let spool = self.spool.unwrap_or_default();
@@ -194,8 +257,8 @@ impl Moment {
             archive_pages = spool.n_for_archive,
             spool_bytes = spool.n_bytes,
             "{} ({}), {} of sound, {}",
-            word(self.link),
-            self.target,
+            word(self.best()),
+            self.whereto(),
             clock(self.encoded),
             levels.join(", "),
         );
@@ -211,6 +274,7 @@ fn word(link: Link) -> &'static str {
         Link::Connecting => "connecting",
         Link::OnAir => "on air",
         Link::Waiting => "waiting",
+        Link::StandingBy => "standing by",
     }
 }
 

@@ -1,12 +1,12 @@
 //! What the source is doing at the moment: written by those who do it, shown by `progress`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::desk::meter::Reading;
 
-/// How the uplink stands with the server.
+/// How an uplink stands with the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Link {
     /// Trying to reach the server, or asking whether it takes the stream.
@@ -16,35 +16,89 @@ pub enum Link {
     OnAir,
     /// It failed; the next attempt comes soon.
     Waiting,
+    /// It is not needed: another uplink delivers.
+    StandingBy,
+}
+
+/// All uplinks, and the master they go to.
+#[derive(Debug)]
+struct Links {
+    links: Vec<Link>,
+    n_connections: Vec<u64>,
+    /// The place of the master in the list of masters.
+    master: usize,
 }
 
 /// Shared by all threads and tasks of the program.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Status {
-    link: Mutex<Link>,
+    links: Mutex<Links>,
     level: Mutex<Reading>,
     samples: AtomicU64,
     bytes_sent: AtomicU64,
-    n_connections: AtomicU64,
 }
 
 impl Status {
-    /// Nothing has happened yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// How the uplink stands.
-    pub fn link(&self) -> Link {
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The uplink's state has changed.
-    pub fn set_link(&self, link: Link) {
-        if link == Link::OnAir {
-            self.n_connections.fetch_add(1, Relaxed);
+    /// Nothing has happened yet on any of so many uplinks.
+    pub fn new(n_uplinks: usize) -> Self {
+        Self {
+            links: Mutex::new(Links {
+                links: vec![Link::default(); n_uplinks],
+                n_connections: vec![0; n_uplinks],
+                master: 0,
+            }),
+            level: Mutex::default(),
+            samples: AtomicU64::new(0),
+            bytes_sent: AtomicU64::new(0),
         }
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How each uplink stands.
+    pub fn links(&self) -> Vec<Link> {
+        self.lock().links.clone()
+    }
+
+    /// How an uplink stands.
+    pub fn link(&self, uplink: usize) -> Link {
+        self.lock().links[uplink]
+    }
+
+    /// An uplink's state has changed; but see [`Self::go_on_air`].
+    pub fn set_link(&self, uplink: usize, link: Link) {
+        self.lock().links[uplink] = link;
+    }
+
+    /// The server takes the stream over this uplink. `false`: another one is on air at another
+    /// master, and only one master may have the stream.
+    pub fn go_on_air(&self, uplink: usize, master: usize) -> bool {
+        let mut links = self.lock();
+        let others = links.links.iter().enumerate();
+        let mut others = others.filter(|(n, link)| *n != uplink && **link == Link::OnAir);
+        if links.master != master && others.next().is_some() {
+            return false;
+        }
+        links.master = master;
+        links.links[uplink] = Link::OnAir;
+        links.n_connections[uplink] += 1;
+        true
+    }
+
+    /// Which master has the stream, or is asked to take it.
+    pub fn master(&self) -> usize {
+        self.lock().master
+    }
+
+    /// The master `from` does not answer: the next of `n_masters` is asked, unless another uplink
+    /// has gone on already.
+    pub fn move_on(&self, from: usize, n_masters: usize) {
+        let mut links = self.lock();
+        if links.master == from {
+            links.master = (from + 1) % n_masters;
+        }
     }
 
     /// The level since the last call.
@@ -79,8 +133,8 @@ impl Status {
         self.bytes_sent.fetch_add(n_bytes as u64, Relaxed);
     }
 
-    /// How often the server took the stream.
-    pub fn n_connections(&self) -> u64 {
-        self.n_connections.load(Relaxed)
+    /// How often a server took the stream over this uplink.
+    pub fn n_connections(&self, uplink: usize) -> u64 {
+        self.lock().n_connections[uplink]
     }
 }

@@ -57,6 +57,16 @@ fn what_is_wrong_is_named_and_ends_with_2() {
     let unknown = write(folder.path(), "unknown.toml", "\nbitrat = 64\n");
     check_refusal(&[], "say what to send");
     check_refusal(&["file"], "FILES");
+    check_refusal(
+        &["--uplink", "a/b", "tone"],
+        "neither an address nor an interface",
+    );
+    check_refusal(
+        &["tone", "--standby-uplink", "wwan0"],
+        "one has to be without",
+    );
+    let url = ["--url", "http://a/live.ogg", "--url", "http://b/"];
+    check_refusal(&[&url[..], &["tone"]].concat(), "`spare_urls` = http://b/");
     check_refusal(&["file", "/nowhere.wav"], "/nowhere.wav");
     check_refusal(&["file", &letter], "letter.wav is no sound file");
     check_refusal(&["--check", "file", &letter], "letter.wav is no sound file");

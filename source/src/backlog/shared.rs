@@ -1,4 +1,4 @@
-//! A backlog that one thread fills and one task empties, and the spool behind it.
+//! A backlog that one thread fills and uplinks empty, and the spool behind it.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -17,43 +17,61 @@ use crate::spool::remains::Remains;
 const WAITING_MAX: Duration = Duration::from_secs(20);
 
 /// The backlog of one logical stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shared {
     backlog: Mutex<Backlog>,
-    /// Rung when a page was added or the end came.
-    added: Notify,
+    lanes: Vec<Lane>,
     /// Rung when a page was sent.
     taken: Condvar,
     spool: Option<(Arc<Spool>, u32)>,
-    /// Since when something that was sent waits to be taken; `None`: nothing does.
-    outstanding: Mutex<Option<Instant>>,
     /// The server does not say what it has: it is believed to have what was sent.
     is_unconfirmed: AtomicBool,
 }
 
+/// What one uplink waits for.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Rung when a page was added or the end came.
+    added: Notify,
+    /// Since when something that was sent waits to be taken; `None`: nothing does.
+    outstanding: Mutex<Option<Instant>>,
+}
+
+impl Lane {
+    fn outstanding(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.outstanding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Shared {
-    /// An empty one, without a spool.
-    pub fn new() -> Self {
-        Self::default()
+    /// An empty one for so many uplinks, without a spool.
+    pub fn new(n_uplinks: usize) -> Self {
+        Self::of(Backlog::default(), None, n_uplinks)
     }
 
     /// An empty one that catches up after a break for at most `catch_up`.
-    pub fn with_spool(spool: Option<Arc<Spool>>, catch_up: Duration) -> Self {
-        Self {
-            backlog: Mutex::new(Backlog::new(catch_up, spool.is_some())),
-            spool: spool.map(|spool| (spool.clone(), spool.link())),
-            ..Self::default()
-        }
+    pub fn with_spool(spool: Option<Arc<Spool>>, catch_up: Duration, n_uplinks: usize) -> Self {
+        let backlog = Backlog::new(catch_up, spool.is_some());
+        let spool = spool.map(|spool| (spool.clone(), spool.link()));
+        Self::of(backlog, spool, n_uplinks)
     }
 
     /// What an earlier run left in the spool.
-    pub fn of_remains(spool: Arc<Spool>, remains: Remains) -> Self {
+    pub fn of_remains(spool: Arc<Spool>, remains: Remains, n_uplinks: usize) -> Self {
         let holes = spool.holes(remains.link);
         let backlog = Backlog::ended(remains.headers, remains.pages, holes);
+        Self::of(backlog, Some((spool, remains.link)), n_uplinks)
+    }
+
+    fn of(backlog: Backlog, spool: Option<(Arc<Spool>, u32)>, n_uplinks: usize) -> Self {
         Self {
-            backlog: Mutex::new(backlog),
-            spool: Some((spool, remains.link)),
-            ..Self::default()
+            backlog: Mutex::new(backlog.over(n_uplinks)),
+            lanes: (0..n_uplinks).map(|_| Lane::default()).collect(),
+            taken: Condvar::new(),
+            spool,
+            is_unconfirmed: AtomicBool::new(false),
         }
     }
 
@@ -82,117 +100,141 @@ impl Shared {
             spool.add(made.clone());
         }
         self.change(|backlog| backlog.push(made));
-        self.added.notify_one();
+        self.ring();
     }
 
     /// Says that no more pages will come.
     pub fn end(&self) {
         self.lock().is_ended = true;
-        self.added.notify_one();
+        self.ring();
+    }
+
+    fn ring(&self) {
+        self.lanes.iter().for_each(|lane| lane.added.notify_one());
     }
 
     /// Waits until there is something to send.
     pub async fn filled(&self) {
-        while self.lock().next() == Next::Wait {
-            self.added.notified().await;
+        while self.lock().next(0) == Next::Wait {
+            self.lanes[0].added.notified().await;
         }
         // Whoever waits for the next page must not miss this one.
-        self.added.notify_one();
+        self.ring();
     }
 
-    /// The next page, as soon as there is one; `None`: everything is sent. Cancel safe.
-    pub async fn next(&self) -> Option<Page> {
+    /// The next page for this uplink, as soon as there is one; `None`: everything is sent.
+    /// Cancel safe.
+    pub async fn next(&self, uplink: usize) -> Option<Page> {
         loop {
-            let next = self.lock().next();
+            let next = self.lock().next(uplink);
             match next {
                 Next::Page(page) => return Some(page),
                 Next::End => return None,
-                Next::Wait => self.added.notified().await,
-                Next::Spooled(sequence) => self.recall(sequence).await,
+                Next::Wait => self.lanes[uplink].added.notified().await,
+                Next::Spooled(sequence) => self.recall(uplink, sequence).await,
             }
         }
     }
 
-    async fn recall(&self, sequence: u64) {
+    async fn recall(&self, uplink: usize, sequence: u64) {
         let read = match &self.spool {
             Some((spool, _)) => spool.read(sequence).await,
             None => Err(None),
         };
         match read {
-            Ok(pages) => self.lock().recall(pages),
-            Err(there) => self.change(|backlog| backlog.go_past_gap(there)),
+            Ok(pages) => self.lock().recall(uplink, pages),
+            Err(there) => self.change(|backlog| backlog.go_past_gap(uplink, there)),
         }
     }
 
     /// A page is about to be written.
-    pub fn sending(&self) {
-        self.outstanding().get_or_insert_with(Instant::now);
+    pub fn sending(&self, uplink: usize) {
+        self.lanes[uplink]
+            .outstanding()
+            .get_or_insert_with(Instant::now);
     }
 
     /// The page was written wholly.
-    pub fn sent(&self, page: &Page) {
+    pub fn sent(&self, uplink: usize, page: &Page) {
         let is_unconfirmed = self.is_unconfirmed.load(Relaxed);
         self.change(|backlog| {
-            backlog.sent(page);
+            backlog.sent(uplink, page);
             if is_unconfirmed {
-                let place = backlog.place();
-                backlog.acknowledge(place);
+                let place = backlog.place(uplink);
+                backlog.acknowledge(uplink, place);
             }
         });
         if is_unconfirmed {
-            *self.outstanding() = None;
+            *self.lanes[uplink].outstanding() = None;
         }
         self.taken.notify_one();
     }
 
-    /// The server says that it has everything before this page.
-    pub fn acknowledge(&self, next: u32) {
+    /// The server says over this uplink that it has everything before this page.
+    pub fn acknowledge(&self, uplink: usize, next: u32) {
         self.is_unconfirmed.store(false, Relaxed);
         let is_confirmed = self.change(|backlog| {
-            backlog.acknowledge(u64::from(next));
-            backlog.is_confirmed()
+            backlog.acknowledge(uplink, u64::from(next));
+            backlog.is_confirmed_to(uplink)
         });
-        *self.outstanding() = (!is_confirmed).then(Instant::now);
+        *self.lanes[uplink].outstanding() = (!is_confirmed).then(Instant::now);
+        // What waited for one that is behind may be sent already.
+        self.taken.notify_one();
     }
 
-    /// The server says that it has everything.
-    pub fn acknowledge_all(&self) {
-        self.change(Backlog::acknowledge_all);
+    /// The server says over this uplink that it has everything.
+    pub fn acknowledge_all(&self, uplink: usize) {
+        self.change(|backlog| backlog.acknowledge_all(uplink));
+        self.ring();
     }
 
     /// A connection begins, to a server that says what it has (`is_confirming`) or does not.
     /// Nothing of what was sent before counts as on its way.
-    pub fn begin(&self, is_confirming: bool) {
+    pub fn begin(&self, uplink: usize, is_confirming: bool) {
         self.is_unconfirmed.store(!is_confirming, Relaxed);
-        *self.outstanding() = None;
+        self.lock().begin(uplink);
+        *self.lanes[uplink].outstanding() = None;
     }
 
-    /// For how long something that was sent has waited to be taken.
-    pub fn stalled(&self) -> Duration {
-        self.outstanding()
+    /// As [`Backlog::leave`].
+    pub fn leave(&self, uplink: usize) {
+        self.lock().leave(uplink);
+    }
+
+    /// The server does not say what it has.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.is_unconfirmed.load(Relaxed)
+    }
+
+    /// For how long something that this uplink has sent has waited to be taken.
+    pub fn stalled(&self, uplink: usize) -> Duration {
+        self.lanes[uplink]
+            .outstanding()
             .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    fn outstanding(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.outstanding
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// As [`Backlog::go_to`].
-    pub fn go_to(&self, wanted: u32) -> u64 {
-        self.change(|backlog| backlog.go_to(u64::from(wanted)))
+    pub fn go_to(&self, uplink: usize, wanted: u32) -> u64 {
+        self.change(|backlog| backlog.go_to(uplink, u64::from(wanted)))
     }
 
     /// As [`Backlog::go_to_acknowledged`].
-    pub fn go_to_acknowledged(&self) -> u64 {
-        self.change(Backlog::go_to_acknowledged)
+    pub fn go_to_acknowledged(&self, uplink: usize) -> u64 {
+        self.change(|backlog| backlog.go_to_acknowledged(uplink))
+    }
+
+    /// As [`Backlog::go_back`].
+    pub fn go_back(&self, uplink: usize, length: Duration, n_bytes: usize) {
+        self.change(|backlog| backlog.go_back(uplink, length, n_bytes));
     }
 
     /// As [`Backlog::leave_out`], from the page on that the server wanted. Returns how many pages
     /// that has cost.
-    pub fn leave_out(&self, length: Duration) -> u64 {
-        let skipped = self.change(|backlog| backlog.leave_out(backlog.acknowledged(), length));
+    pub fn leave_out(&self, uplink: usize, length: Duration) -> u64 {
+        let skipped = self.change(|backlog| {
+            let wanted = backlog.acknowledged();
+            backlog.leave_out(uplink, wanted, length)
+        });
         skipped.end - skipped.start
     }
 

@@ -32,8 +32,8 @@ fn the_shipped_file_mentions_every_key() {
     assert!(keys.len() > 10, "{all}");
     for key in keys {
         let is_there = text.lines().any(|line| {
-            line.trim_start_matches(['#', ' '])
-                .starts_with(&format!("{key} ="))
+            let line = line.trim_start_matches(['#', ' ']);
+            line.starts_with(&format!("{key} =")) || line == format!("[[{key}]]")
         });
         assert!(is_there, "source.toml does not mention `{key}`");
     }
@@ -193,4 +193,44 @@ fn limits_of_the_spool_that_make_no_sense_are_refused() {
         let text = complaint(line);
         assert!(text.contains(expected), "{text}");
     }
+}
+
+#[test]
+fn each_uplink_leads_to_the_master_and_those_that_stand_in_for_it() {
+    let ways = check(&format!(
+        "{PASSWORD}url = \"http://a/live.ogg\"\nspare_urls = [\"http://b/live.ogg\"]\n\
+         [[uplink]]\nbind = \"eth0\"\n[[uplink]]\nbind = \"192.0.2.7\"\n\
+         url = \"http://c/live.ogg\"\nstandby = true\n"
+    ))
+    .unwrap()
+    .ways;
+    let targets = |way: &Way| -> Vec<String> {
+        way.targets
+            .iter()
+            .map(|target| target.host.clone())
+            .collect()
+    };
+    assert_eq!(targets(&ways[0]), ["a", "b"]);
+    assert_eq!(targets(&ways[1]), ["c", "b"]);
+    assert_eq!(ways[0].bind, Some(Bind::Interface("eth0".to_owned())));
+    assert_eq!(
+        (ways[1].name().as_str(), ways[1].is_standby),
+        ("192.0.2.7", true)
+    );
+    assert_eq!(check(PASSWORD).unwrap().ways.len(), 1);
+}
+
+#[test]
+fn uplinks_that_make_no_sense_are_refused() {
+    let uplink = |lines: &str| complaint(&format!("[[uplink]]\n{lines}"));
+    for (lines, expected) in [
+        ("bind = \"a b\"", "neither an address nor an interface"),
+        ("standby = true", "has `standby`; one has to be without"),
+        ("[[uplink]]", "go the same way"),
+        ("url = \"ftp://x/y\"", "`url` = ftp://x/y"),
+    ] {
+        let text = uplink(lines);
+        assert!(text.contains(expected), "{text}");
+    }
+    assert!(complaint("spare_urls = [\"x\"]").contains("`spare_urls` is no URL"));
 }

@@ -8,7 +8,7 @@ fn moment(samples: &[f32], waiting: Duration, n_lost: u64) -> Moment {
     meter.take(1, samples);
     Moment {
         target: "http://radio.example:8000/live.ogg".to_owned(),
-        link: Link::OnAir,
+        uplinks: vec![("eth0".to_owned(), Link::OnAir)],
         level: meter.read(),
         encoded: Duration::from_secs(3_725),
         n_bytes: 44_760_000,
@@ -60,4 +60,32 @@ fn the_line_says_what_the_spool_keeps_and_that_it_is_full() {
     });
     let line = moment.line();
     assert!(line.contains("SPOOL FULL  17 for archive"), "{line}");
+}
+
+#[test]
+fn the_line_and_the_log_say_how_each_uplink_stands() {
+    let mut moment = moment(&[0.1, -0.1], Duration::ZERO, 0);
+    moment.uplinks.push(("wwan0".to_owned(), Link::Waiting));
+    assert!(
+        moment.line().starts_with("on air 1-  ["),
+        "{}",
+        moment.line()
+    );
+    assert_eq!(
+        moment.whereto(),
+        "http://radio.example:8000/live.ogg; eth0: on air; wwan0: waiting"
+    );
+    moment.uplinks[0].1 = Link::StandingBy;
+    moment.uplinks[1].1 = Link::OnAir;
+    assert!(
+        moment.line().starts_with("on air s2  ["),
+        "{}",
+        moment.line()
+    );
+    moment.uplinks[1].1 = Link::Waiting;
+    assert!(
+        moment.line().starts_with("waiting    ["),
+        "{}",
+        moment.line()
+    );
 }

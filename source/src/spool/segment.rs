@@ -165,6 +165,11 @@ pub fn length(n_samples: i64) -> Duration {
     Duration::from_micros(n_samples.saturating_mul(1_000_000) / u64::from(RATE))
 }
 
+/// How many samples so much sound has.
+pub fn samples(length: Duration) -> i64 {
+    i64::try_from(length.as_millis().saturating_mul(u128::from(RATE)) / 1000).unwrap_or(i64::MAX)
+}
+
 /// A segment that is being written.
 #[derive(Debug)]
 pub struct Open {

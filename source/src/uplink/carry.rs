@@ -1,6 +1,7 @@
 //! Carries pages over a connection on which the server takes the stream, until something
 //! ends it. When it stands still, a second one is opened beside it.
 
+use std::fmt;
 use std::time::Duration;
 
 use stream::ogg::Page;
@@ -10,10 +11,14 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::answer::{Answer, Answers};
-use super::connection::{Ended, Opened, ask, broken, connect, next_answer, write};
+use super::connection::{
+    Ended, HUNG_UP, Known, Opened, SEND_BUFFER_BYTES, ask, broken, connect, failed, next_answer,
+    write,
+};
+use super::others::{delivers, moved, needless};
 use super::request::Stream;
 use crate::backlog::Shared;
-use crate::config::Target;
+use crate::config::{Target, Way};
 use crate::status::{Link, Status};
 
 /// After the last page, the server may take this long to close.
@@ -21,18 +26,49 @@ const CLOSE_MAX: Duration = Duration::from_secs(3);
 
 /// A connection that takes nothing for this long gets a second one beside it. The first
 /// stays until the second one is answered.
-const STALLED_MAX: Duration = Duration::from_secs(3);
+pub(super) const STALLED_MAX: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether a connection stands still, and a second one is tried.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// All that one logical stream is sent with.
+/// All that one logical stream is sent with over one uplink.
 #[derive(Clone, Copy)]
 pub(super) struct Load<'a> {
-    pub(super) target: &'a Target,
+    pub(super) ways: &'a [Way],
+    pub(super) known: &'a Known,
+    /// Which of the ways this is.
+    pub(super) uplink: usize,
+    /// Which of the masters is asked.
+    pub(super) master: usize,
     pub(super) stream: &'a Stream,
     pub(super) backlog: &'a Shared,
     pub(super) status: &'a Status,
+}
+
+impl<'a> Load<'a> {
+    pub(super) fn way(&self) -> &'a Way {
+        &self.ways[self.uplink]
+    }
+
+    pub(super) fn target(&self) -> &'a Target {
+        &self.way().targets[self.master]
+    }
+
+    /// There are masters that stand in for one that does not answer, and no other uplink says
+    /// that this one answers.
+    pub(super) fn may_move_on(&self) -> bool {
+        self.way().targets.len() > 1 && !delivers(*self, STALLED_MAX)
+    }
+}
+
+impl fmt::Display for Load<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.target().fmt(f)?;
+        match self.ways.len() {
+            1 => Ok(()),
+            _ => write!(f, " over {}", self.way().name()),
+        }
+    }
 }
 
 /// One attempt to get the stream to the server, over a connection that is open already or a
@@ -49,9 +85,11 @@ pub(super) async fn attempt(load: Load<'_>, opened: Option<Opened>) -> Ended {
 }
 
 async fn open_and_carry(load: Load<'_>) -> Result<(), Ended> {
-    load.status.set_link(Link::Connecting);
-    let socket = connect(load.target).await?;
-    let opened = ask(socket, load.target, load.stream).await?;
+    load.status.set_link(load.uplink, Link::Connecting);
+    let opened = ask(connect(load).await?, load).await?;
+    if opened.answer.is_none() && load.may_move_on() {
+        return Err(Ended::Silent("it does not answer".to_owned()));
+    }
     carry(load, opened).await
 }
 
@@ -61,36 +99,75 @@ async fn carry(load: Load<'_>, opened: Opened) -> Result<(), Ended> {
         mut writer,
         mut answers,
         answer,
+        round_trip,
     } = opened;
+    let (backlog, uplink) = (load.backlog, load.uplink);
+    if !load.status.go_on_air(uplink, load.master) {
+        return Err(broken("another uplink is on air at another master"));
+    }
     // Only one who has given no final answer yet can say anything later.
-    let is_confirming = answer
-        .as_ref()
-        .is_some_and(|answer| answer.is_plenum && answer.is_interim());
-    load.backlog.begin(is_confirming);
+    let is_plenum = answer.as_ref().is_some_and(|answer| answer.is_plenum);
+    let is_confirming = is_plenum && answer.as_ref().is_some_and(Answer::is_interim);
+    backlog.begin(uplink, is_confirming);
     if let Some(answer) = &answer {
         resume(load, answer);
     }
-    load.status.set_link(Link::OnAir);
-    info!("on air: {} takes the stream", load.target);
-    let began = load.backlog.lock().place();
-    tokio::select! {
-        outcome = send_pages(&mut writer, load) => outcome?,
-        why = listen(&mut reader, &mut answers, load.backlog, began) => return Err(why),
-        second = second(load) => return Err(Ended::Replaced(Box::new(second))),
+    info!("on air: {load} takes the stream");
+    let began = backlog.lock().place(uplink);
+    let outcome = tokio::select! {
+        outcome = send_pages(&mut writer, load) => outcome,
+        why = listen(&mut reader, &mut answers, load, began) => Err(why),
+        why = second(load) => Err(why),
+        () = needless(load) => Err(Ended::Needless),
+        () = moved(load) => Err(broken("the other uplinks have gone to another master")),
+    };
+    if let Err(mut why) = outcome {
+        if !is_plenum {
+            go_back(load, &why, round_trip);
+            explain(&mut why);
+        }
+        backlog.leave(uplink);
+        return Err(why);
     }
-    let closed = close(reader, writer, answers, load.backlog).await;
-    if closed.is_ok() && is_confirming && !load.backlog.lock().is_confirmed() {
+    let closed = close(reader, writer, answers, load).await;
+    backlog.leave(uplink);
+    if closed.is_ok() && is_confirming && !backlog.lock().is_confirmed() {
         return Err(broken("it did not confirm that it has everything"));
     }
     closed
 }
 
+/// A server that does not say what it has cannot have got what was written in the last round
+/// trip; nor, if it stood still, what the kernel still holds. Rather twice than never: it has
+/// sent its listeners away.
+fn go_back(load: Load<'_>, why: &Ended, round_trip: Duration) {
+    let n_bytes = match why {
+        Ended::Broken(_) | Ended::Refused(_) => 0,
+        // The kernel takes twice what it is told.
+        Ended::Silent(_) => 2 * SEND_BUFFER_BYTES as usize,
+        _ => return,
+    };
+    load.backlog.go_back(load.uplink, round_trip, n_bytes);
+}
+
+/// Says where to look when a server that says nothing itself has hung up.
+fn explain(why: &mut Ended) {
+    if let Ended::Broken(text) = why
+        && text == HUNG_UP
+    {
+        text.push_str(
+            " without a word: it was stopped, an administrator ended the stream, or nothing came \
+             for too long (Icecast: `source-timeout`); its own log says which (Icecast: error.log)",
+        );
+    }
+}
+
 /// Goes to the page that the master wants, or behind what it has bridged with silence.
 fn resume(load: Load<'_>, answer: &Answer) {
-    let (target, backlog) = (load.target, load.backlog);
+    let (backlog, uplink) = (load.backlog, load.uplink);
     let n_missing = match answer.wanted {
-        Some(wanted) => backlog.go_to(wanted),
-        None if answer.is_plenum => backlog.go_to_acknowledged(),
+        Some(wanted) => backlog.go_to(uplink, wanted),
+        None if answer.is_plenum => backlog.go_to_acknowledged(uplink),
         None => 0,
     };
     let (is_spooled, is_ended) = (backlog.spool().is_some(), backlog.lock().is_ended());
@@ -102,7 +179,7 @@ fn resume(load: Load<'_>, answer: &Answer) {
     if n_missing > 0 {
         warn!(
             n_missing,
-            "{target} misses {n_missing} pages that are too old to be sent live: {fate}"
+            "{load} misses {n_missing} pages that are too old to be sent live: {fate}"
         );
     }
     if answer.filled.is_zero() {
@@ -110,39 +187,40 @@ fn resume(load: Load<'_>, answer: &Answer) {
     }
     // What was heard as silence is over; the rest is what listeners are waiting for. Of a stream
     // that has ended nobody is.
-    let n_skipped = backlog.leave_out(if is_ended {
+    let length = if is_ended {
         Duration::MAX
     } else {
         answer.filled
-    });
+    };
+    let n_skipped = backlog.leave_out(uplink, length);
     let filled_ms = u64::try_from(answer.filled.as_millis()).unwrap_or(u64::MAX);
     info!(
         filled_ms,
         n_skipped,
-        "{target} has bridged the break with {filled_ms} ms of silence: going on live; \
+        "{load} has bridged the break with {filled_ms} ms of silence: going on live; \
          {n_skipped} pages are left out, {fate}"
     );
 }
 
 /// Sends header pages and then the backlog, until it ends.
 async fn send_pages(writer: &mut OwnedWriteHalf, load: Load<'_>) -> Result<(), Ended> {
-    let (backlog, status) = (load.backlog, load.status);
+    let (backlog, uplink, status) = (load.backlog, load.uplink, load.status);
     // The first sound, and with it the header pages, may still be to come.
-    let Some(mut page) = backlog.next().await else {
+    let Some(mut page) = backlog.next(uplink).await else {
         return Ok(());
     };
     let headers: Vec<Page> = backlog.lock().headers().to_vec();
     for header in &headers {
-        backlog.sending();
+        backlog.sending(uplink);
         write(writer, header.bytes()).await?;
         status.add_bytes(header.len());
     }
     loop {
-        backlog.sending();
+        backlog.sending(uplink);
         write(writer, page.bytes()).await?;
-        backlog.sent(&page);
+        backlog.sent(uplink, &page);
         status.add_bytes(page.len());
-        match backlog.next().await {
+        match backlog.next(uplink).await {
             Some(next) => page = next,
             None => return Ok(()),
         }
@@ -150,8 +228,10 @@ async fn send_pages(writer: &mut OwnedWriteHalf, load: Load<'_>) -> Result<(), E
 }
 
 /// Opens a second connection when the first stands still, and gives it when it is answered.
-async fn second(load: Load<'_>) -> Opened {
-    let is_stalled = || load.backlog.stalled() >= STALLED_MAX;
+/// Where it is not, and another master may be asked, that ends the first one, too.
+async fn second(load: Load<'_>) -> Ended {
+    let is_stalled = || load.backlog.stalled(load.uplink) >= STALLED_MAX;
+    let seconds = STALLED_MAX.as_secs();
     let mut is_said = false;
     loop {
         sleep(LOOK_EVERY).await;
@@ -161,21 +241,22 @@ async fn second(load: Load<'_>) -> Opened {
         }
         if !is_said {
             is_said = true;
-            let seconds = STALLED_MAX.as_secs();
-            warn!(
-                "{} has taken nothing for {seconds} s: trying a second connection beside it",
-                load.target
-            );
+            warn!("{load} has taken nothing for {seconds} s: trying a second connection beside it");
         }
-        let Ok(socket) = connect(load.target).await else {
-            continue;
-        };
+        let connected = connect(load).await;
         // From the question on the first connection is given up, if the server hears it.
         if !is_stalled() {
             continue;
         }
-        match ask(socket, load.target, load.stream).await {
-            Ok(opened) if opened.answer.is_some() => return opened,
+        let opened = match connected {
+            Ok(connected) => ask(connected, load).await,
+            Err(why) => Err(why),
+        };
+        match opened {
+            Ok(opened) if opened.answer.is_some() => return Ended::Replaced(Box::new(opened)),
+            _ if is_stalled() && load.may_move_on() => {
+                return Ended::Silent(format!("it has taken nothing for {seconds} s"));
+            }
             _ => {}
         }
     }
@@ -187,7 +268,7 @@ async fn second(load: Load<'_>) -> Opened {
 async fn listen(
     reader: &mut OwnedReadHalf,
     answers: &mut Answers,
-    backlog: &Shared,
+    load: Load<'_>,
     began: u64,
 ) -> Ended {
     loop {
@@ -197,7 +278,7 @@ async fn listen(
         };
         if answer.is_acknowledgement() {
             if let Some(next) = answer.wanted {
-                backlog.acknowledge(next);
+                load.backlog.acknowledge(load.uplink, next);
             }
             continue;
         }
@@ -218,9 +299,9 @@ async fn until_closed(reader: &mut OwnedReadHalf) -> Ended {
     let mut bytes = [0; 2048];
     loop {
         match reader.read(&mut bytes).await {
-            Ok(0) => return broken("the server closed the connection"),
+            Ok(0) => return broken(HUNG_UP),
             Ok(_) => {}
-            Err(error) => return broken(error.to_string()),
+            Err(error) => return failed(&error),
         }
     }
 }
@@ -230,7 +311,7 @@ async fn close(
     mut reader: OwnedReadHalf,
     mut writer: OwnedWriteHalf,
     mut answers: Answers,
-    backlog: &Shared,
+    load: Load<'_>,
 ) -> Result<(), Ended> {
     let work = async {
         writer
@@ -240,7 +321,7 @@ async fn close(
         loop {
             match next_answer(&mut reader, &mut answers).await {
                 Ok(answer) if answer.is_welcome() => {
-                    backlog.acknowledge_all();
+                    load.backlog.acknowledge_all(load.uplink);
                     return Ok(());
                 }
                 Ok(answer) if answer.is_interim() => {}

@@ -1,7 +1,10 @@
 //! The way in: connect, ask, and hear what the server wants.
 
+use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,8 +13,9 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::answer::{Answer, Answers};
-use super::request::{self, Stream};
-use crate::config::Target;
+use super::carry::Load;
+use super::request;
+use crate::config::{Bind, Target};
 
 /// Finding the server's addresses may take this long, connecting to each as long again.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -36,7 +40,14 @@ const ACKNOWLEDGE_MAX: Duration = Duration::from_secs(10);
 
 /// What the kernel may hold of what was sent: little, so that a server that takes nothing
 /// any more is noticed after seconds and not after minutes.
-const SEND_BUFFER_BYTES: u32 = 32 * 1024;
+pub(super) const SEND_BUFFER_BYTES: u32 = 32 * 1024;
+
+pub(super) const HUNG_UP: &str = "the server closed the connection";
+
+/// The addresses that servers had when last asked for. Name servers are often reached over one
+/// network only: when that is away, the uplinks on the others go on.
+#[derive(Debug, Default)]
+pub(super) struct Known(Mutex<HashMap<String, Vec<SocketAddr>>>);
 
 /// Why an attempt ended.
 #[derive(Debug)]
@@ -47,8 +58,24 @@ pub(super) enum Ended {
     Refused(Answer),
     /// Anything else, in words.
     Broken(String),
+    /// Nothing came any more, in words.
+    Silent(String),
+    /// Another uplink delivers, and this one only stands by.
+    Needless,
     /// It stood still; this second one, opened beside it, does not.
     Replaced(Box<Opened>),
+}
+
+impl Ended {
+    /// The master did not answer, or says that it takes no streams: another one may.
+    pub(super) fn is_unanswered(&self, was_on_air: bool) -> bool {
+        match self {
+            Self::Silent(_) => true,
+            Self::Broken(_) => !was_on_air,
+            Self::Refused(answer) => matches!(answer.status, 404 | 405 | 500..600),
+            Self::Complete | Self::Replaced(_) | Self::Needless => false,
+        }
+    }
 }
 
 /// A connection on which the server takes the stream.
@@ -59,37 +86,43 @@ pub(super) struct Opened {
     pub(super) answers: Answers,
     /// What it said. `None`: nothing yet.
     pub(super) answer: Option<Answer>,
+    /// How long the server's machine takes to answer.
+    pub(super) round_trip: Duration,
 }
 
+/// A new connection, and how long the server's machine took to answer.
+pub(super) type Connected = (TcpStream, Duration);
+
 /// Asks the server on a new connection to take the stream.
-pub(super) async fn ask(
-    socket: TcpStream,
-    target: &Target,
-    stream: &Stream,
-) -> Result<Opened, Ended> {
+pub(super) async fn ask(connected: Connected, load: Load<'_>) -> Result<Opened, Ended> {
+    let (socket, round_trip) = connected;
     let (mut reader, mut writer) = socket.into_split();
     let mut answers = Answers::new();
-    write(&mut writer, request::head(target, stream).as_bytes()).await?;
+    let head = request::head(load.target(), load.stream, load.uplink + 1);
+    write(&mut writer, head.as_bytes()).await?;
     let answer = hear(&mut reader, &mut answers).await?;
     Ok(Opened {
         reader,
         writer,
         answers,
         answer,
+        round_trip,
     })
 }
 
 /// Connects to the first of the server's addresses that answers.
-pub(super) async fn connect(target: &Target) -> Result<TcpStream, Ended> {
-    let place = (target.host.trim_matches(['[', ']']), target.port);
-    let Ok(found) = timeout(CONNECT_MAX, lookup_host(place)).await else {
-        return Err(broken("the name server does not answer"));
-    };
-    let found = found.map_err(|error| broken(format!("its address is not found: {error}")))?;
-    let mut last = broken("its name has no address");
-    for address in found.take(ADDRESSES_MAX) {
-        match timeout(CONNECT_MAX, connect_to(address)).await {
-            Ok(Ok(socket)) => return Ok(socket),
+pub(super) async fn connect(load: Load<'_>) -> Result<Connected, Ended> {
+    let bind = load.way().bind.as_ref();
+    let mut last = broken("its name has no address that can be reached from here");
+    let found = load.known.find(load.target()).await?;
+    let reachable = found.iter().filter(|address| match bind {
+        Some(Bind::Address(own)) => own.is_ipv4() == address.is_ipv4(),
+        _ => true,
+    });
+    for address in reachable.take(ADDRESSES_MAX) {
+        let began = Instant::now();
+        match timeout(CONNECT_MAX, connect_to(*address, bind)).await {
+            Ok(Ok(socket)) => return Ok((socket, began.elapsed())),
             Ok(Err(error)) => last = broken(error.to_string()),
             Err(_) => {
                 let seconds = CONNECT_MAX.as_secs();
@@ -100,17 +133,61 @@ pub(super) async fn connect(target: &Target) -> Result<TcpStream, Ended> {
     Err(last)
 }
 
-async fn connect_to(address: SocketAddr) -> std::io::Result<TcpStream> {
+impl Known {
+    /// Asks for the addresses; without an answer they are taken to be the same as before.
+    async fn find(&self, target: &Target) -> Result<Vec<SocketAddr>, Ended> {
+        let place = (target.host.trim_matches(['[', ']']), target.port);
+        let why = match timeout(CONNECT_MAX, lookup_host(place)).await {
+            Ok(Ok(found)) => {
+                let found: Vec<_> = found.collect();
+                self.lock().insert(target.authority(), found.clone());
+                return Ok(found);
+            }
+            Ok(Err(error)) => format!("its address is not found: {error}"),
+            Err(_) => "the name server does not answer".to_owned(),
+        };
+        let before = self.lock().get(&target.authority()).cloned();
+        before.ok_or_else(|| broken(why))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<SocketAddr>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn connect_to(address: SocketAddr, bind: Option<&Bind>) -> std::io::Result<TcpStream> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     set_up(&socket)?;
+    let said = |error: std::io::Error, to: &str| {
+        std::io::Error::new(error.kind(), format!("cannot begin at {to}: {error}"))
+    };
+    match bind {
+        None => {}
+        Some(Bind::Address(own)) => socket
+            .bind((*own, 0).into())
+            .map_err(|error| said(error, &own.to_string()))?,
+        Some(Bind::Interface(name)) => socket
+            .bind_device(Some(name.as_bytes()))
+            .map_err(|error| said(error, name))?,
+    }
     socket.connect(address).await
 }
 
 pub(super) fn broken(why: impl Into<String>) -> Ended {
     Ended::Broken(why.into())
+}
+
+/// A connection on which nothing came through is something else than one that was closed.
+pub(super) fn failed(error: &std::io::Error) -> Ended {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            broken(error.to_string())
+        }
+        _ => Ended::Silent(error.to_string()),
+    }
 }
 
 fn set_up(socket: &TcpSocket) -> std::io::Result<()> {
@@ -155,9 +232,9 @@ pub(super) async fn next_answer(
         }
         let mut bytes = [0; 2048];
         match reader.read(&mut bytes).await {
-            Ok(0) => return Err(broken("the server closed the connection")),
+            Ok(0) => return Err(broken(HUNG_UP)),
             Ok(n_bytes) => answers.push(&bytes[..n_bytes]),
-            Err(error) => return Err(broken(error.to_string())),
+            Err(error) => return Err(failed(&error)),
         }
     }
 }
@@ -165,8 +242,8 @@ pub(super) async fn next_answer(
 /// Gives bytes to the kernel.
 pub(super) async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Ended> {
     match timeout(WRITE_MAX, writer.write_all(bytes)).await {
-        Ok(outcome) => outcome.map_err(|error| broken(error.to_string())),
-        Err(_) => Err(broken(format!(
+        Ok(outcome) => outcome.map_err(|error| failed(&error)),
+        Err(_) => Err(Ended::Silent(format!(
             "the server took nothing for {} s",
             WRITE_MAX.as_secs()
         ))),

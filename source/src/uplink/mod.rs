@@ -1,14 +1,21 @@
 //! Gets the pages to the server, for ever: connects, sends, and connects again.
 //!
-//! Does not know what is in the pages. First `connection` (the way in), then `carry` (pages
-//! over a connection), `request` and `answer` (what is said before the pages flow).
+//! Does not know what is in the pages. Each way to the master has an uplink of its own, and all
+//! of them send the same pages. First `connection` (the way in), then `carry` (pages over a
+//! connection), `others` (what uplinks know of each other), `request` and `answer` (what is said
+//! before the pages flow), `complaint` (what the person at the laptop reads).
 
 pub mod answer;
 mod carry;
+mod complaint;
 mod connection;
+mod others;
 pub mod request;
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use stream::backoff::Backoff;
@@ -16,16 +23,14 @@ use stream::shutdown::Shutdown;
 use tracing::{info, warn};
 
 use crate::backlog::Shared;
-use crate::config::Target;
+use crate::config::Way;
 use crate::spool::Spool;
 use crate::spool::remains::Remains;
 use crate::status::{Link, Status};
 use carry::{Load, attempt};
-use connection::Ended;
+use complaint::{Complaints, is_busy, refusal};
+use connection::{Ended, Known};
 use request::Stream;
-
-/// The same complaint is logged at most this often.
-const REPEAT: Duration = Duration::from_secs(10);
 
 /// A connection that lived this long was a good one: the next failure is a new one.
 const GOOD: Duration = Duration::from_secs(5);
@@ -43,8 +48,8 @@ const FIRST_SOUND_MAX: Duration = Duration::from_secs(2);
 
 /// What is needed to send.
 pub struct Uplink {
-    /// Where to.
-    pub target: Target,
+    /// Where to, and how to get there: an uplink for each.
+    pub ways: Vec<Way>,
     /// What is said about the stream.
     pub stream: Stream,
     /// The pages.
@@ -64,25 +69,39 @@ impl Uplink {
     /// to stop there is one more attempt to send what waits; false: it failed.
     pub async fn run(mut self, shutdown: Shutdown) -> bool {
         let remains = std::mem::take(&mut self.remains);
+        let known = Known::default();
         if let Some(spool) = self.spool.clone()
             && !remains.is_empty()
         {
             let _ = tokio::time::timeout(FIRST_SOUND_MAX, self.backlog.filled()).await;
             for remains in remains {
-                self.send_remains(&spool, remains, &shutdown).await;
+                self.send_remains(&spool, remains, &known, &shutdown).await;
             }
         }
-        let load = Load {
-            target: &self.target,
-            stream: &self.stream,
-            backlog: &self.backlog,
-            status: &self.status,
-        };
+        let load = self.load(&self.stream, &self.backlog, &known);
         send(load, None, &shutdown).await
     }
 
+    fn load<'a>(&'a self, stream: &'a Stream, backlog: &'a Shared, known: &'a Known) -> Load<'a> {
+        Load {
+            ways: &self.ways,
+            known,
+            uplink: 0,
+            master: self.status.master(),
+            stream,
+            backlog,
+            status: &self.status,
+        }
+    }
+
     /// Sends the end of a logical stream that an earlier run began.
-    async fn send_remains(&self, spool: &Arc<Spool>, remains: Remains, shutdown: &Shutdown) {
+    async fn send_remains(
+        &self,
+        spool: &Arc<Spool>,
+        remains: Remains,
+        known: &Known,
+        shutdown: &Shutdown,
+    ) {
         let (link, end, n_pages) = (remains.link, remains.end, remains.pages.len());
         let until = Instant::now() + self.catch_up.saturating_sub(remains.age);
         info!(
@@ -93,13 +112,8 @@ impl Uplink {
             serial: remains.serial,
             ..self.stream.clone()
         };
-        let backlog = Shared::of_remains(spool.clone(), remains);
-        let load = Load {
-            target: &self.target,
-            stream: &stream,
-            backlog: &backlog,
-            status: &self.status,
-        };
+        let backlog = Shared::of_remains(spool.clone(), remains, self.ways.len());
+        let load = self.load(&stream, &backlog, known);
         if !send(load, Some(until), shutdown).await && !shutdown.is_requested() {
             let n_pages = spool.give_up(link, end);
             warn!(
@@ -111,42 +125,74 @@ impl Uplink {
     }
 }
 
-/// Sends a logical stream to its end (true). False: the program was told to stop, or `until`
-/// has passed, and the last attempt failed.
+/// Sends a logical stream to its end (true), over all uplinks at once. False: the program was told
+/// to stop, or `until` has passed, and the last attempt failed.
 async fn send(load: Load<'_>, until: Option<Instant>, shutdown: &Shutdown) -> bool {
-    let Load {
-        target,
-        backlog,
-        status,
-        ..
-    } = load;
+    let uplinks = (0..load.ways.len()).map(|uplink| Load { uplink, ..load });
+    let mut sending: Vec<Pin<Box<dyn Future<Output = bool> + Send + '_>>> = uplinks
+        .map(|load| Box::pin(send_over(load, until, shutdown)) as Pin<Box<_>>)
+        .collect();
+    // The first one that has sent everything ends all.
+    poll_fn(|context| {
+        let mut is_complete = false;
+        sending.retain_mut(|uplink| match uplink.as_mut().poll(context) {
+            Poll::Pending => true,
+            Poll::Ready(is_sent) => {
+                is_complete |= is_sent;
+                false
+            }
+        });
+        if is_complete || sending.is_empty() {
+            Poll::Ready(is_complete)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// As [`send`], over one uplink.
+async fn send_over(mut load: Load<'_>, until: Option<Instant>, shutdown: &Shutdown) -> bool {
+    let (uplink, status) = (load.uplink, load.status);
     let mut backoff = Backoff::new();
     let mut complaints = Complaints::default();
     let mut opened = None;
     let mut last_good = Instant::now();
+    let mut n_unanswered = 0;
     loop {
+        if opened.is_none() {
+            others::stand_by(load, shutdown).await;
+            load.master = status.master();
+        }
         let is_last = shutdown.is_requested();
         let started = Instant::now();
-        let n_before = status.n_connections();
+        let n_before = status.n_connections(uplink);
         let ended = attempt(load, opened.take()).await;
-        status.set_link(Link::Waiting);
+        status.set_link(uplink, Link::Waiting);
         let now = Instant::now();
-        if status.n_connections() > n_before {
-            last_good = now;
+        let was_on_air = status.n_connections(uplink) > n_before;
+        if was_on_air {
+            (last_good, n_unanswered) = (now, 0);
             complaints.forget();
         }
         if now - started > GOOD {
             backoff.reset();
         }
         let mut wait = backoff.next(fastrand::f64());
+        let is_unanswered = ended.is_unanswered(was_on_air);
         let complaint = match ended {
             Ended::Complete => {
-                info!("everything was sent to {target}");
+                info!("everything was sent to {load}");
                 return true;
             }
             Ended::Replaced(second) => {
-                info!("{target}: the second connection goes on");
+                info!("{load}: the second connection goes on");
                 opened = Some(*second);
+                continue;
+            }
+            Ended::Needless => {
+                info!("{load} is not needed any more and stands by");
+                backoff.reset();
                 continue;
             }
             Ended::Refused(answer) => {
@@ -155,71 +201,22 @@ async fn send(load: Load<'_>, until: Option<Instant>, shutdown: &Shutdown) -> bo
                 }
                 refusal(answer.status, &answer.reason)
             }
-            Ended::Broken(why) => why,
+            Ended::Broken(why) | Ended::Silent(why) => why,
         };
-        if let Some(n_unsaid) = complaints.add(&complaint, now) {
-            let since = if n_unsaid > 0 {
-                format!(" ({n_unsaid} more times since the last line)")
-            } else {
-                String::new()
-            };
-            let n_waiting = backlog.lock().n_waiting();
-            warn!(
-                n_waiting,
-                "{target}: {complaint}{since}; trying again, {n_waiting} pages wait"
-            );
-        }
+        complaints.say(load, &complaint, now);
         if is_last || until.is_some_and(|until| now >= until) {
             return false;
         }
-        shutdown.unless_requested(tokio::time::sleep(wait)).await;
-    }
-}
-
-/// The mount is held by somebody, perhaps by our own last connection.
-fn is_busy(status: u16, reason: &str) -> bool {
-    status == 409 || (status == 403 && reason.to_lowercase().contains("in use"))
-}
-
-/// What a refusal means to the person at the laptop.
-fn refusal(status: u16, reason: &str) -> String {
-    let meaning = match status {
-        401 => "wrong user or password",
-        403 => "the mount is in use by another source, or not allowed for this user",
-        404 | 405 => "this server takes no streams here: is the address right?",
-        409 => "the mount is in use by another source",
-        429 => "too many attempts, the server wants a pause",
-        500..600 => "the server has a problem or no room",
-        _ => "the server does not take the stream",
-    };
-    format!("{meaning} (answer {status} {reason})")
-}
-
-/// Keeps repeated complaints out of the log.
-#[derive(Debug, Default)]
-struct Complaints {
-    last: Option<(String, Instant)>,
-    n_unsaid: u64,
-}
-
-impl Complaints {
-    /// The stream was on air: whatever ended that is news.
-    fn forget(&mut self) {
-        self.last = None;
-    }
-
-    /// Whether to say it, and if so how often it went unsaid before.
-    fn add(&mut self, complaint: &str, now: Instant) -> Option<u64> {
-        let is_repeated = self
-            .last
-            .as_ref()
-            .is_some_and(|(said, when)| said == complaint && now - *when < REPEAT);
-        if is_repeated {
-            self.n_unsaid += 1;
-            return None;
+        if is_unanswered && load.may_move_on() {
+            let n_masters = load.way().targets.len();
+            status.move_on(load.master, n_masters);
+            // Each is asked at once; then comes a pause.
+            n_unanswered += 1;
+            if n_unanswered % n_masters != 0 {
+                continue;
+            }
         }
-        self.last = Some((complaint.to_owned(), now));
-        Some(std::mem::take(&mut self.n_unsaid))
+        shutdown.unless_requested(tokio::time::sleep(wait)).await;
     }
 }
 

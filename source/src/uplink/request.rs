@@ -20,8 +20,8 @@ pub struct Stream {
     pub serial: u32,
 }
 
-/// The request head, ready to send.
-pub fn head(target: &Target, stream: &Stream) -> String {
+/// The request head, ready to send over the uplink of this number, from 1.
+pub fn head(target: &Target, stream: &Stream, uplink: usize) -> String {
     let authorization = Credentials::header(&target.user, target.password.expose());
     let mut head = format!(
         "PUT {} HTTP/1.1\r\n\
@@ -31,7 +31,8 @@ pub fn head(target: &Target, stream: &Stream) -> String {
          Content-Type: application/ogg\r\n\
          Content-Length: {}\r\n\
          Expect: 100-continue\r\n\
-         Stream-Serial: {}\r\n",
+         Stream-Serial: {}\r\n\
+         Stream-Uplink: {uplink}\r\n",
         target.path,
         target.authority(),
         env!("CARGO_PKG_VERSION"),

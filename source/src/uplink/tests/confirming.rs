@@ -6,19 +6,19 @@ use stream::shutdown::Drained;
 
 use super::stage::{DEADLINE, Stage, Visit};
 
-const WELCOME: &str = "HTTP/1.1 100 Continue\r\nServer: Plenum/9\r\n\r\n";
+pub(super) const WELCOME: &str = "HTTP/1.1 100 Continue\r\nServer: Plenum/9\r\n\r\n";
 
-fn acknowledgement(next: u32) -> String {
+pub(super) fn acknowledgement(next: u32) -> String {
     format!(
         "HTTP/1.1 104 Upload Resumption Supported\r\nServer: Plenum/9\r\nStream-Sequence: {next}\r\n\r\n"
     )
 }
 
-fn wants(next: u32) -> String {
+pub(super) fn wants(next: u32) -> String {
     format!("HTTP/1.1 100 Continue\r\nServer: Plenum/9\r\nStream-Sequence: {next}\r\n\r\n")
 }
 
-async fn acknowledged(stage: &Stage, next: u64) {
+pub(super) async fn acknowledged(stage: &Stage, next: u64) {
     let deadline = Instant::now() + DEADLINE;
     while stage.backlog.lock().acknowledged() != next {
         assert!(Instant::now() < deadline, "{next} is acknowledged");

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::backlog::Shared;
-use crate::config::{About, Target};
+use crate::config::{About, Target, Way};
 use crate::encoder::{Effort, Encoding};
 use crate::pages::Made;
 use crate::status::Status;
@@ -39,11 +39,16 @@ impl Stage {
         Self::with_listener(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    /// Starts the uplink at once, with two header pages in its backlog.
     pub(super) fn with_listener(listener: TcpListener) -> Self {
+        let way = way(&[&listener]);
+        Self::with_ways(listener, vec![way])
+    }
+
+    /// Starts the uplinks at once, with two header pages in their backlog.
+    pub(super) fn with_ways(listener: TcpListener, ways: Vec<Way>) -> Self {
         let stage = Self {
-            backlog: Arc::new(Shared::new()),
-            status: Arc::new(Status::new()),
+            backlog: Arc::new(Shared::new(ways.len())),
+            status: Arc::new(Status::new(ways.len())),
             shutdown: Shutdown::new(),
             listener,
         };
@@ -51,13 +56,7 @@ impl Stage {
             stage.backlog.push(Made::Header(page(sequence)));
         }
         let uplink = Uplink {
-            target: Target {
-                host: "localhost".to_owned(),
-                port: stage.listener.local_addr().unwrap().port(),
-                path: "/live.ogg".to_owned(),
-                user: "source".to_owned(),
-                password: stream::secret::Secret::new("correct horse").unwrap(),
-            },
+            ways,
             stream: Stream {
                 about: About {
                     name: "Täst".to_owned(),
@@ -83,6 +82,12 @@ impl Stage {
         stage
     }
 
+    /// Nobody listens any more.
+    pub(super) async fn without_listener(self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { listener, ..self }
+    }
+
     /// Adds pages of sound.
     pub(super) fn add(&self, sequences: std::ops::Range<u32>) {
         for sequence in sequences {
@@ -92,18 +97,39 @@ impl Stage {
 
     /// The next connection, with its request read.
     pub(super) async fn visit(&self) -> Visit {
-        let accepted = tokio::time::timeout(DEADLINE, self.listener.accept()).await;
-        let (mut socket, _) = accepted.expect("the uplink comes").unwrap();
-        let mut bytes = Vec::new();
-        while !bytes.ends_with(b"\r\n\r\n") {
-            bytes.push(socket.read_u8().await.unwrap());
-        }
-        Visit {
-            socket,
-            head: String::from_utf8(bytes).unwrap(),
-            framer: Framer::new(),
-            unread: Vec::new(),
-        }
+        visit(&self.listener).await
+    }
+}
+
+/// The next connection there.
+pub(super) async fn visit(listener: &TcpListener) -> Visit {
+    let accepted = tokio::time::timeout(DEADLINE, listener.accept()).await;
+    let (mut socket, _) = accepted.expect("the uplink comes").unwrap();
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        bytes.push(socket.read_u8().await.unwrap());
+    }
+    Visit {
+        socket,
+        head: String::from_utf8(bytes).unwrap(),
+        framer: Framer::new(),
+        unread: Vec::new(),
+    }
+}
+
+/// A way to these masters.
+pub(super) fn way(masters: &[&TcpListener]) -> Way {
+    let target = |listener: &&TcpListener| Target {
+        host: "localhost".to_owned(),
+        port: listener.local_addr().unwrap().port(),
+        path: "/live.ogg".to_owned(),
+        user: "source".to_owned(),
+        password: stream::secret::Secret::new("correct horse").unwrap(),
+    };
+    Way {
+        bind: None,
+        is_standby: false,
+        targets: masters.iter().map(target).collect(),
     }
 }
 
