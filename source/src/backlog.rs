@@ -270,9 +270,12 @@ impl Backlog {
         self.skip_to(kept_from.max(self.young_from(self.catch_up)));
         let n_missing = self.place(uplink) - wanted;
         // One that carries already has begun where it had to: in the master's log nothing may
-        // come between.
-        let began = self.others(uplink).map(Cursor::began).max();
-        self.cursors[uplink].lift(began.unwrap_or(0));
+        // come between. Not so where that was before the memory was lost.
+        let has_no_sound = wanted == self.headers.len() as u64;
+        let others = self.others(uplink);
+        let began = others.filter(|other| has_no_sound || !other.is_doubted());
+        let began = began.map(Cursor::began).max().unwrap_or(0);
+        self.cursors[uplink].lift(began);
         n_missing
     }
 

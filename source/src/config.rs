@@ -125,8 +125,6 @@ pub enum SpoolAt {
     Nowhere,
 }
 
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 use tests::cluster::{Cluster, MOUNT, Role, STOP_MAX, Sound};
 use tests::configs;
 use tests::ear::Ear;
 use tests::figures::note;
+use tests::heard::HeardPage;
+use tests::netns::{Laboratory, Namespace};
 use tests::pcm::compare;
 use tests::peers::Icecast;
 use tests::players::Decoder;
@@ -15,6 +18,10 @@ use tests::speech;
 use tests::wait::eventually;
 
 const EAR_MAX: Duration = Duration::from_secs(20);
+/// A page is never longer than this.
+const PAGE: i64 = 14_400;
+/// The kernel's buffer holds less than this.
+const TWICE_MAX: i64 = 20 * 48_000;
 
 #[test]
 fn our_source_plays_through_debians_icecast() -> Result<()> {
@@ -75,6 +82,88 @@ fn our_source_comes_back_when_debians_icecast_does() -> Result<()> {
         icecast.program.start()?;
     }
     eventually(EAR_MAX, "Icecast plays", || Ear::listen(&url)).with_context(|| source.story())?;
+    Ok(())
+}
+
+/// Our source beside an Icecast, each in a network of its own, so that the way can be cut.
+struct Apart {
+    icecast: Icecast,
+    source: Program,
+    url: String,
+    source_space: Namespace,
+    icecast_space: Namespace,
+    laboratory: Laboratory,
+    _folder: TempDir,
+}
+
+impl Apart {
+    fn start() -> Result<Self> {
+        let mut laboratory = Laboratory::new()?;
+        let (icecast_space, source_space) = (laboratory.add("icecast")?, laboratory.add("source")?);
+        let folder = tempfile::tempdir()?;
+        let password = "a-password-for-icecast";
+        let mut icecast = Icecast::new(folder.path(), password)?;
+        let address = icecast_space.address().to_string();
+        let file = folder.path().join("icecast.xml");
+        // Who comes hears everything from the first page on.
+        let all =
+            "</source-timeout><burst-size>4000000</burst-size><queue-size>8000000</queue-size>";
+        let text = std::fs::read_to_string(&file)?
+            .replace("<bind-address>127.0.0.1", "<bind-address>0.0.0.0")
+            .replace("</source-timeout>", all);
+        std::fs::write(&file, text)?;
+        let url = format!("{}{MOUNT}", icecast.url.replace("127.0.0.1", &address));
+        let config = folder.path().join("source.toml");
+        std::fs::write(&config, configs::source(&url, password, "".as_ref()))?;
+        let outside = Program::new("", "", "".as_ref());
+        icecast.program = icecast_space.program(std::mem::replace(&mut icecast.program, outside));
+        icecast.program.start()?;
+        let source = Program::new("source", find("plenum-source")?, folder.path())
+            .arguments(["--config".to_owned(), config.display().to_string()])
+            .arguments(["tone"]);
+        let mut source = source_space.program(source);
+        source.start()?;
+        Ok(Self {
+            icecast,
+            source,
+            url,
+            source_space,
+            icecast_space,
+            laboratory,
+            _folder: folder,
+        })
+    }
+
+    fn listen(&self) -> Result<Ear> {
+        let listen = || eventually(EAR_MAX, "Icecast plays", || Ear::listen(&self.url));
+        let ear = self.icecast_space.inside(listen);
+        let ear = ear.with_context(|| self.source.story() + &self.icecast.program.story())?;
+        ear.wait_for_samples(3 * 48_000, EAR_MAX)?;
+        Ok(ear)
+    }
+}
+
+/// Icecast says nothing of what it has. What it had when the way was cut, and what it got first
+/// afterwards, must touch.
+#[test]
+fn after_a_silent_break_debians_icecast_gets_what_it_cannot_have_got() -> Result<()> {
+    let mut apart = Apart::start()?;
+    let before = apart.listen()?;
+    let (one, other) = (&apart.source_space, &apart.icecast_space);
+    apart.laboratory.blackhole(one, other)?;
+    let before = before.wait_for_end(EAR_MAX)?;
+    apart.laboratory.unblackhole(one, other)?;
+    let after = apart.listen()?.stop();
+    apart.source.stop(STOP_MAX)?;
+    let granule = |page: Option<&HeardPage>| page.map(|page| page.stamp.granule);
+    let had = granule(before.sound().last()).context("sound before the break")?;
+    let got = granule(after.sound().next()).context("sound after it")?;
+    note(&format!(
+        "Icecast had {had} samples when the way was cut, and went on with {got}"
+    ));
+    after.check_order()?;
+    ensure!(got <= had + PAGE, "{} samples are missing", got - had);
+    ensure!(had - got < TWICE_MAX, "{} samples came twice", had - got);
     Ok(())
 }
 

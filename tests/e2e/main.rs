@@ -18,5 +18,6 @@ mod sources;
 mod spool;
 mod survive;
 mod tls;
+mod two_paths;
 mod uplink;
 mod vanished;

@@ -29,7 +29,9 @@ const LINE_HOLDS: &str = "50ms";
 /// So much may leave a line at once.
 const LINE_BURST: &str = "32kb";
 /// How a namespace calls its own line.
-const LINE: &str = "line";
+pub const LINE: &str = "line";
+/// How it calls its second one, if it has one.
+pub const SECOND_LINE: &str = "line2";
 
 /// A router, and the namespaces around it.
 #[derive(Debug)]
@@ -79,28 +81,49 @@ impl Laboratory {
     /// # Errors
     /// When the kernel does not make it.
     pub fn add(&mut self, word: &str) -> Result<Namespace> {
+        let name = Name::new(format!("{}-{word}", self.prefix))?;
+        ip(&["-n", &name.0, "link", "set"], &["lo", "up"])?;
+        let (to_here, address) = self.lead(&name, LINE, 0)?;
+        Ok(Namespace {
+            name,
+            router: self.router.0.clone(),
+            to_here,
+            address,
+        })
+    }
+
+    /// Gives a namespace a second line, which connections take that are bound to it: see
+    /// [`SECOND_LINE`]. Returns its address there.
+    ///
+    /// # Errors
+    /// When the kernel does not make it.
+    pub fn add_second_line(&mut self, space: &Namespace) -> Result<Ipv4Addr> {
+        let (_, address) = self.lead(&space.name, SECOND_LINE, 1)?;
+        // Answers to the second line come in where the first would be taken to send.
+        for name in ["all", SECOND_LINE] {
+            space.set(&format!("net.ipv4.conf.{name}.rp_filter"), "0")?;
+        }
+        Ok(address)
+    }
+
+    /// A line from the router into a namespace: how the router calls it, and its address there.
+    fn lead(&mut self, name: &Name, line: &str, metric: u8) -> Result<(String, Ipv4Addr)> {
         ensure!(self.n_namespaces < NAMESPACES_MAX, "no network left");
         self.n_namespaces += 1;
-        let n = self.n_namespaces;
-        let name = Name::new(format!("{}-{word}", self.prefix))?;
-        let (router, to_here) = (self.router.0.clone(), format!("to{n}"));
+        let (n, router) = (self.n_namespaces, &self.router.0);
+        let to_here = format!("to{n}");
         let (address, gateway) = (Ipv4Addr::new(10, 77, n, 2), Ipv4Addr::new(10, 77, n, 1));
-        let pair = ["type", "veth", "peer", "name", LINE, "netns", &name.0];
-        ip(&["-n", &router, "link", "add", &to_here], &pair)?;
-        for (space, line, own) in [(&router, &to_here[..], gateway), (&name.0, LINE, address)] {
+        let pair = ["type", "veth", "peer", "name", line, "netns", &name.0];
+        ip(&["-n", router, "link", "add", &to_here], &pair)?;
+        for (space, line, own) in [(router, &to_here[..], gateway), (&name.0, line, address)] {
             let own = format!("{own}/24");
             ip(&["-n", space, "addr", "add", &own], &["dev", line])?;
             ip(&["-n", space, "link", "set"], &[line, "up"])?;
         }
-        ip(&["-n", &name.0, "link", "set"], &["lo", "up"])?;
-        let via = gateway.to_string();
-        ip(&["-n", &name.0, "route", "add"], &["default", "via", &via])?;
-        Ok(Namespace {
-            name,
-            router,
-            to_here,
-            address,
-        })
+        let (via, metric) = (gateway.to_string(), metric.to_string());
+        let to = ["default", "via", &via, "dev", line, "metric", &metric];
+        ip(&["-n", &name.0, "route", "add"], &to)?;
+        Ok((to_here, address))
     }
 
     /// Swallows all that one sends to the other and the other to the one, without a word to
@@ -109,7 +132,23 @@ impl Laboratory {
     /// # Errors
     /// When the kernel does not do it.
     pub fn blackhole(&self, one: &Namespace, other: &Namespace) -> Result<()> {
+        self.rules("add", one.address, other.address)
+    }
+
+    /// As [`Self::blackhole`], for addresses: one of a namespace's lines may be cut alone.
+    ///
+    /// # Errors
+    /// As [`Self::blackhole`].
+    pub fn cut(&self, one: Ipv4Addr, other: Ipv4Addr) -> Result<()> {
         self.rules("add", one, other)
+    }
+
+    /// Undoes [`Self::cut`].
+    ///
+    /// # Errors
+    /// When nothing was cut.
+    pub fn heal(&self, one: Ipv4Addr, other: Ipv4Addr) -> Result<()> {
+        self.rules("del", one, other)
     }
 
     /// Lets them reach each other again.
@@ -117,12 +156,12 @@ impl Laboratory {
     /// # Errors
     /// When they could all the time.
     pub fn unblackhole(&self, one: &Namespace, other: &Namespace) -> Result<()> {
-        self.rules("del", one, other)
+        self.rules("del", one.address, other.address)
     }
 
-    fn rules(&self, what: &str, one: &Namespace, other: &Namespace) -> Result<()> {
+    fn rules(&self, what: &str, one: Ipv4Addr, other: Ipv4Addr) -> Result<()> {
         for (from, to) in [(one, other), (other, one)] {
-            let (from, to) = (from.address.to_string(), to.address.to_string());
+            let (from, to) = (from.to_string(), to.to_string());
             let ways = ["from", &from, "to", &to, "blackhole"];
             ip(&["-n", &self.router.0, "rule", what], &ways)?;
         }

@@ -307,6 +307,27 @@ fn a_master_without_memory_is_not_believed_over_an_older_connection() {
 }
 
 #[test]
+fn a_master_that_lost_pages_gets_them_though_the_other_uplink_began_behind_them() {
+    let mut backlog = shared(100);
+    send_over(&mut backlog, 0, 50);
+    backlog.acknowledge(0, 45);
+    assert_eq!(backlog.place(1), 45);
+    backlog.begin(0);
+    assert_eq!((backlog.go_to(0, 30), backlog.place(0)), (0, 30));
+}
+
+#[test]
+fn a_master_that_has_only_headers_yet_gets_what_the_other_uplink_is_about_to_send() {
+    let mut backlog = shared(100);
+    send_over(&mut backlog, 0, 50);
+    backlog.acknowledge(0, 45);
+    backlog.begin(0);
+    backlog.go_to_acknowledged(0);
+    backlog.begin(1);
+    assert_eq!((backlog.go_to(1, 2), backlog.place(1)), (0, 45));
+}
+
+#[test]
 fn a_server_that_says_nothing_gets_again_what_it_cannot_have_got() {
     let mut backlog = backlog(100);
     send(&mut backlog, 50);
