@@ -1,4 +1,5 @@
-//! Where log lines go: to stderr, one line an event, filtered by `PLENUM_LOG`.
+//! Where log lines go: to stderr, one line an event, filtered by `PLENUM_LOG`. One that cannot be
+//! written, because the disk is full, is lost.
 
 use std::io::IsTerminal;
 
@@ -13,5 +14,7 @@ pub fn start() {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // Else it complains of itself on stderr, and panics where that fails, too.
+        .log_internal_errors(false)
         .try_init();
 }
