@@ -11,6 +11,11 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 /// And again after this.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// The kernel takes no more while so many bytes wait to be sent for the first time. It counts
+/// the listener as gone if for [`UNACKNOWLEDGED_MAX`] his window was always smaller than the piece
+/// that is next, although he reads all the time: pieces have to be small for those with small
+/// buffers. What the kernel has not taken waits in the log, which all of them share.
+const UNSENT_BYTES: u32 = 4096;
 /// A relay's socket is writable while fewer bytes than this wait to be sent for the first time:
 /// while none do.
 const NOTSENT_BYTES: u32 = 1;
@@ -22,6 +27,7 @@ pub fn prepare<S: AsFd>(socket: &S) {
     let socket = SockRef::from(socket);
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL);
