@@ -19,6 +19,8 @@ use tests::wait::until;
 /// Long enough for three voices and the two long pauses between them.
 const LENGTH: Duration = Duration::from_secs(40);
 const N_SAMPLES: i64 = 40 * 48_000;
+/// Who plugs a card in hears it within this time.
+const BACK_MAX: Duration = Duration::from_secs(2);
 
 #[test]
 fn what_is_said_at_the_desk_is_heard_to_the_sample_by_every_decoder() -> Result<()> {
@@ -107,6 +109,15 @@ fn a_sound_card_that_is_pulled_out_and_put_back_is_heard_again() -> Result<()> {
     ear.wait_for_samples(n_before + 4 * 48_000, Duration::from_secs(10))
         .with_context(|| cluster.story())?;
     desk.plug_in()?;
+    until(BACK_MAX, "the card is open again", || {
+        cluster
+            .program(Role::Source)
+            .log()
+            .matches("is open")
+            .count()
+            == 2
+    })
+    .with_context(|| cluster.story())?;
     let folder = tempfile::tempdir()?;
     let mut player = Decoder::Ffmpeg.play(&cluster.link(), folder.path())?;
     player.wait_for_bytes(1, STOP_MAX)?;

@@ -29,6 +29,9 @@ const FIRST_SOUND_MAX: Duration = Duration::from_secs(5);
 /// that anything is wrong.
 const SOUND_MAX: Duration = Duration::from_secs(3);
 
+/// A lost card is tried again at least so often: whoever plugs it in waits for it.
+const REOPEN_MAX: Duration = Duration::from_millis(500);
+
 /// So many errors of a running card are one too many.
 const ERRORS_MAX: u64 = 100;
 
@@ -61,6 +64,8 @@ pub struct CardInput {
     /// Some sound has come since the start of the program.
     is_heard: bool,
     holes: Holes,
+    /// Why it could not be opened last: said when it changes.
+    complaint: String,
 }
 
 /// Silence that was put in, said at most once in a while: a broken card has a hole in
@@ -118,6 +123,7 @@ impl CardInput {
             n_overruns_seen: 0,
             is_heard: false,
             holes: Holes::default(),
+            complaint: String::new(),
             state: State::Running {
                 running,
                 _capture: capture,
@@ -147,7 +153,11 @@ impl CardInput {
             State::Opening { capture, since } => match capture.opened(Duration::ZERO) {
                 Some(Ok(running)) => self.resume(running, now),
                 Some(Err(error)) => {
-                    warn!("{error:#}; sending silence, trying again");
+                    let complaint = format!("{error:#}");
+                    if complaint != self.complaint {
+                        warn!("{complaint}; sending silence, trying again");
+                        self.complaint = complaint;
+                    }
                     self.wait(now);
                 }
                 None if now - *since > OPEN_MAX => {
@@ -175,14 +185,14 @@ impl CardInput {
     fn wait(&mut self, now: Instant) {
         // Sound that is in the ring of the lost card is given up with it.
         self.n_sound = 0;
-        self.state = State::Waiting {
-            until: now + self.backoff.next(fastrand::f64()),
-        };
+        let wait = self.backoff.next(fastrand::f64()).min(REOPEN_MAX);
+        self.state = State::Waiting { until: now + wait };
     }
 
     /// The card is back, perhaps with another format.
     fn resume(&mut self, running: Running, now: Instant) {
         describe(&self.name, &running);
+        self.complaint.clear();
         if (self.rate, self.n_channels) != (running.rate, running.n_channels) {
             self.rate = running.rate;
             self.n_channels = running.n_channels;
