@@ -5,6 +5,10 @@ PORT ?= 8000
 MINUTES ?=
 FULL ?=
 DOCS ?=
+ONLY ?=
+RANDOM ?=
+SEED ?=
+ICECAST ?=
 PREFIX ?= /usr/local
 
 SOAK_MINUTES = $(or $(MINUTES),30)
@@ -20,10 +24,10 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES = gcc libasound2-dev make pkg-config
 DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
 BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq mpv oggz-tools \
-	opus-tools procps vorbis-tools
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq libfaketime mpv \
+	oggz-tools opus-tools procps vorbis-tools
 
-.PHONY: help demo test check release soak uplink bench churn swarm install setup setup-build \
+.PHONY: help demo test check release soak uplink faults bench churn swarm install setup setup-build \
 	setup-demo setup-bench rust
 
 help:
@@ -34,6 +38,9 @@ help:
 	@echo 'make release           the four programs and plenum-swarm in target/release/'
 	@echo 'make soak              $(SOAK_MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
 	@echo 'make uplink            $(UPLINK_MINUTES) minutes of a line asked for twice what it carries; as root'
+	@echo 'make faults            breaks what can break, and compares what listeners hear; as root, 10 minutes'
+	@echo 'make faults ONLY=F11   some of them; FULL=1 unscaled, ICECAST=1 icecast2 too, DOCS=1 writes docs/faults.md'
+	@echo 'make faults RANDOM=10  ten minutes, a random fault every 5 s; SEED=... the same again'
 	@echo 'make bench             Plenum, icecast2, nginx and a bare loop side by side: a quarter of an hour'
 	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
 	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
@@ -65,6 +72,12 @@ soak: setup
 uplink: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-uplink
 	cargo run --release --quiet --package tests --bin plenum-uplink -- --minutes $(UPLINK_MINUTES)
+
+faults: setup
+	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-faults
+	cargo run --release --quiet --package tests --bin plenum-faults -- \
+		$(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full) $(if $(ICECAST),--icecast) \
+		$(if $(RANDOM),--random $(RANDOM)) $(if $(SEED),--seed $(SEED)) $(if $(DOCS),--docs)
 
 bench: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-swarm --bin plenum-bare-loop

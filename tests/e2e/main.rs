@@ -6,6 +6,7 @@ mod bad_config;
 mod bad_input;
 mod chain;
 mod demo;
+mod faults;
 mod full_house;
 mod gap;
 mod icecast;

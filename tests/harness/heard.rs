@@ -7,6 +7,9 @@ use stream::ogg::{Found, Framer, Stamp};
 
 use crate::http::Head;
 
+/// A player begins when it has so much sound.
+pub const PLAYS_AFTER: Duration = Duration::from_secs(1);
+
 /// All that came over one connection.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
@@ -87,6 +90,48 @@ impl Heard {
             last = Some(at);
         }
         longest
+    }
+
+    /// Breaks in the page numbers, but for the step from the header pages to where the listener
+    /// joined.
+    pub fn n_jumps(&self) -> usize {
+        let is_jump = |pair: &&[HeardPage]| {
+            let (before, page) = (&pair[0].stamp, &pair[1].stamp);
+            let is_join = before.granule <= 0 && page.granule > 0;
+            let follows = page.sequence == before.sequence.wrapping_add(1);
+            before.serial == page.serial && !follows && !is_join
+        };
+        self.pages.windows(2).filter(is_jump).count()
+    }
+
+    /// How long a player would have been silent until `now` that begins when it has
+    /// [`PLAYS_AFTER`] of sound and keeps what came before it was due.
+    pub fn stalled(&self, now: Duration, rate: u32) -> Duration {
+        // Where somebody joined, the first page's length cannot be known.
+        let length = |before: Option<&HeardPage>, page: &HeardPage| {
+            let n_samples = match before {
+                None => 0,
+                Some(before) if before.stamp.serial != page.stamp.serial => page.stamp.granule,
+                Some(before) => page.stamp.granule - before.stamp.granule,
+            };
+            Duration::from_secs_f64(n_samples.max(0) as f64 / f64::from(rate))
+        };
+        let (mut ready, mut stalled) = (Duration::ZERO, Duration::ZERO);
+        let mut began: Option<Duration> = None;
+        let mut before: Option<&HeardPage> = None;
+        for page in self.sound() {
+            let played = began.map_or(Duration::ZERO, |began| {
+                page.at.saturating_sub(began + stalled)
+            });
+            stalled += played.saturating_sub(ready);
+            ready += length(before, page);
+            before = Some(page);
+            if began.is_none() && ready >= PLAYS_AFTER {
+                began = Some(page.at);
+            }
+        }
+        let played = began.map_or(Duration::ZERO, |began| now.saturating_sub(began + stalled));
+        stalled + played.saturating_sub(ready)
     }
 
     /// Pages that came while the listener was listening, rather than at once at the start.
@@ -218,6 +263,39 @@ mod tests {
         let doubled = hear(&[(0, 0), (70, 4800), (70, 4800)]);
         assert!(doubled.check_order().is_err());
         Ok(())
+    }
+
+    #[test]
+    fn a_player_is_silent_when_what_it_has_is_played() {
+        // A burst of 3 s at once, nothing for 5 s, then 9 s at once: silent from 3 s to 5 s.
+        let mut heard = hear(&[
+            (0, 0),
+            (9, 48_000),
+            (10, 96_000),
+            (11, 144_000),
+            (12, 192_000),
+        ]);
+        for page in &mut heard.pages {
+            page.at = Duration::ZERO;
+        }
+        let mut late = hear(&[(13, 240_000), (14, 672_000)]);
+        for page in &mut late.pages {
+            page.at = Duration::from_secs(5);
+        }
+        heard.pages.append(&mut late.pages);
+        let stalled = |now| heard.stalled(Duration::from_secs(now), 48_000);
+        assert_eq!(stalled(5), Duration::from_secs(2));
+        assert_eq!(stalled(15), Duration::from_secs(2));
+        assert_eq!(stalled(18), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn jumps_are_counted_and_a_join_is_none() {
+        assert_eq!(hear(&[(0, 0), (1, 0), (70, 4800), (71, 9600)]).n_jumps(), 0);
+        assert_eq!(
+            hear(&[(0, 0), (70, 4800), (72, 9600), (73, 9700)]).n_jumps(),
+            1
+        );
     }
 
     #[test]

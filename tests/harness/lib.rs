@@ -3,11 +3,13 @@
 //! Reading order: `programs` (one child process), `cluster` (all of them, configured),
 //! `ear` (a listener that notes everything), `players` (other people's listeners), `pcm`
 //! (was anything lost?). Sound to send comes from `speech`, through a sound card that is
-//! not there from `alsa`, networks that are not there from `netns`; `line` is a way between two
-//! programs that can be cut. `peers` are other people's servers and source clients; `tls` is
+//! not there from `alsa`, networks that are not there from `netns` with a program each in a
+//! `place`; `line` is a way between two programs that can be cut, `proxy` one that does worse;
+//! `clock` sets the time of day. `peers` are other people's servers and source clients; `tls` is
 //! what they are given to trust.
 
 pub mod alsa;
+pub mod clock;
 pub mod cluster;
 pub mod configs;
 pub mod ear;
@@ -19,9 +21,11 @@ pub mod line;
 pub mod netns;
 pub mod pcm;
 pub mod peers;
+pub mod place;
 pub mod players;
 pub mod ports;
 pub mod programs;
+pub mod proxy;
 pub mod soak;
 pub mod speech;
 pub mod tls;

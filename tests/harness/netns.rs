@@ -132,7 +132,7 @@ impl Laboratory {
     /// # Errors
     /// When the kernel does not do it.
     pub fn blackhole(&self, one: &Namespace, other: &Namespace) -> Result<()> {
-        self.rules("add", one.address, other.address)
+        self.cut(one.address, other.address)
     }
 
     /// As [`Self::blackhole`], for addresses: one of a namespace's lines may be cut alone.
@@ -140,7 +140,8 @@ impl Laboratory {
     /// # Errors
     /// As [`Self::blackhole`].
     pub fn cut(&self, one: Ipv4Addr, other: Ipv4Addr) -> Result<()> {
-        self.rules("add", one, other)
+        self.rule("add", one, other, &[])?;
+        self.rule("add", other, one, &[])
     }
 
     /// Undoes [`Self::cut`].
@@ -148,7 +149,8 @@ impl Laboratory {
     /// # Errors
     /// When nothing was cut.
     pub fn heal(&self, one: Ipv4Addr, other: Ipv4Addr) -> Result<()> {
-        self.rules("del", one, other)
+        self.rule("del", one, other, &[])?;
+        self.rule("del", other, one, &[])
     }
 
     /// Lets them reach each other again.
@@ -156,16 +158,29 @@ impl Laboratory {
     /// # Errors
     /// When they could all the time.
     pub fn unblackhole(&self, one: &Namespace, other: &Namespace) -> Result<()> {
-        self.rules("del", one.address, other.address)
+        self.heal(one.address, other.address)
     }
 
-    fn rules(&self, what: &str, one: Ipv4Addr, other: Ipv4Addr) -> Result<()> {
-        for (from, to) in [(one, other), (other, one)] {
-            let (from, to) = (from.to_string(), to.to_string());
-            let ways = ["from", &from, "to", &to, "blackhole"];
-            ip(&["-n", &self.router.0, "rule", what], &ways)?;
+    /// Swallows whatever belongs to the connections that `from` has opened to `to`, as a router
+    /// does that has forgotten them; new ones get through. There is no way back for them. How
+    /// many there were.
+    ///
+    /// # Errors
+    /// When the kernel does not do it.
+    pub fn forget(&self, from: &Namespace, to: &Namespace) -> Result<usize> {
+        let ports = from.ports_to(to)?;
+        let (from, to) = (from.address, to.address);
+        for port in &ports {
+            self.rule("add", from, to, &["ipproto", "tcp", "sport", port])?;
+            self.rule("add", to, from, &["ipproto", "tcp", "dport", port])?;
         }
-        Ok(())
+        Ok(ports.len())
+    }
+
+    fn rule(&self, what: &str, from: Ipv4Addr, to: Ipv4Addr, more: &[&str]) -> Result<()> {
+        let (from, to) = (from.to_string(), to.to_string());
+        let ways = [&["from", &from, "to", &to], more, &["blackhole"]].concat();
+        ip(&["-n", &self.router.0, "rule", what], &ways)
     }
 }
 
@@ -173,6 +188,18 @@ impl Namespace {
     /// Its address.
     pub fn address(&self) -> Ipv4Addr {
         self.address
+    }
+
+    /// One more address of the same line.
+    ///
+    /// # Errors
+    /// When it has been given before.
+    pub fn second_address(&self) -> Result<Ipv4Addr> {
+        let [a, b, n, _] = self.address.octets();
+        let second = Ipv4Addr::new(a, b, n, 3);
+        let own = format!("{second}/24");
+        ip(&["-n", &self.name.0, "addr", "add", &own], &["dev", LINE])?;
+        Ok(second)
     }
 
     /// A program that will run inside.
@@ -197,6 +224,24 @@ impl Namespace {
             .map_err(|_| anyhow!("the work inside {} panicked", self.name.0))?
     }
 
+    /// Our ends of the connections from here to there.
+    fn ports_to(&self, there: &Self) -> Result<Vec<String>> {
+        let there = there.address.to_string();
+        let mut ss = Command::new("ip");
+        ss.args(["netns", "exec", &self.name.0, "ss", "-tnH", "dst", &there]);
+        let said = String::from_utf8(run(&mut ss)?.stdout)?;
+        let port = |line: &str| {
+            Some(
+                line.split_whitespace()
+                    .nth(3)?
+                    .rsplit_once(':')?
+                    .1
+                    .to_owned(),
+            )
+        };
+        Ok(said.lines().filter_map(port).collect())
+    }
+
     /// Limits what it sends, to all others together.
     ///
     /// # Errors
@@ -211,6 +256,15 @@ impl Namespace {
     /// When the kernel does not do it.
     pub fn limit_download(&self, megabits: f64) -> Result<()> {
         limit(&self.router, &self.to_here, megabits)
+    }
+
+    /// Takes the limit of what it sends away again.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn unlimit_rate(&self) -> Result<()> {
+        let mut tc = Command::new("tc");
+        run(tc.args(["-n", &self.name.0, "qdisc", "del", "dev", LINE, "root"])).map(drop)
     }
 
     /// Sets a kernel parameter of its network, such as `net.ipv4.tcp_congestion_control`.
@@ -300,6 +354,24 @@ mod tests {
         assert!(format!("{error:#}").contains("timed out"), "{error:#}");
         laboratory.unblackhole(&one, &other)?;
         call(&one, &other).map(drop)
+    }
+
+    #[test]
+    fn a_forgotten_connection_is_dead_while_a_new_one_lives() -> Result<()> {
+        let (laboratory, one, other, listener) = pair()?;
+        let mut old = call(&one, &other)?;
+        let (mut old_there, _) = listener.accept()?;
+        old.write_all(b"a")?;
+        old_there.read_exact(&mut [0])?;
+        assert_eq!(laboratory.forget(&one, &other)?, 1);
+        old.write_all(b"b")?;
+        old_there.set_read_timeout(Some(PATIENCE))?;
+        assert!(old_there.read_exact(&mut [0]).is_err());
+        let mut new = call(&one, &other)?;
+        let (mut new_there, _) = listener.accept()?;
+        new.write_all(b"c")?;
+        new_there.read_exact(&mut [0])?;
+        Ok(())
     }
 
     #[test]

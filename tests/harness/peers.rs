@@ -85,6 +85,58 @@ impl Icecast {
     }
 }
 
+/// Debian's Icecast with the limits that it is shipped with, on all addresses of where it will
+/// run, not started yet. With a `master` (host and port) it mirrors that one.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn icecast_as_shipped(
+    folder: &Path,
+    port: u16,
+    source_password: &str,
+    relay_password: &str,
+    master: Option<(&str, u16)>,
+) -> Result<Program> {
+    let mirrored = master.map(|(host, port)| {
+        format!(
+            "<master-server>{host}</master-server><master-server-port>{port}</master-server-port>\
+             <master-password>{relay_password}</master-password>"
+        )
+    });
+    let log = folder.join("icecast");
+    std::fs::create_dir_all(&log)?;
+    for path in [folder, &log] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
+    }
+    let (config, log) = (folder.join("icecast.xml"), log.display());
+    std::fs::write(
+        &config,
+        format!(
+            "<icecast><hostname>localhost</hostname>\
+             <limits><clients>100</clients><sources>2</sources>\
+             <queue-size>524288</queue-size><client-timeout>30</client-timeout>\
+             <header-timeout>15</header-timeout><source-timeout>10</source-timeout>\
+             <burst-on-connect>1</burst-on-connect><burst-size>65535</burst-size></limits>\
+             <authentication><source-password>{source_password}</source-password>\
+             <relay-password>{relay_password}</relay-password>\
+             <admin-user>admin</admin-user>\
+             <admin-password>{source_password}</admin-password></authentication>\
+             <listen-socket><port>{port}</port></listen-socket>{}\
+             <fileserve>1</fileserve>\
+             <paths><basedir>/usr/share/icecast2</basedir><logdir>{log}</logdir>\
+             <webroot>/usr/share/icecast2/web</webroot>\
+             <adminroot>/usr/share/icecast2/admin</adminroot></paths>\
+             <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog>\
+             <loglevel>3</loglevel></logging>\
+             <security><chroot>0</chroot>{}</security></icecast>",
+            mirrored.unwrap_or_default(),
+            change_of_owner()
+        ),
+    )?;
+    let config = config.display().to_string();
+    Ok(Program::new("icecast", "icecast2", folder).arguments(["-c", &config]))
+}
+
 fn change_of_owner() -> &'static str {
     if rustix::process::geteuid().is_root() {
         "<changeowner><user>nobody</user><group>nogroup</group></changeowner>"

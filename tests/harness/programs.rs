@@ -99,9 +99,17 @@ impl Program {
     }
 
     /// Run by another program, which these words begin and which becomes it, as `nice` does.
+    /// Those given last come first.
     #[must_use]
     pub fn behind<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
-        self.behind = words.into_iter().map(Into::into).collect();
+        self.behind.splice(0..0, words.into_iter().map(Into::into));
+        self
+    }
+
+    /// As [`Program::behind`], but next to it: behind all other words.
+    #[must_use]
+    pub fn nearest<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.behind.extend(words.into_iter().map(Into::into));
         self
     }
 

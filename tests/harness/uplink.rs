@@ -1,8 +1,6 @@
 //! Twice what the line carries: a master behind a small uplink, two relays, and so many listeners
 //! at the master that they ask for twice of it. Listeners have to give way, relays must not notice.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,12 +8,12 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::cluster::{START_MAX, secret, write_private};
+use crate::cluster::{START_MAX, secret};
 use crate::configs::{RELAY_USER, SOURCE_USER};
 use crate::ear::Ear;
 use crate::heard::Heard;
-use crate::http::{Address, get};
 use crate::netns::{Laboratory, Namespace};
+use crate::place::{PORT, Place, url};
 use crate::programs::{Program, find};
 use crate::speech;
 use crate::wait::eventually;
@@ -24,8 +22,6 @@ pub mod outcome;
 
 pub use outcome::{Outcome, Plan};
 
-/// The port of everybody.
-const PORT: u16 = 8000;
 const MOUNT: &str = "/live.ogg";
 const N_RELAYS: usize = 2;
 const KBITS: &str = "128";
@@ -60,11 +56,6 @@ struct Stage {
     folder: TempDir,
     // The last: everything else is in it.
     _laboratory: Laboratory,
-}
-
-struct Place {
-    program: Program,
-    space: Namespace,
 }
 
 /// The one who compares, and one at each relay.
@@ -141,11 +132,11 @@ impl Stage {
             |request: crate::http::Request| request.credentials(RELAY_USER, &self.relay_password);
         let master = self
             .master
-            .eventually_heard(|url| Ear::listen_with(url, login))?;
+            .eventually_heard(MOUNT, |url| Ear::listen_with(url, login))?;
         let relays = self
             .relays
             .iter()
-            .map(|relay| relay.eventually_heard(Ear::listen));
+            .map(|relay| relay.eventually_heard(MOUNT, Ear::listen));
         let relays = relays.collect::<Result<Vec<_>>>()?;
         for ear in &relays {
             let n_samples = i64::try_from(ALONE.as_secs())? * i64::from(speech::RATE);
@@ -239,54 +230,6 @@ impl Stage {
     }
 }
 
-impl Place {
-    fn new(role: &str, name: &str, space: Namespace, text: &str, folder: &Path) -> Result<Self> {
-        let config: PathBuf = folder.join(format!("{name}.toml"));
-        write_private(&config, text)?;
-        let program = Program::new(name, find(&format!("plenum-{role}"))?, folder);
-        let config = config.display().to_string();
-        let program = space.program(program).arguments(["--config", &config]);
-        Ok(Self { program, space })
-    }
-
-    fn start_server(&mut self) -> Result<()> {
-        self.program.start()?;
-        let address = Address::parse(&own_url())?;
-        let what = format!("{} answers", self.program.name());
-        self.space
-            .inside(|| eventually(START_MAX, &what, || address.connect().map(drop)))
-            .with_context(|| self.program.story())
-    }
-
-    /// Somebody who listens beside the server, without any line between.
-    fn eventually_heard(&self, listen: impl Fn(&str) -> Result<Ear> + Sync) -> Result<Ear> {
-        let url = format!("{}{MOUNT}", own_url());
-        let what = format!("{} plays", self.program.name());
-        self.space
-            .inside(|| eventually(START_MAX, &what, || listen(&url)))
-    }
-
-    /// The figures of `/metrics`, summed over mounts.
-    fn figures(&self) -> Result<HashMap<String, f64>> {
-        let text = self
-            .space
-            .inside(|| get(&format!("{}/metrics", own_url())))?
-            .text();
-        let mut figures = HashMap::new();
-        for line in text.lines() {
-            let Some((name, value)) = line.rsplit_once(' ') else {
-                continue;
-            };
-            let name = name.trim_start_matches("plenum_");
-            let name = name.split("{mount=").next().unwrap_or(name);
-            if let Ok(value) = value.parse::<f64>() {
-                *figures.entry(name.to_owned()).or_default() += value;
-            }
-        }
-        Ok(figures)
-    }
-}
-
 /// Waits until the last page has come that was heard at the master.
 fn last_heard(ear: Ear, reference: &Heard) -> Result<Heard> {
     let last = reference.sound().last().context("sound")?.stamp;
@@ -303,13 +246,4 @@ fn megabits(heard: &Heard) -> f64 {
     let n_bytes: usize = heard.sound().skip(1).map(|page| page.n_bytes).sum();
     let seconds = heard.n_samples() as f64 / f64::from(speech::RATE);
     n_bytes as f64 * 8e-6 / seconds.max(f64::MIN_POSITIVE)
-}
-
-fn url(space: &Namespace) -> String {
-    format!("http://{}:{PORT}", space.address())
-}
-
-/// The address of a server in its own namespace.
-fn own_url() -> String {
-    format!("http://127.0.0.1:{PORT}")
 }
