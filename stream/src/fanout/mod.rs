@@ -1,11 +1,13 @@
 //! Cursors to sockets: what a listener has not got yet goes out in as few writes as possible.
 //!
 //! The kernel's price of a write is the whole cost of a listener, so the only lever is fewer,
-//! larger writes. `pace` says who is due when, `seat` is one listener, `shard` the thread that
-//! serves many, `figures` what it counts, `socket` how sockets are set up, `wire` what is written
-//! to: a socket, or TLS in front of one. `uplink` is what may be sent in all: `watch` looks at the
-//! relays, `held_up` judges one of them, `limit` decides.
+//! larger writes. `pace` says who is due when, `seat` is one listener, `batch` what several of
+//! them are sent, `shard` the thread that serves many, `figures` what it counts, `socket` how
+//! sockets are set up, `wire` what is written to: a socket, or TLS in front of one. `uplink` is
+//! what may be sent in all: `watch` looks at the relays, `held_up` judges one of them, `limit`
+//! decides.
 
+mod batch;
 mod figures;
 mod held_up;
 mod limit;

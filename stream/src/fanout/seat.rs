@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 
+use super::batch::{Batch, PIECES_MAX};
 use super::figures::{Closed, Figures};
 use super::pace::Pace;
 use super::uplink::Uplink;
@@ -17,10 +18,6 @@ use crate::log::resume::Wish;
 use crate::log::{Cursor, FellBehind, Log};
 use crate::mount::{Audience, Class, Mount, Slot};
 
-/// How much is written at once.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
-/// How many pieces one write may have (the kernel takes up to 1024).
-const PIECES_MAX: usize = 64;
 /// A listener into whose socket not a byte fits for this long is closed.
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// One who falls behind again within this time is closed instead of being moved on.
@@ -48,21 +45,6 @@ pub struct Joiner {
     pub came: Instant,
     /// What he holds while he is served.
     pub holds: (Slot, Audience),
-}
-
-/// What several listeners of one mount are sent in one round: looked up once, and for all but
-/// the first of them laid together once, for the kernel takes one piece faster than five.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    log: Option<Arc<Log>>,
-    from: u64,
-    to: u64,
-    pieces: Vec<Bytes>,
-    /// The pieces in one, once a second listener is sent them.
-    whole: Vec<u8>,
-    is_used: bool,
-    /// When the first byte arrived.
-    arrived: Option<Instant>,
 }
 
 /// What became of an attempt to serve.
@@ -366,39 +348,5 @@ impl Seat {
 impl AsFd for Seat {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.wire.as_fd()
-    }
-}
-
-impl Batch {
-    fn fill(&mut self, log: &Arc<Log>, from: u64) -> Result<(), FellBehind> {
-        self.clear();
-        let to = log.read(from, WRITE_BYTES_MAX, PIECES_MAX - 1, &mut self.pieces)?;
-        self.arrived = log.arrival(from);
-        self.log = Some(Arc::clone(log));
-        (self.from, self.to) = (from, to);
-        Ok(())
-    }
-
-    /// Forgets what it holds: the log may have grown since.
-    pub(super) fn clear(&mut self) {
-        self.pieces.clear();
-        self.whole.clear();
-        self.is_used = false;
-        self.log = None;
-    }
-
-    /// Whether it lies in one piece. It is laid together when somebody was sent it before: he is
-    /// not the last, then.
-    fn is_whole(&mut self) -> bool {
-        if !self.is_used {
-            self.is_used = true;
-            return false;
-        }
-        if self.whole.is_empty() {
-            for piece in &self.pieces {
-                self.whole.extend_from_slice(piece);
-            }
-        }
-        true
     }
 }

@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use super::batch::Batch;
 use super::figures::{Closed, Figures};
 use super::limit::LOOK_EVERY;
 use super::pace::{Pace, TICK, Ticket, Wheel};
-use super::seat::{Batch, Joiner, Seat};
+use super::seat::{Joiner, Seat};
 use super::uplink::Uplink;
 use super::watch::Watch;
 use crate::log::Wake;
