@@ -4,8 +4,10 @@
 //! where it wants the sender to go on. The last minute of pages is in memory; older ones
 //! come back from the spool, if there is one. Each uplink has a cursor of its own (`cursor`),
 //! and sends every page from the one on that the master wanted, so that whichever is first
-//! brings the master its next page. `shared` is what threads and tasks share.
+//! brings the master its next page. `answers` is what the master says of that, `shared` is what
+//! threads and tasks share.
 
+mod answers;
 mod cursor;
 pub mod shared;
 mod times;
@@ -44,6 +46,8 @@ pub struct Backlog {
     acknowledged: u64,
     /// A server that has lost its memory may have said of pages before this one that it has them.
     doubted: u64,
+    /// As far as it has said so itself.
+    confirmed: u64,
     /// What it did not get and will not get live.
     holes: Holes,
     /// Sound older than this is not sent any more.
@@ -86,6 +90,7 @@ impl Backlog {
             front: 0,
             acknowledged: 0,
             doubted: 0,
+            confirmed: 0,
             holes: Holes::default(),
             catch_up: if is_spooled {
                 catch_up
@@ -129,6 +134,7 @@ impl Backlog {
         self.cursors.iter_mut().for_each(|c| c.go_to(first));
         self.acknowledged = first;
         self.times = Times::before(first, 0);
+        self.confirmed = first;
     }
 
     /// Adds the newest page.
@@ -229,73 +235,6 @@ impl Backlog {
             cursor.step();
             self.front = self.front.max(cursor.next());
         }
-    }
-
-    /// The server says over this uplink that it has everything before this page.
-    pub fn acknowledge(&mut self, uplink: usize, next: u64) {
-        if self.cursors[uplink].is_doubted() && next <= self.doubted {
-            return;
-        }
-        if next > self.acknowledged && next <= self.newest() {
-            self.acknowledged = next;
-            // What one uplink has brought the others need not bring.
-            self.lift(next);
-            self.front = self.front.max(next);
-        }
-    }
-
-    /// The server says over this uplink that it has everything.
-    pub fn acknowledge_all(&mut self, uplink: usize) {
-        self.acknowledge(uplink, self.newest());
-    }
-
-    /// Goes to the page that the master wants next. Returns how many pages it wants that it
-    /// cannot get any more.
-    pub fn go_to(&mut self, uplink: usize, wanted: u64) -> u64 {
-        let wanted = wanted.max(self.headers.len() as u64);
-        if wanted > self.newest() {
-            // It has more than we ever made: it speaks of something else.
-            return 0;
-        }
-        if wanted < self.acknowledged {
-            // Older connections may still bring what was said before the memory was lost.
-            self.doubted = self.front;
-            self.cursors.iter_mut().for_each(|c| c.set_doubted(true));
-        }
-        self.acknowledged = wanted;
-        self.cursors[uplink].go_to(wanted);
-        let others = self.others(uplink).map(Cursor::next);
-        self.front = others.fold(wanted, u64::max);
-        let kept_from = if self.is_spooled { 0 } else { self.first };
-        self.skip_to(kept_from.max(self.young_from(self.catch_up)));
-        let n_missing = self.place(uplink) - wanted;
-        // One that carries already has begun where it had to: in the master's log nothing may
-        // come between. Not so where that was before the memory was lost.
-        let has_no_sound = wanted == self.headers.len() as u64;
-        let others = self.others(uplink);
-        let began = others.filter(|other| has_no_sound || !other.is_doubted());
-        let began = began.map(Cursor::began).max().unwrap_or(0);
-        self.cursors[uplink].lift(began);
-        n_missing
-    }
-
-    /// Goes to the page that the master had all before, and has lost its memory of.
-    pub fn go_to_acknowledged(&mut self, uplink: usize) -> u64 {
-        self.go_to(uplink, self.acknowledged)
-    }
-
-    /// Goes back over what was sent last: a page, so much sound and so many bytes at least, as far
-    /// as memory reaches. A server that does not say what it has cannot have got them.
-    pub fn go_back(&mut self, uplink: usize, length: Duration, n_bytes: usize) {
-        let mut place = self.place(uplink);
-        let until = self.times.beginning(place) - 1 - samples(length);
-        let mut n_left = n_bytes;
-        while place > self.first && (n_left > 0 || self.times.beginning(place) > until) {
-            place -= 1;
-            let at = usize::try_from(place - self.first).unwrap_or(usize::MAX);
-            n_left = n_left.saturating_sub(self.pages.get(at).map_or(0, Page::len));
-        }
-        self.go_to(uplink, place);
     }
 
     /// Leaves out at least so much sound from the page numbered `from` on, in whole pages, as far

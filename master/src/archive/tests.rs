@@ -79,6 +79,7 @@ async fn live_through(state: &Path, happens: impl FnOnce(&Desk, &mut Publisher))
     let claimant = Claimant {
         user: "source".to_owned(),
         serial: None,
+        uplink: 0,
     };
     let epoch = Epoch::new(fastrand::u128(..));
     let mut publisher = desk

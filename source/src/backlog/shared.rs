@@ -26,6 +26,8 @@ pub struct Shared {
     spool: Option<(Arc<Spool>, u32)>,
     /// The server does not say what it has: it is believed to have what was sent.
     is_unconfirmed: AtomicBool,
+    /// The server is one that says where the stream goes on.
+    is_plenum: AtomicBool,
 }
 
 /// What one uplink waits for.
@@ -62,7 +64,10 @@ impl Shared {
     pub fn of_remains(spool: Arc<Spool>, remains: Remains, n_uplinks: usize) -> Self {
         let holes = spool.holes(remains.link);
         let backlog = Backlog::ended(remains.headers, remains.pages, holes);
-        Self::of(backlog, Some((spool, remains.link)), n_uplinks)
+        Self {
+            is_plenum: remains.is_plenum.into(),
+            ..Self::of(backlog, Some((spool, remains.link)), n_uplinks)
+        }
     }
 
     fn of(backlog: Backlog, spool: Option<(Arc<Spool>, u32)>, n_uplinks: usize) -> Self {
@@ -72,6 +77,7 @@ impl Shared {
             taken: Condvar::new(),
             spool,
             is_unconfirmed: AtomicBool::new(false),
+            is_plenum: AtomicBool::new(false),
         }
     }
 
@@ -161,7 +167,7 @@ impl Shared {
             backlog.sent(uplink, page);
             if is_unconfirmed {
                 let place = backlog.place(uplink);
-                backlog.acknowledge(uplink, place);
+                backlog.believe(place);
             }
         });
         if is_unconfirmed {
@@ -204,6 +210,16 @@ impl Shared {
     /// The server does not say what it has.
     pub fn is_unconfirmed(&self) -> bool {
         self.is_unconfirmed.load(Relaxed)
+    }
+
+    /// The server is one that says where the stream goes on: it is not sent to without that.
+    pub fn is_plenum(&self) -> bool {
+        self.is_plenum.load(Relaxed)
+    }
+
+    /// So it is.
+    pub fn set_plenum(&self) {
+        self.is_plenum.store(true, Relaxed);
     }
 
     /// For how long something that this uplink has sent has waited to be taken.

@@ -206,6 +206,20 @@ fn send_recalled(backlog: &mut Backlog) {
 }
 
 #[test]
+fn what_a_server_was_only_believed_to_have_is_sent_to_one_that_says_what_it_has() {
+    let mut backlog = backlog(10);
+    send(&mut backlog, 8);
+    backlog.acknowledge(0, 5);
+    backlog.believe(10);
+    assert_eq!(backlog.acknowledged(), 10);
+    assert_eq!(
+        (backlog.go_to_acknowledged(0), next(&backlog)),
+        (0, Some(5))
+    );
+    assert_eq!(backlog.acknowledged(), 5);
+}
+
+#[test]
 fn an_acknowledgement_goes_neither_back_nor_beyond_what_there_is() {
     let mut backlog = backlog(10);
     send(&mut backlog, 8);

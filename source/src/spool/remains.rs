@@ -26,6 +26,8 @@ pub struct Remains {
     pub headers: Vec<Page>,
     /// What the server may not have, the last one marked as the end.
     pub pages: Vec<Page>,
+    /// They go to a server that says what it has, and had some of the stream.
+    pub is_plenum: bool,
     /// Since its last page was written.
     pub age: Duration,
     /// The number behind its last page with sound.
@@ -58,7 +60,8 @@ pub fn find(folder: &Path, shelf: &mut Shelf, catch_up: Duration) -> Vec<Remains
         let found = read(folder, shelf, link, unsent.start, catch_up);
         let is_live = |remains: &Remains| mark.is_confirmed && remains.age < catch_up;
         match found.filter(is_live) {
-            Some(remains) => {
+            Some(mut remains) => {
+                remains.is_plenum = mark.acknowledged > extent.start;
                 let first = remains.pages.first().map(|p| u64::from(p.stamp().sequence));
                 mark.holes.add(unsent.start..first.unwrap_or(unsent.end));
                 all.push(remains);
@@ -98,6 +101,7 @@ fn read(folder: &Path, shelf: &Shelf, link: u32, from: u64, catch_up: Duration) 
         serial: newest.serial,
         headers: Vec::new(),
         pages: Vec::new(),
+        is_plenum: false,
         age,
         end: newest.pages.end,
     };
@@ -120,35 +124,41 @@ fn read(folder: &Path, shelf: &Shelf, link: u32, from: u64, catch_up: Duration) 
         remains.headers = content.headers;
         remains.pages.splice(0..0, content.pages);
     }
-    let newest = remains.pages.iter().map(|p| p.stamp().granule).max()?;
-    let is_old = |page: &Page| {
-        let stamp = page.stamp();
-        let behind = super::segment::length(newest.saturating_sub(stamp.granule));
-        u64::from(stamp.sequence) < from || behind > catch_up
-    };
-    let n_old = remains.pages.iter().take_while(|page| is_old(page)).count();
-    remains.pages.drain(..n_old);
-    end(&mut remains);
+    remains.keep_newest(from, catch_up);
     (!remains.pages.is_empty()).then_some(remains)
+}
+
+impl Remains {
+    /// Leaves what comes before page `from` or is older than `catch_up`, and ends the logical
+    /// stream, if its own last page does not.
+    pub fn keep_newest(&mut self, from: u64, catch_up: Duration) {
+        let granules = self.pages.iter().map(|page| page.stamp().granule);
+        let newest = granules.max().unwrap_or_default();
+        let is_old = |page: &Page| {
+            let stamp = page.stamp();
+            let behind = super::segment::length(newest.saturating_sub(stamp.granule));
+            u64::from(stamp.sequence) < from || behind > catch_up
+        };
+        let n_old = self.pages.iter().take_while(|page| is_old(page)).count();
+        self.pages.drain(..n_old);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let Some(last) = self.pages.last().map(Page::stamp) else {
+            return;
+        };
+        if last.is_last {
+            return;
+        }
+        let first_packet = self.headers.first().map_or(&[][..], Page::body);
+        let codec = Codec::of(first_packet);
+        self.pages.push(Page::end_of(&last, codec.silent_packet()));
+    }
 }
 
 /// How long ago the file was written; a clock that was set back makes it young.
 fn age(folder: &Path, name: &str) -> Option<Duration> {
     let modified = folder.join(name).metadata().ok()?.modified().ok()?;
     Some(modified.elapsed().unwrap_or_default())
-}
-
-/// Ends the logical stream, if its own last page does not.
-fn end(remains: &mut Remains) {
-    let Some(last) = remains.pages.last().map(Page::stamp) else {
-        return;
-    };
-    if last.is_last {
-        return;
-    }
-    let first_packet = remains.headers.first().map_or(&[][..], Page::body);
-    let codec = Codec::of(first_packet);
-    remains
-        .pages
-        .push(Page::end_of(&last, codec.silent_packet()));
 }

@@ -102,6 +102,13 @@ async fn carry(load: Load<'_>, opened: Opened) -> Result<(), Ended> {
         round_trip,
     } = opened;
     let (backlog, uplink) = (load.backlog, load.uplink);
+    if answer.as_ref().is_some_and(|answer| answer.is_plenum) {
+        backlog.set_plenum();
+    }
+    if answer.is_none() && backlog.is_plenum() {
+        // It may want earlier pages; later ones would leave a hole there that stays.
+        return Err(broken("the master does not say where to go on"));
+    }
     if !load.status.go_on_air(uplink, load.master) {
         return Err(broken("another uplink is on air at another master"));
     }

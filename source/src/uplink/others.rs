@@ -44,17 +44,20 @@ fn is_delivering(load: Load<'_>, uplink: usize, patience: Duration) -> bool {
 
 /// Stands by until this uplink is needed, or the program is told to stop.
 pub(super) async fn stand_by(load: Load<'_>, shutdown: &Shutdown) {
+    if !load.ways[load.uplink].is_standby && !is_needless(load) {
+        return;
+    }
     let mut needed_since = Instant::now();
-    let may_wait = load.ways[load.uplink].is_standby || is_needless(load);
-    while may_wait {
-        let is_stalled = |n| load.status.link(n) == Link::OnAir;
+    loop {
+        let is_on_air = |n| load.status.link(n) == Link::OnAir;
         if is_needless(load) {
             load.status.set_link(load.uplink, Link::StandingBy);
             needed_since = Instant::now();
-        } else if others(load).any(is_stalled)
+        } else if others(load).any(is_on_air)
             || needed_since.elapsed() >= NEEDED_AFTER
             || shutdown.is_requested()
         {
+            // One that is on air and does not deliver has been silent for as long already.
             return;
         }
         sleep(LOOK_EVERY).await;

@@ -11,6 +11,7 @@ use super::segment::{Damage, Segment};
 use super::tests::stage::{START_MS, Stage, epoch, keep, read, restore};
 use super::writer::SKIP_BYTES;
 use super::*;
+use crate::ogg::Stamp;
 use crate::ogg::tests::{opus, page};
 
 /// Two links, of which the second goes on; several segments.
@@ -174,6 +175,23 @@ fn another_stream_never_stands_where_somebody_may_have_heard_the_old_one() {
         writer.take(&other[from + 1], Instant::now(), || 6).unwrap();
         assert!(log.head() < next + 1_000);
     }
+}
+
+#[test]
+fn what_follows_a_page_that_was_dropped_is_not_the_very_next() {
+    let mut stage = Stage::new(1 << 20);
+    stage.play(&opus(1, 5));
+    let mut writer = restore(&stage.files(), START_MS).unwrap().unwrap().writer;
+    let (head, all) = (writer.log().head(), opus(1, 9));
+    // One is missing, and this one goes on with it.
+    let rest = all[8].restamped(Stamp {
+        is_continued: true,
+        ..all[8].stamp()
+    });
+    writer.take(&rest, Instant::now(), || 5).unwrap();
+    assert_eq!(writer.log().head(), head);
+    writer.take(&all[9], Instant::now(), || 5).unwrap();
+    assert!(writer.log().head() > head + SKIP_BYTES);
 }
 
 #[test]

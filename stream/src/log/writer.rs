@@ -43,8 +43,8 @@ enum Doubt {
     None,
     /// The source's very next pages.
     Sound { restored_at: u64 },
-    /// Anything: there may have been filler.
-    Filler { restored_at: u64 },
+    /// Anything else: there may have been filler, or the source has gone on elsewhere.
+    Any { restored_at: u64 },
 }
 
 impl Writer {
@@ -78,8 +78,12 @@ impl Writer {
 
     /// Filler may have been written behind what was read back.
     pub fn suspect_filler(&mut self) {
+        self.suspect_any();
+    }
+
+    fn suspect_any(&mut self) {
         if let Doubt::Sound { restored_at } = self.doubt {
-            self.doubt = Doubt::Filler { restored_at };
+            self.doubt = Doubt::Any { restored_at };
         }
     }
 
@@ -118,9 +122,14 @@ impl Writer {
             self.fill_for(self.clock.behind(now), now);
         }
         let stamp = page.stamp();
-        let is_next = !stamp.is_first && self.splice.wanted(stamp.serial) == Some(stamp.sequence);
+        let wanted = self.splice.wanted(stamp.serial);
+        let is_next = !stamp.is_first && wanted == Some(stamp.sequence);
         let length = self.splice.take(page, chance, &mut self.out);
         if self.out.is_empty() {
+            if !is_next && self.splice.wanted(stamp.serial) != wanted {
+                // It is left out and was not the next: nor is what follows it.
+                self.suspect_any();
+            }
             return Ok(());
         }
         self.clock.sounded(length, now);
@@ -213,7 +222,7 @@ impl Writer {
         let restored_at = match self.doubt {
             Doubt::None => return,
             Doubt::Sound { .. } if is_next => return,
-            Doubt::Sound { restored_at } | Doubt::Filler { restored_at } => restored_at,
+            Doubt::Sound { restored_at } | Doubt::Any { restored_at } => restored_at,
         };
         self.doubt = Doubt::None;
         if self.log.head() < restored_at.saturating_add(DOUBT_BYTES) {

@@ -118,6 +118,18 @@ async fn a_connection_that_stands_still_gets_a_second_one_and_stays_until_that_i
 }
 
 #[tokio::test]
+async fn a_master_that_is_known_is_not_sent_to_before_it_has_said_where_to_go_on() {
+    let stage = Stage::new().await;
+    stage.add(2..12);
+    on_air(&stage).await.pages(12).await;
+    let silent = stage.visit().await;
+    let mut visit = stage.visit().await;
+    assert_eq!(silent.end().await, [0; 0]);
+    visit.say(&wants(9)).await;
+    assert_eq!(visit.pages(4).await, [0, 1, 9, 10]);
+}
+
+#[tokio::test]
 async fn an_end_that_was_not_confirmed_is_sent_again() {
     let stage = Stage::new().await;
     stage.add(2..12);

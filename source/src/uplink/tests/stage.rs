@@ -168,11 +168,12 @@ impl Visit {
             .expect("pages come")
     }
 
-    /// Waits until the other side has said its last.
-    pub(super) async fn end(mut self) {
+    /// Waits until the other side has said its last, and gives it.
+    pub(super) async fn end(mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         let read = self.socket.read_to_end(&mut rest);
         let _ = tokio::time::timeout(DEADLINE, read).await.expect("it ends");
+        rest
     }
 }
 
