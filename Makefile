@@ -10,6 +10,7 @@ RANDOM ?=
 SEED ?=
 ICECAST ?=
 PREFIX ?= /usr/local
+SEEDS ?= 5000
 
 SOAK_MINUTES = $(or $(MINUTES),30)
 CHURN_MINUTES = $(or $(MINUTES),60)
@@ -27,7 +28,7 @@ BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq libfaketime mpv \
 	oggz-tools opus-tools procps vorbis-tools
 
-.PHONY: help demo test check release soak uplink faults bench churn swarm install setup setup-build \
+.PHONY: help demo test check release soak uplink faults bench churn swarm simulate install setup setup-build \
 	setup-demo setup-bench rust
 
 help:
@@ -37,6 +38,7 @@ help:
 	@echo 'make check             format and lints'
 	@echo 'make release           the four programs and plenum-swarm in target/release/'
 	@echo 'make soak              $(SOAK_MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
+	@echo 'make simulate          $(SEEDS) times everything breaks, in memory; SEEDS=500 for less'
 	@echo 'make uplink            $(UPLINK_MINUTES) minutes of a line asked for twice what it carries; as root'
 	@echo 'make faults            breaks what can break, and compares what listeners hear; as root, 10 minutes'
 	@echo 'make faults ONLY=F11   some of them; FULL=1 unscaled, ICECAST=1 icecast2 too, DOCS=1 writes docs/faults.md'
@@ -68,6 +70,10 @@ release: setup-build
 soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
 	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(SOAK_MINUTES)
+
+simulate: setup-build
+	@cargo build --release --bin plenum-simulate
+	@cargo run --release --quiet --package tests --bin plenum-simulate -- --seeds $(SEEDS)
 
 uplink: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-uplink
