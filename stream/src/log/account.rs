@@ -57,7 +57,7 @@ pub struct StreamAccount {
 }
 
 /// Where a log stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Account {
     links: Links,
     offset: u64,
@@ -80,6 +80,30 @@ impl Account {
     /// The account of a log that is still empty.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The account of a log that begins at `offset`, where nothing is known of its link.
+    pub(super) fn at(offset: u64) -> Self {
+        Self {
+            offset,
+            link_start: offset,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a header page that lies before the log's first offset.
+    ///
+    /// # Errors
+    /// When the page does not fit the headers so far.
+    pub(super) fn learn_header(&mut self, page: &Page) -> Result<(), Stray> {
+        self.links.take(page).map(drop)
+    }
+
+    /// Puts in what the splice knows now of each logical stream.
+    pub(super) fn learn_traces(&mut self, trace: impl Fn(u32) -> Option<Trace>) {
+        for stream in &mut self.streams {
+            stream.trace = trace(stream.newest.serial).unwrap_or(stream.trace);
+        }
     }
 
     /// An account that begins at `offset`, within a link (with all its header pages in `prefix`)
@@ -229,6 +253,16 @@ pub fn header_pages(bytes: &Bytes) -> Option<Vec<Page>> {
         pages.push(page);
     }
     (framer.n_held() == 0).then_some(pages)
+}
+
+impl Trace {
+    /// Of a stream of which no more is known than its serial number.
+    pub(super) fn unknown(serial: u32) -> Self {
+        Self {
+            source_serial: serial,
+            ..Self::default()
+        }
+    }
 }
 
 impl std::fmt::Display for Contradiction {

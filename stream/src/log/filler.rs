@@ -7,6 +7,10 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
+use super::ago::Ago;
+
 /// Of sound that is ahead of the clock so much counts; players need not hold more.
 const AHEAD_MAX: Duration = Duration::from_secs(10);
 /// A log that is further behind while its source sends too little counts as so far behind.
@@ -45,7 +49,47 @@ struct Reach {
     rest: Option<Instant>,
 }
 
+/// A clock as it is handed to another program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClockState(Option<ReachState>);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct ReachState {
+    until: Ago,
+    came: Ago,
+    newest: Duration,
+    greeted: Option<Ago>,
+    filled: Duration,
+    rest: Option<Ago>,
+}
+
 impl Clock {
+    /// As it stands at `now`.
+    pub fn state(&self, now: Instant) -> ClockState {
+        let ago = |at| Ago::of(at, now);
+        ClockState(self.0.as_ref().map(|reach| ReachState {
+            until: ago(reach.until),
+            came: ago(reach.came),
+            newest: reach.newest,
+            greeted: reach.greeted.map(ago),
+            filled: reach.filled,
+            rest: reach.rest.map(ago),
+        }))
+    }
+
+    /// A clock that goes on from where another stood at `now`.
+    pub fn of(state: &ClockState, now: Instant) -> Self {
+        let at = |ago: Ago| ago.at(now);
+        Self(state.0.as_ref().map(|state| Reach {
+            until: at(state.until),
+            came: at(state.came),
+            newest: state.newest,
+            greeted: state.greeted.map(at),
+            filled: state.filled,
+            rest: state.rest.map(at),
+        }))
+    }
+
     /// The clock of a log that was read back from disk at `now`.
     pub fn restored(now: Instant) -> Self {
         Self(Some(Reach {

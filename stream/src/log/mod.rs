@@ -9,6 +9,7 @@
 //! be known to go on at an offset, `segment` what stands in the files, `restore` the way back.
 
 pub mod account;
+mod ago;
 mod epoch;
 pub mod filler;
 mod logical;
@@ -22,8 +23,9 @@ pub mod sink;
 pub mod splice;
 pub mod writer;
 
+pub use ago::Ago;
 pub use epoch::Epoch;
-pub use ring::{FellBehind, Join, Keep, Ring};
+pub use ring::{Copied, FellBehind, Join, Keep, Ring};
 pub use shared::{Cursor, Log, Wake};
 pub use sink::Sink;
 pub use splice::Splice;

@@ -5,6 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::account::{Account, header_pages};
 use super::ring::{Keep, Ring};
 use super::segment::{Damage, Record, Segment};
@@ -132,6 +134,27 @@ impl Chain {
             self.segments.pop_back();
         }
     }
+}
+
+/// Makes the log of a ring that was copied: see [`Copied`](super::Copied). `now` and `now_ms` are
+/// the same moment.
+///
+/// # Errors
+/// When it is not whole.
+pub fn from_copy(
+    index: &Bytes,
+    pages: &Bytes,
+    keep: Keep,
+    now: Instant,
+    now_ms: i64,
+) -> Result<Restored, Damage> {
+    let segment = Segment::read(index, pages)?;
+    if segment.is_torn {
+        return Err(Damage::Page(segment.pages.len()));
+    }
+    let mut chain = Chain::new();
+    chain.push_older(segment);
+    chain.restore(keep, now, now_ms)?.ok_or(Damage::Unwritten)
 }
 
 /// Follows each logical stream, by its serial number, as the splice did.

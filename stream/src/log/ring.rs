@@ -3,15 +3,19 @@
 //! Does no I/O and never waits. One log of bytes: offsets only rise, and the byte at an
 //! offset is the same at the master and at every relay.
 
+mod copy;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::account::{Account, header_pages};
+use super::account::{Account, Trace, header_pages};
 use super::epoch::Epoch;
 use crate::ogg::{Link, Links, Page, Role, Stamp, Stray};
+
+pub use copy::Copied;
 
 /// How much a ring keeps: whichever limit is reached first.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +50,8 @@ pub struct Ring {
     has_begun: bool,
     /// The newest stamp of each logical stream that has not ended.
     open: Vec<Stamp>,
+    /// What must be known to go on with the oldest page.
+    tail: Account,
 }
 
 #[derive(Debug)]
@@ -86,6 +92,7 @@ impl Ring {
             link_start: offset,
             has_begun: false,
             open: Vec::new(),
+            tail: Account::at(offset),
         }
     }
 
@@ -104,6 +111,7 @@ impl Ring {
         ring.has_begun |= account.offset() > 0;
         let newest = account.streams().iter().map(|stream| stream.newest);
         ring.open = newest.filter(|stamp| !stamp.is_last).collect();
+        ring.tail = account.clone();
         Ok(ring)
     }
 
@@ -114,7 +122,7 @@ impl Ring {
     pub fn learn_header(&mut self, page: &Page) -> Result<(), Stray> {
         self.links.take(page)?;
         self.has_begun |= self.links.current().is_some();
-        Ok(())
+        self.tail.learn_header(page)
     }
 
     /// Appends a page that arrived at `now` and drops what is too old.
@@ -151,9 +159,11 @@ impl Ring {
     /// before it have fallen behind.
     pub fn skip_to(&mut self, offset: u64) {
         if offset > self.head {
-            self.entries.clear();
-            self.n_bytes = 0;
+            while let Some(oldest) = self.entries.pop_front() {
+                self.forget(&oldest);
+            }
             self.head = offset;
+            self.tail.skip_to(offset);
         }
     }
 
@@ -166,9 +176,18 @@ impl Ring {
             if !is_old && self.n_bytes <= self.keep.n_bytes {
                 return;
             }
-            self.n_bytes -= oldest.page.len();
-            self.entries.pop_front();
+            let Some(oldest) = self.entries.pop_front() else {
+                return;
+            };
+            self.forget(&oldest);
         }
+    }
+
+    /// The oldest page is not kept any more.
+    fn forget(&mut self, oldest: &Entry) {
+        self.n_bytes -= oldest.page.len();
+        // What was part of the log once is so again.
+        let _ = take(&mut self.tail, &oldest.page);
     }
 
     /// Which log this is.
@@ -322,6 +341,12 @@ impl Ring {
         }
         Ok(at)
     }
+}
+
+/// Goes on behind a page of which no more is known than what it says itself.
+fn take(account: &mut Account, page: &Page) -> Result<Role, Stray> {
+    let is_first = page.stamp().is_first;
+    account.take(page, is_first.then(|| Trace::unknown(page.serial())))
 }
 
 impl Entry {

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Epoch;
+use super::account::Trace;
 use super::resume::{Answer, Wish, decide};
-use super::ring::{FellBehind, Join, Keep, Ring};
+use super::ring::{Copied, FellBehind, Join, Keep, Ring};
 use crate::ogg::{Link, Page, Stray};
 
 /// Somebody who sleeps until a page comes.
@@ -154,6 +155,29 @@ impl Log {
             link_start: ring.link_start(),
         };
         Some((answer, cursor, prefix))
+    }
+
+    /// A cursor that somebody had before.
+    pub(crate) fn cursor(self: &Arc<Self>, offset: u64, link_start: u64) -> Cursor {
+        Cursor {
+            log: Arc::clone(self),
+            offset,
+            link_start,
+        }
+    }
+
+    /// All that is kept, to go on with elsewhere: see [`Ring::copy`].
+    pub(crate) fn copy(
+        &self,
+        traces: &[(u32, Trace)],
+        now: Instant,
+        now_ms: i64,
+    ) -> Option<Copied> {
+        let trace = |serial| {
+            let found = traces.iter().find(|(other, _)| *other == serial);
+            found.map(|(_, trace)| *trace)
+        };
+        self.ring().copy(trace, now, now_ms)
     }
 
     /// Appends a page that arrived at `now`. Only the mount's publisher calls this.

@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::account::{Account, Trace};
 use super::logical::Logical;
 use crate::ogg::{Measure, Page, granule};
@@ -26,7 +28,7 @@ pub struct Splice {
 }
 
 /// What was put right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Pages that came a second time and were dropped.
     pub n_doubled: u64,
@@ -168,6 +170,19 @@ impl Splice {
     /// What was put right so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What is known of each logical stream of the link, by its serial number in the log.
+    pub fn traces(&self) -> Vec<(u32, Trace)> {
+        let traces = self.open.iter();
+        traces
+            .map(|logical| (logical.serial, logical.trace()))
+            .collect()
+    }
+
+    /// Counts on from there.
+    pub(super) fn count_from(&mut self, counts: Counts) {
+        self.counts = counts;
     }
 
     fn begin(&mut self, page: &Page, chance: &mut impl FnMut() -> u32) {

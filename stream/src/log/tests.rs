@@ -10,6 +10,7 @@ use super::*;
 use crate::ogg::tests::{opus, page};
 use crate::ogg::{Links, Page, Stamp};
 
+mod copied;
 pub(crate) mod stage;
 
 const EPOCH: &str = "000102030405060708090a0b0c0d0e0f";

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::filler::Clock;
+use serde::{Deserialize, Serialize};
+
+use super::filler::{Clock, ClockState};
 use super::ring::Keep;
 use super::shared::Log;
 use super::sink::{Appended, Sink};
+use super::splice::Counts;
 use super::{Epoch, Splice};
 use crate::ogg::{Page, Stray};
 
@@ -37,7 +40,7 @@ pub struct Writer {
 }
 
 /// What others may have heard of a log behind the place where it was read back from disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Doubt {
     /// Nothing that is not here.
     None,
@@ -47,7 +50,37 @@ enum Doubt {
     Any { restored_at: u64 },
 }
 
+/// What a writer knows that its log does not say, as it is handed to another program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WriterState {
+    clock: ClockState,
+    filler: Duration,
+    is_announced: bool,
+    doubt: Doubt,
+    counts: Counts,
+}
+
 impl Writer {
+    /// What it knows at `now`.
+    pub fn state(&self, now: Instant) -> WriterState {
+        WriterState {
+            clock: self.clock.state(now),
+            filler: self.filler,
+            is_announced: self.is_announced,
+            doubt: self.doubt,
+            counts: self.splice.counts(),
+        }
+    }
+
+    /// Goes on where another writer of the same log stood at `now`.
+    pub fn go_on(&mut self, state: &WriterState, now: Instant) {
+        self.clock = Clock::of(&state.clock, now);
+        self.filler = state.filler;
+        self.doubt = state.doubt;
+        self.splice.count_from(state.counts);
+        self.announce_filler(state.is_announced);
+    }
+
     /// The writer of a new log.
     pub fn new(epoch: Epoch, keep: Keep) -> Self {
         Self::of(Log::new(epoch, 0, keep), Splice::new())

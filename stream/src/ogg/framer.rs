@@ -62,6 +62,11 @@ impl Framer {
         self.held.len()
     }
 
+    /// The bytes of that page.
+    pub fn held(&self) -> &[u8] {
+        &self.held
+    }
+
     fn look(&self) -> Look {
         let held = self.held.as_slice();
         let n_same = held

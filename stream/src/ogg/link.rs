@@ -67,7 +67,7 @@ pub enum Stray {
 }
 
 /// Follows a chain page by page and keeps the headers of the current link.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Links {
     logicals: Vec<Logical>,
     first_pages: Vec<Page>,
@@ -76,7 +76,7 @@ pub struct Links {
     current: Option<Arc<Link>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Logical {
     facts: StreamFacts,
     n_packets: usize,

@@ -1,0 +1,61 @@
+//! A ring as the two files of a segment, for a program that goes on with it elsewhere. Pure: time
+//! comes in.
+
+use std::time::Instant;
+
+use super::{Entry, Ring, take};
+use crate::log::account::Trace;
+use crate::log::segment::{Head, Record};
+
+/// All that a ring holds: what [`crate::log::segment::Segment::read`] reads.
+#[derive(Debug, Default)]
+pub struct Copied {
+    /// Head and records.
+    pub index: Vec<u8>,
+    /// The pages.
+    pub pages: Vec<u8>,
+}
+
+impl Ring {
+    /// Copies it; `trace` is what the splice knows now of a logical stream. `now` and `now_ms` are
+    /// the same moment. `None`: there is no page in it at which a segment can begin.
+    pub(in crate::log) fn copy(
+        &self,
+        trace: impl Fn(u32) -> Option<Trace>,
+        now: Instant,
+        now_ms: i64,
+    ) -> Option<Copied> {
+        let mut account = self.tail.clone();
+        let mut entries = self.entries.iter();
+        // No segment begins between the header pages of a link.
+        let head = loop {
+            account.learn_traces(&trace);
+            if account.prefix().is_none() && account.streams().is_empty() {
+                break Head::of_link(self.epoch, account.offset(), &account, false);
+            }
+            if let Some(head) = Head::of(self.epoch, &account, false) {
+                break head;
+            }
+            take(&mut account, &entries.next()?.page).ok()?;
+        };
+        let mut copied = Copied {
+            index: head.encode(),
+            pages: Vec::with_capacity(self.n_bytes),
+        };
+        for Entry {
+            offset,
+            page,
+            arrived,
+            ..
+        } in entries
+        {
+            let age_ms = now.saturating_duration_since(*arrived).as_millis();
+            let arrived_ms = now_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
+            let trace = trace(page.serial()).unwrap_or_else(|| Trace::unknown(page.serial()));
+            let record = Record::of(page, *offset, arrived_ms, trace, false);
+            copied.index.extend_from_slice(&record.encode());
+            copied.pages.extend_from_slice(page.bytes());
+        }
+        Some(copied)
+    }
+}
