@@ -43,6 +43,10 @@ impl Catalogs {
         let mut version = self.table.version();
         loop {
             version.borrow_and_update();
+            if self.shutdown.freeze().has_left() {
+                // The program after this one knows better.
+                return;
+            }
             let told = self
                 .shutdown
                 .unless_requested(sender.send_data(self.line()))

@@ -9,6 +9,7 @@ use axum::Router;
 use http::StatusCode;
 use jiff::Timestamp;
 use stream::fanout::Fanout;
+use stream::handover::Inheritance;
 use stream::http::answer::Answer;
 use stream::http::date::http_date;
 use stream::http::door::House;
@@ -107,8 +108,24 @@ impl Master {
         }
     }
 
+    pub(crate) fn table(&self) -> &Arc<MountTable> {
+        &self.table
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Goes on with what the program before this one had.
+    pub(crate) fn take_over(self: &Arc<Self>, estate: &mut Inheritance) {
+        estate.put_on(self.desk(), &self.table);
+        for (source, socket) in std::mem::take(&mut estate.sources) {
+            let master = Arc::clone(self);
+            self.shutdown.spawn("source", async move {
+                master.ingest.go_on(source, socket).await;
+            });
+        }
+        estate.seat(&self.service.slots, &self.service.fanout);
     }
 
     async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {

@@ -1,10 +1,14 @@
 //! One source's PUT or SOURCE: from its head to its last page.
 
+mod end;
+mod handed;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
+use stream::handover::{Stage, Verdict};
 use stream::http::Caller;
 use stream::http::answer::{Answer, SERVER};
 use stream::http::date::http_date;
@@ -22,6 +26,7 @@ use crate::body::Body;
 use crate::config::Config;
 use crate::credentials::{MayPublish, may_publish};
 use crate::refuse::{ALLOW, refuse_password};
+use end::End;
 
 /// How much is read from a source at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -32,22 +37,6 @@ const TAKEOVER_EVERY: Duration = Duration::from_millis(20);
 
 /// A source that takes nothing for so long while it sends does not read its answers.
 const SAY_MAX: Duration = Duration::from_secs(2);
-
-/// How the end of a source came.
-enum End {
-    /// It finished its body.
-    Finished,
-    /// Its connection broke.
-    Broken(String),
-    /// It sent something that cannot be streamed.
-    Refused(StatusCode, String),
-    /// It sent nothing for too long.
-    Silent,
-    /// Another connection of the same source took over.
-    TakenOver,
-    /// The master is stopping.
-    Stopping,
-}
 
 /// Where sources come in.
 #[derive(Debug)]
@@ -96,17 +85,54 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         warn!("source {user} went before it could begin {path}: {error}");
         return;
     }
-    info!("source {user} began {path}{}", over(&head));
-    let started = Instant::now();
+    info!("source {user} began {path}{}", over(uplink_of(&head)));
     let read = caller.beyond(&head);
-    let mut upload = Upload {
+    let upload = Upload {
         publisher,
         framer: Framer::new(),
         acknowledgements: Acknowledgements::new(serial_of(&head).filter(|_| !has_answered)),
         n_pages: 0,
         n_junk: 0,
     };
-    let end = receive(ingest, &mut caller, read.into(), body, &mut upload).await;
+    let session = Session {
+        serial: serial_of(&head),
+        uplink: uplink_of(&head),
+        head,
+        path,
+        user,
+        has_answered,
+        began: Instant::now(),
+    };
+    carry(ingest, session, caller, read.into(), body, upload).await;
+}
+
+/// A source from its first answer to its last.
+struct Session {
+    head: Head,
+    path: MountPath,
+    user: String,
+    serial: Option<u32>,
+    uplink: u32,
+    has_answered: bool,
+    began: Instant,
+}
+
+/// Takes all that a source sends, and says good-bye.
+async fn carry(
+    ingest: &Ingest,
+    session: Session,
+    mut caller: Caller,
+    read: BytesMut,
+    body: Body,
+    mut upload: Upload,
+) {
+    let end = receive(ingest, &session, &mut caller, read, body, &mut upload).await;
+    if matches!(end, End::HandedOver) {
+        return;
+    }
+    let Session {
+        head, path, user, ..
+    } = session;
     let counts = upload.publisher.counts();
     info!(
         n_pages = upload.n_pages,
@@ -115,11 +141,11 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         n_stray = counts.n_stray,
         n_junk_bytes = upload.n_junk,
         "source {user} ended {path}{} after {} s: {end}",
-        over(&head),
-        started.elapsed().as_secs()
+        over(session.uplink),
+        session.began.elapsed().as_secs()
     );
     drop(upload);
-    if has_answered {
+    if session.has_answered {
         return;
     }
     match end {
@@ -127,7 +153,7 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         End::Refused(status, why) => refuse(&head, caller, status, &why).await,
         End::TakenOver => refuse(&head, caller, StatusCode::CONFLICT, &end.to_string()).await,
         End::Silent => refuse(&head, caller, StatusCode::REQUEST_TIMEOUT, &end.to_string()).await,
-        End::Stopping | End::Broken(_) => {}
+        End::Stopping | End::HandedOver | End::Broken(_) => {}
     }
 }
 
@@ -171,8 +197,8 @@ fn uplink_of(head: &Head) -> u32 {
 }
 
 /// How an uplink beside the first is called in the log.
-fn over(head: &Head) -> String {
-    match uplink_of(head) {
+fn over(uplink: u32) -> String {
+    match uplink {
         1 => String::new(),
         number => format!(" over uplink {number}"),
     }
@@ -237,6 +263,7 @@ struct Upload {
 /// Reads the body to its end, whichever way it comes.
 async fn receive(
     ingest: &Ingest,
+    session: &Session,
     caller: &mut Caller,
     mut read: BytesMut,
     mut body: Body,
@@ -245,6 +272,7 @@ async fn receive(
     stream::fanout::socket::prepare(&caller.socket);
     let silence_max = Duration::from_secs(ingest.config.source_timeout_seconds);
     let dismissed = upload.publisher.dismissed().clone();
+    let mut member = ingest.shutdown.freeze().join(Stage::Writers);
     loop {
         match upload.take(&mut read, &mut body) {
             Ok(true) => return End::Finished,
@@ -261,6 +289,15 @@ async fn receive(
             () = upload.acknowledgements.due() => continue,
             next = timeout(silence_max, caller.socket.read_buf(&mut read)) => next,
             () = dismissed.cancelled() => return End::TakenOver,
+            () = member.asked() => {
+                let part = session.part(caller, &body, upload);
+                match member.arrive(part).await {
+                    Verdict::GoOn => continue,
+                    // Its keys are in this program.
+                    Verdict::Leave if caller.socket.is_tls() => return End::Stopping,
+                    Verdict::Leave => return End::HandedOver,
+                }
+            }
             () = ingest.shutdown.requested() => return End::Stopping,
         };
         match next {
@@ -350,17 +387,4 @@ async fn refuse(head: &Head, caller: Caller, status: StatusCode, why: &str) {
     }
     let answer = Answer::new(head.version, status, &http_date()).header("Allow", ALLOW);
     caller.answer(&answer.sentence(why)).await;
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Finished => f.write_str("it finished"),
-            Self::Broken(why) => write!(f, "its connection broke: {why}"),
-            Self::Refused(_, why) => f.write_str(why),
-            Self::Silent => f.write_str("it sent nothing for too long"),
-            Self::TakenOver => f.write_str("another connection of the same source took over"),
-            Self::Stopping => f.write_str("the master is stopping"),
-        }
-    }
 }

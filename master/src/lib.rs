@@ -17,19 +17,25 @@ mod ingest;
 mod refuse;
 mod routes;
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use stream::handover::{self, Giver, Heir, Member, Part, Stage, Succession, Verdict};
 use stream::http::door;
 use stream::http::tls::Tls;
 use stream::mount::Gap;
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use config::Config;
+use disk::Disk;
 use house::Master;
+
+/// What it is called.
+pub const PROGRAM: &str = "plenum-master";
 
 /// How often mounts are looked over whose source is away.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -40,30 +46,69 @@ const FILL_EVERY: Duration = Duration::from_millis(500);
 /// Runs a master behind `listener` until `shutdown` is requested.
 ///
 /// # Errors
-/// When the system gives no thread or no epoll to serve with, the certificate is of no use, or
-/// another master uses the state directory.
-pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> std::io::Result<()> {
+/// When the system gives no thread or no epoll to serve with, the certificate is of no use,
+/// another master uses the state directory, or another program was to hand over and did not.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    succession: Succession,
+    shutdown: Shutdown,
+) -> std::io::Result<()> {
+    let asked = handover::asked()?;
+    let own = listener.as_fd().try_clone_to_owned()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
-    let hold = config.hold();
-    let (keep, retentions) = (config.knobs().keep(), config.retentions());
-    let mut disk = disk::open(config.state_directory(), keep, retentions, &shutdown)?;
-    let found = std::mem::take(&mut disk.found);
-    let master = Master::new(config, fanout, tls.as_deref(), disk, shutdown.clone());
+    let (hold, keep, listen) = (config.hold(), config.knobs().keep(), config.listen);
+    let (folder, retentions) = (config.state_directory(), config.retentions());
+    let is_heir = succession.heir.is_some();
+    let mut estate = Heir::inherit(succession.heir, keep).await?;
+    let inherited = estate.lock.take();
+    let mut disk = match disk::open(folder, inherited, keep, retentions, &shutdown) {
+        Err(error) if is_heir => {
+            // It is too late to go back.
+            warn!("{error}; logs are kept in memory only");
+            Disk::default()
+        }
+        disk => disk?,
+    };
+    let (found, lock) = (std::mem::take(&mut disk.found), disk.lock.take());
+    let master = Master::new(
+        config,
+        Arc::clone(&fanout),
+        tls.as_deref(),
+        disk,
+        shutdown.clone(),
+    );
     let master = Arc::new(master);
-    for log in found {
+    // Whatever an heir finds elsewhere is older than what it has.
+    for log in found.into_iter().filter(|_| !is_heir) {
         master.restore(log);
     }
+    master.take_over(&mut estate);
+    let giver = Giver {
+        program: PROGRAM,
+        launch: succession.launch,
+        listen,
+        listener: own,
+        table: Arc::clone(master.table()),
+        fanout,
+        desk: Some(Arc::clone(master.desk())),
+        lock,
+        feeding: estate.feed(&shutdown),
+        shutdown: shutdown.clone(),
+    };
+    giver.start(asked);
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
     shutdown.spawn("filler", fill(Arc::clone(&master), shutdown.clone()));
-    door::serve(listener, master, tls, shutdown).await
+    door::serve(listener, master, tls, estate.porch, shutdown).await
 }
 
 /// Removes mounts whose source has been away for too long.
 async fn sweep(master: Arc<Master>, hold: Duration, shutdown: Shutdown) {
     let mut clock = interval(SWEEP_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while shutdown.unless_requested(clock.tick()).await.is_some() {
+    let mut member = shutdown.freeze().join(Stage::Writers);
+    while is_time(&mut clock, &mut member, &shutdown).await {
         for path in master.desk().sweep(hold, Instant::now()) {
             info!(
                 "removed {path}: its source has been away for {} s",
@@ -73,11 +118,27 @@ async fn sweep(master: Arc<Master>, hold: Duration, shutdown: Shutdown) {
     }
 }
 
+/// Waits for the next tick, and while everything stands still. `false`: there is no more to do here.
+async fn is_time(clock: &mut Interval, member: &mut Member, shutdown: &Shutdown) -> bool {
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return false,
+            () = member.asked() => {
+                if member.arrive(Part::Nothing).await == Verdict::Leave {
+                    return false;
+                }
+            }
+            _ = clock.tick() => return true,
+        }
+    }
+}
+
 /// Keeps time on mounts whose source is away or silent.
 async fn fill(master: Arc<Master>, shutdown: Shutdown) {
     let mut clock = interval(FILL_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while shutdown.unless_requested(clock.tick()).await.is_some() {
+    let mut member = shutdown.freeze().join(Stage::Writers);
+    while is_time(&mut clock, &mut member, &shutdown).await {
         let behind_max = |path: &_| master.config().filler_after(path);
         for gap in master.desk().fill(behind_max, Instant::now()) {
             match gap {

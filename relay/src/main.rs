@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use relay::config::Config;
-use stream::config::{EXIT_CONFIG, default_file};
+use stream::config::{EXIT_CONFIG, command_line, default_file};
+use stream::handover::{self, Succession};
+use stream::log_setup;
 use stream::shutdown::{DRAIN_MAX, Shutdown, notify_ready, notify_stopping};
-use stream::{http::door, log_setup};
 use tracing::{error, info};
 
 /// Mirrors every stream of a master and serves it to listeners.
@@ -21,7 +22,8 @@ use tracing::{error, info};
         PLENUM_RELAY__LISTEN=127.0.0.1:9000 plenum-relay --config relay.toml\n\n\
         Every setting is explained in the relay.toml that comes with the program; each can be\n\
         overridden by an environment variable: PLENUM_RELAY__MASTER__PASSWORD is `password` in\n\
-        [master]. PLENUM_LOG=debug says more. SIGTERM or Ctrl-C stops it.\n\n\
+        [master]. PLENUM_LOG=debug says more. SIGTERM or Ctrl-C stops it;\n\
+        SIGUSR2 puts a new version in its place and no listener notices.\n\n\
         Exit codes: 0 stopped as told, 1 could not run, 2 the settings are wrong."
 )]
 struct Arguments {
@@ -31,6 +33,9 @@ struct Arguments {
     /// Checks the settings, prints nothing if they are right, and exits
     #[arg(long)]
     check: bool,
+    /// Takes over from the program that started it
+    #[arg(long, hide = true)]
+    take_over: bool,
 }
 
 #[tokio::main]
@@ -48,10 +53,11 @@ async fn main() -> ExitCode {
     if arguments.check {
         return ExitCode::SUCCESS;
     }
-    let listener = match door::bind(config.listen) {
-        Ok(listener) => listener,
+    let met = handover::listen(relay::PROGRAM, config.listen, arguments.take_over);
+    let (listener, heir) = match met {
+        Ok(found) => found,
         Err(complaint) => {
-            error!("{complaint}; set `listen` to another address");
+            error!("{complaint}");
             return ExitCode::FAILURE;
         }
     };
@@ -67,9 +73,18 @@ async fn main() -> ExitCode {
             error!("cannot listen for signals: {complaint}");
         }
     });
-    notify_ready();
-    let result = relay::run(listener, config, shutdown.clone()).await;
-    notify_stopping();
+    // systemd is told of an heir by the program before it.
+    if heir.is_none() {
+        notify_ready();
+    }
+    let succession = Succession {
+        launch: command_line(),
+        heir,
+    };
+    let result = relay::run(listener, config, succession, shutdown.clone()).await;
+    if !shutdown.is_handed_over() {
+        notify_stopping();
+    }
     info!("stopped: {}", shutdown.drain(DRAIN_MAX).await);
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -57,10 +57,14 @@ impl Reporter {
         }
     }
 
-    /// Reports until the relay stops; the last report says that it wants no new listeners.
+    /// Reports until the relay stops; the last report says that it wants no new listeners, unless
+    /// another program goes on with its own.
     pub(crate) async fn run(mut self, shutdown: Shutdown) {
         loop {
             let is_stopping = shutdown.is_requested();
+            if shutdown.freeze().has_left() {
+                return;
+            }
             let wait = match self.send(is_stopping).await {
                 Ok(receipt) => {
                     if self.complaint.take().is_some() {

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::handover::Launch;
+
 /// A configuration file is not read beyond this many bytes.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -237,6 +239,22 @@ fn set(
     }
     *place = value;
     Ok(())
+}
+
+/// How this program was started. Its own file is found where it lies now, so that a new one that
+/// is put there is found, too.
+pub fn command_line() -> Launch {
+    let mut words = std::env::args_os();
+    let named = words.next().map(PathBuf::from);
+    // A bare name was looked up in the `PATH`.
+    let named = named.filter(|path| path.components().count() > 1);
+    let program = named.and_then(|path| std::path::absolute(path).ok());
+    Launch {
+        program: program
+            .or_else(|| std::env::current_exe().ok())
+            .unwrap_or_default(),
+        arguments: words.collect(),
+    }
 }
 
 /// Where a program looks for its configuration when `--config` is not given, if the file

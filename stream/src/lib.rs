@@ -2,7 +2,7 @@
 //!
 //! Reading order: `ogg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
-//! `follow` (another node's log, mirrored).
+//! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
 //! Around them: `config`, `secret`, `shutdown`, `backoff`, `log_setup`.
 
 pub mod backoff;
@@ -10,6 +10,7 @@ pub mod config;
 pub mod descriptors;
 pub mod fanout;
 pub mod follow;
+pub mod handover;
 pub mod http;
 pub mod log;
 pub mod log_setup;

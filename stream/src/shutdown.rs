@@ -3,12 +3,16 @@
 //! Does not decide what is worth finishing: each task watches `requested` and ends itself.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug_span, info};
+
+use crate::handover::Freeze;
 
 /// How long a program lets its tasks finish after it was told to stop.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
@@ -18,6 +22,8 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 pub struct Shutdown {
     token: CancellationToken,
     tasks: TaskTracker,
+    freeze: Freeze,
+    is_handed_over: Arc<AtomicBool>,
 }
 
 /// What became of the tasks when the program ended.
@@ -50,6 +56,22 @@ impl Shutdown {
     /// Tells every holder to stop. Calling it again changes nothing.
     pub fn request(&self) {
         self.token.cancel();
+    }
+
+    /// Tells every holder to stop because another program goes on with everything.
+    pub fn hand_over(&self) {
+        self.is_handed_over.store(true, Ordering::Release);
+        self.request();
+    }
+
+    /// Whether another program goes on with everything: then nobody is told that this one stops.
+    pub fn is_handed_over(&self) -> bool {
+        self.is_handed_over.load(Ordering::Acquire)
+    }
+
+    /// How everything comes to a stop for a moment, to be handed over.
+    pub fn freeze(&self) -> Freeze {
+        self.freeze.clone()
     }
 
     /// Whether somebody has told the program to stop.

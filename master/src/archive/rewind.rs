@@ -318,7 +318,8 @@ impl Traveller {
             first,
             last: FOR_EVER,
             pace,
-            came: Instant::now(),
+            came: Some(Instant::now()),
+            before: None,
             holds: self.holds,
         };
         // Too many wait for a shard: he comes again.

@@ -70,7 +70,14 @@ async fn live_through(state: &Path, happens: impl FnOnce(&Desk, &mut Publisher))
     let shutdown = Shutdown::new();
     let table = Arc::new(MountTable::new());
     let path = Some(state.to_owned());
-    let disk = disk::open(path, Keep::default(), Retentions::default(), &shutdown).unwrap();
+    let disk = disk::open(
+        path,
+        None,
+        Keep::default(),
+        Retentions::default(),
+        &shutdown,
+    )
+    .unwrap();
     let desk = Desk::with_sinks(table, Keep::default(), disk.sinks);
     for log in disk.found {
         desk.restore(&log.path, log.facts, log.restored, Instant::now())

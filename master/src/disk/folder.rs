@@ -9,9 +9,11 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use stream::handover::Lock;
 use stream::log::Epoch;
 use stream::mount::{Facts, MountPath};
 
@@ -29,7 +31,7 @@ const OFFSET_DIGITS: usize = 20;
 pub(super) struct Folder {
     path: PathBuf,
     /// Locked as long as it is open.
-    _lock: File,
+    lock: File,
 }
 
 /// Why a state directory is not ours.
@@ -68,11 +70,28 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
-                _lock: lock,
+                lock,
             }),
             Err(TryLockError::WouldBlock) => Err(Locked::ByAnother),
             Err(TryLockError::Error(error)) => Err(Locked::Failed(error)),
         }
+    }
+
+    /// A directory that the program before this one has locked: the lock is the same.
+    pub(super) fn inherited(lock: Lock) -> Self {
+        Self {
+            path: lock.path,
+            lock: File::from(lock.file),
+        }
+    }
+
+    /// Its lock, to be handed over.
+    pub(super) fn lock(&self) -> Option<Lock> {
+        let file = self.lock.as_fd().try_clone_to_owned().ok()?;
+        Some(Lock {
+            path: self.path.clone(),
+            file,
+        })
     }
 
     /// Where the mounts are.

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stream::handover::Lock;
 use stream::log::Keep;
 use stream::mount::Sinks;
 use stream::shutdown::Shutdown;
@@ -38,15 +39,19 @@ pub(crate) struct Disk {
     pub(crate) found: Vec<Found>,
     /// The folder with the mounts.
     pub(crate) mounts: Option<PathBuf>,
+    /// The lock, to be handed over.
+    pub(crate) lock: Option<Lock>,
 }
 
 /// Reads back what is in the state directory and starts to write there. Without one, or where
-/// it cannot be used, everything lives in memory only.
+/// it cannot be used, everything lives in memory only. Whoever has `inherited` a directory has
+/// got its logs, too, and does not read them back.
 ///
 /// # Errors
 /// When another master uses it, or there is no thread to be had.
 pub(crate) fn open(
     path: Option<PathBuf>,
+    inherited: Option<Lock>,
     keep: Keep,
     retentions: Retentions,
     shutdown: &Shutdown,
@@ -54,7 +59,11 @@ pub(crate) fn open(
     let Some(path) = path else {
         return Ok(Disk::default());
     };
-    let folder = match Folder::open(&path) {
+    let (folder, is_inherited) = match inherited.filter(|lock| lock.path == path) {
+        Some(lock) => (Ok(Folder::inherited(lock)), true),
+        None => (Folder::open(&path), false),
+    };
+    let folder = match folder {
         Ok(folder) => folder,
         Err(Locked::ByAnother) => {
             return Err(std::io::Error::other(format!(
@@ -71,7 +80,12 @@ pub(crate) fn open(
             return Ok(Disk::default());
         }
     };
-    let found = load::all(&folder, keep);
+    let found = if is_inherited {
+        Vec::new()
+    } else {
+        load::all(&folder, keep)
+    };
+    let lock = folder.lock();
     // The disk keeps what the ring keeps: whoever may resume now may resume after a restart.
     let kept = keep.time + Duration::from_secs(1);
     let mounts = Some(folder.mounts());
@@ -80,5 +94,6 @@ pub(crate) fn open(
         mounts,
         sinks: Some(Arc::new(queue)),
         found,
+        lock,
     })
 }

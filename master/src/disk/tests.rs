@@ -14,6 +14,7 @@ use super::folder::{self, Folder, name_of};
 use super::*;
 
 mod filler;
+mod handed;
 mod retention;
 
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -57,6 +58,7 @@ impl Run {
         let table = Arc::new(MountTable::new());
         let disk = open(
             Some(path.to_owned()),
+            None,
             Keep::default(),
             Retentions::default(),
             &shutdown,
@@ -357,7 +359,14 @@ async fn a_second_master_on_the_same_directory_is_refused() {
     let first = Run::start(folder.path());
     let path = Some(folder.path().to_owned());
     let shutdown = Shutdown::new();
-    let complaint = open(path, Keep::default(), Retentions::default(), &shutdown).unwrap_err();
+    let complaint = open(
+        path,
+        None,
+        Keep::default(),
+        Retentions::default(),
+        &shutdown,
+    )
+    .unwrap_err();
     assert!(
         complaint.to_string().contains("another master"),
         "{complaint}"
@@ -369,7 +378,14 @@ async fn a_second_master_on_the_same_directory_is_refused() {
 async fn a_directory_that_cannot_be_used_does_not_keep_a_master_from_starting() {
     let shutdown = Shutdown::new();
     let path = Some(PathBuf::from("/proc/no/such/place"));
-    let disk = open(path, Keep::default(), Retentions::default(), &shutdown).unwrap();
+    let disk = open(
+        path,
+        None,
+        Keep::default(),
+        Retentions::default(),
+        &shutdown,
+    )
+    .unwrap();
     assert!(disk.sinks.is_none() && disk.found.is_empty());
 }
 

@@ -11,7 +11,6 @@ use crate::log::{FellBehind, Log};
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// How many pieces one write may have (the kernel takes up to 1024).
 pub(super) const PIECES_MAX: usize = 64;
-
 /// What several listeners of one mount are sent in one round: looked up once, and for all but
 /// the first of them laid together once, for the kernel takes one piece faster than five.
 #[derive(Debug, Default)]

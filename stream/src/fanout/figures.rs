@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Why somebody is not served any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closed {
@@ -52,6 +54,44 @@ pub struct Histogram {
     /// One more than bounds: the last is for all above.
     counts: Vec<AtomicU64>,
     sum_us: AtomicU64,
+}
+
+/// Counts of all shards, as they are handed to another program. How many are served through TLS is
+/// not among them: these stay.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FiguresState {
+    closes: Vec<u64>,
+    busy_us: u64,
+    lag: HistogramState,
+    first_page: HistogramState,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct HistogramState {
+    counts: Vec<u64>,
+    sum_us: u64,
+}
+
+impl FiguresState {
+    /// Adds what one shard has counted.
+    pub(super) fn add(&mut self, figures: &Figures) {
+        add(&mut self.closes, &figures.closes);
+        self.busy_us += figures.busy_us.load(Ordering::Relaxed);
+        for (state, histogram) in [
+            (&mut self.lag, &figures.lag),
+            (&mut self.first_page, &figures.first_page),
+        ] {
+            add(&mut state.counts, &histogram.counts);
+            state.sum_us += histogram.sum_us.load(Ordering::Relaxed);
+        }
+    }
+}
+
+fn add(sums: &mut Vec<u64>, counts: &[AtomicU64]) {
+    sums.resize(counts.len(), 0);
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count.load(Ordering::Relaxed);
+    }
 }
 
 /// A histogram at one moment.
@@ -130,6 +170,20 @@ impl Figures {
         self.n_tls.fetch_sub(u64::from(is_tls), Ordering::Relaxed);
     }
 
+    /// Counts on from there.
+    pub(super) fn count_from(&self, state: &FiguresState) {
+        let histograms = [
+            (&self.lag, &state.lag),
+            (&self.first_page, &state.first_page),
+        ];
+        for (histogram, state) in histograms {
+            count_from(&histogram.counts, &state.counts);
+            histogram.sum_us.fetch_add(state.sum_us, Ordering::Relaxed);
+        }
+        count_from(&self.closes, &state.closes);
+        self.busy_us.fetch_add(state.busy_us, Ordering::Relaxed);
+    }
+
     pub(super) fn busy(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.busy_us.fetch_add(us, Ordering::Relaxed);
@@ -168,6 +222,12 @@ impl Figures {
     /// From a connection's arrival at the door to its first page.
     pub fn first_page(&self) -> &Histogram {
         &self.first_page
+    }
+}
+
+fn count_from(counts: &[AtomicU64], from: &[u64]) {
+    for (count, n) in counts.iter().zip(from) {
+        count.fetch_add(*n, Ordering::Relaxed);
     }
 }
 

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// The length of a tick. Nobody is served more than this too late.
 pub const TICK: Duration = Duration::from_millis(20);
 /// Ticks in the wheel: the longest pace is one less.
@@ -16,7 +18,7 @@ const NEIGHBOURS_MAX: usize = 32;
 pub const PACE_MAX: Duration = Duration::from_millis(20 * (TICKS as u64 - 1));
 
 /// How often somebody is served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pace {
     /// Every page as it comes. Relays, and listeners who pay for it in the server's time.
     EachPage,

@@ -1,6 +1,8 @@
 //! One listener in a shard: a socket and a place in the log. Costs no memory of its own but
 //! this entry; what goes out are references into the log.
 
+mod handed;
+
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -41,10 +43,19 @@ pub struct Joiner {
     pub last: u64,
     /// How often he is served.
     pub pace: Pace,
-    /// When his connection came to the door.
-    pub came: Instant,
+    /// When his connection came to the door, if he has not got anything yet.
+    pub came: Option<Instant>,
+    /// Set if the program before this one served him.
+    pub before: Option<Before>,
     /// What he holds while he is served.
     pub holds: (Slot, Audience),
+}
+
+/// What is to be known of somebody whom another program served.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// When he was moved to the live edge.
+    pub jumped: Option<Instant>,
 }
 
 /// What became of an attempt to serve.
@@ -80,9 +91,12 @@ pub(super) struct Seat {
 
 impl Seat {
     pub(super) fn new(joiner: Joiner) -> Self {
-        super::socket::prepare(&joiner.wire);
-        if joiner.holds.1.class() == Class::Relay {
-            super::socket::prepare_relay(&joiner.wire);
+        // A socket stays as it was set up, whoever has it.
+        if joiner.before.is_none() {
+            super::socket::prepare(&joiner.wire);
+            if joiner.holds.1.class() == Class::Relay {
+                super::socket::prepare_relay(&joiner.wire);
+            }
         }
         Self {
             wire: joiner.wire,
@@ -94,8 +108,8 @@ impl Seat {
             last: joiner.last,
             first: joiner.first,
             full_since: None,
-            last_jump: None,
-            came: Some(joiner.came),
+            last_jump: joiner.before.and_then(|before| before.jumped),
+            came: joiner.came,
             holds: joiner.holds,
         }
     }

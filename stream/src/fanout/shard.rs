@@ -3,6 +3,8 @@
 //! It wakes on a clock, not on a page: every listener is due once per pace and gets all he has
 //! not got yet in one write. Relays come first in every round and get every page at once.
 
+mod frozen;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use super::seat::{Joiner, Seat};
 use super::uplink::Uplink;
 use super::watch::Watch;
 use crate::log::Wake;
+
+pub(super) use frozen::Freeze;
 
 /// The token of the waker; listeners have their place in the array.
 const WAKER: Token = Token(usize::MAX);
@@ -54,6 +58,7 @@ pub(super) struct Shard {
     poll: Poll,
     alarm: Arc<Alarm>,
     joiners: Receiver<Joiner>,
+    freezes: Receiver<Freeze>,
     seats: Vec<(u32, Option<Seat>)>,
     free: Vec<u32>,
     wheel: Wheel,
@@ -75,6 +80,7 @@ impl Shard {
     pub(super) fn new(
         n: usize,
         joiners: Receiver<Joiner>,
+        freezes: Receiver<Freeze>,
         figures: Arc<Figures>,
         uplink: Arc<Uplink>,
     ) -> io::Result<Self> {
@@ -88,6 +94,7 @@ impl Shard {
                 is_rung: AtomicBool::new(false),
             }),
             joiners,
+            freezes,
             seats: Vec::new(),
             free: Vec::new(),
             wheel: Wheel::new(),
@@ -130,6 +137,9 @@ impl Shard {
             due = self.turn(due, began);
             if !self.take_joiners(began) {
                 return self.close_all();
+            }
+            if let Ok(freeze) = self.freezes.try_recv() {
+                self.freeze(&freeze);
             }
             self.figures.busy(began.elapsed());
         }

@@ -14,6 +14,7 @@ use crate::mount::{
 use crate::ogg::tests::{opus, page};
 use crate::ogg::{Found, Framer, Page};
 
+mod frozen;
 mod uplink;
 
 /// How long anything may take here.
@@ -104,7 +105,7 @@ impl Stage {
         let (_, cursor, prefix) = mount.log().open(wish, Duration::from_secs(60)).unwrap();
         let slot = self.slots.take(class).unwrap();
         let holds = (slot, mount.admit(class));
-        let (first, came) = (prefix, Instant::now());
+        let (first, came, before) = (prefix, Some(Instant::now()), None);
         let joiner = Joiner {
             wire,
             mount,
@@ -113,6 +114,7 @@ impl Stage {
             last,
             pace,
             came,
+            before,
             holds,
         };
         assert!(self.fanout.take(joiner).is_ok());

@@ -17,7 +17,7 @@ use super::upstream::{Upstream, ask, reason};
 use crate::backoff::Backoff;
 use crate::log::Keep;
 use crate::mount::catalog::LINE_BYTES_MAX;
-use crate::mount::{Catalog, CatalogMount, MountPath, MountTable};
+use crate::mount::{Catalog, CatalogMount, Mirror, MountPath, MountTable};
 use crate::shutdown::Shutdown;
 
 /// The master says something every second; this long without a word means it is gone.
@@ -66,6 +66,16 @@ impl Follower {
             seen: None,
             complaint: String::new(),
         }
+    }
+
+    /// Goes on with mirrors that the program before this one had.
+    #[must_use]
+    pub fn resuming(mut self, mirrors: Vec<Mirror>) -> Self {
+        for mirror in mirrors {
+            let mount = CatalogMount::of(mirror.mount());
+            self.begin(mount, "", Some(mirror));
+        }
+        self
     }
 
     /// Follows until the program stops. A master that is not there yet is waited for.
@@ -153,10 +163,14 @@ impl Follower {
             });
             return;
         }
+        self.begin(mount, run, None);
+    }
+
+    fn begin(&mut self, mount: CatalogMount, run: &str, mirror: Option<Mirror>) {
         let path = mount.path.clone();
         let (wanted, watched) = watch::channel(mount);
         let stop = CancellationToken::new();
-        let mirroring = Mirroring::new(self.means.clone(), watched, stop.clone());
+        let mirroring = Mirroring::new(self.means.clone(), watched, stop.clone(), mirror);
         self.means.shutdown.spawn("mirror", mirroring.run());
         self.mirrors.insert(
             path,

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::pull::{Beginning, Have, News, Pull};
 use super::upstream::Upstream;
 use crate::backoff::Backoff;
+use crate::handover::{Part, Stage, Verdict};
 use crate::log::Keep;
 use crate::mount::{CatalogMount, Mirror, MountTable, Start};
 use crate::ogg::Page;
@@ -67,6 +68,7 @@ impl Mirroring {
         means: Means,
         wanted: watch::Receiver<CatalogMount>,
         stop: CancellationToken,
+        mirror: Option<Mirror>,
     ) -> Self {
         let now = Instant::now();
         let (telling, news) = mpsc::channel(NEWS_QUEUED_MAX);
@@ -74,7 +76,7 @@ impl Mirroring {
             means,
             wanted,
             stop,
-            mirror: None,
+            mirror,
             pulls: Vec::new(),
             telling,
             news,
@@ -89,6 +91,7 @@ impl Mirroring {
 
     /// Mirrors until it is stopped or the relay is.
     pub(super) async fn run(mut self) {
+        let mut member = self.means.shutdown.freeze().join(Stage::Writers);
         loop {
             let wake = tokio::time::Instant::from_std(self.next_wake());
             let shutdown = self.means.shutdown.clone();
@@ -101,6 +104,11 @@ impl Mirroring {
                     self.listed();
                 }
                 () = sleep_until(wake) => self.wake(),
+                () = member.asked() => {
+                    if member.arrive(Part::Nothing).await == Verdict::Leave {
+                        break;
+                    }
+                }
                 () = self.stop.cancelled() => break,
                 () = shutdown.requested() => break,
             }

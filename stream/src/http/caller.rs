@@ -46,6 +46,14 @@ impl Caller {
         })
     }
 
+    /// A connection whose head the program before this one has read, from within the runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot take it.
+    pub fn of(socket: std::net::TcpStream) -> std::io::Result<Self> {
+        Self::met(socket, BytesMut::new(), Instant::now())
+    }
+
     /// Reads until the head is there. `None`: he went before. Not bounded in time.
     ///
     /// # Errors

@@ -1,18 +1,20 @@
 //! Takes the chunk lines out of a chunked body (RFC 9112 §7.1). Pure.
 
+use serde::{Deserialize, Serialize};
+
 /// The longest chunk line that is read, with its extensions.
 const LINE_BYTES_MAX: usize = 256;
 /// The largest chunk that is believed, in bytes.
 const CHUNK_BYTES_MAX: u64 = 1 << 30;
 
 /// Reads a chunked body in any portions.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Chunked {
     state: State,
     line: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Size,
     Data(u64),

@@ -4,8 +4,10 @@
 //! A crowd of listeners passes here without a task, a timer or a turn of the runtime for each;
 //! only who is more than a listener goes on as a task.
 
+mod waiting;
+
 use std::future::Future;
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -26,7 +28,9 @@ use super::head::{BadHead, HEAD_BYTES_MAX, Head, Version};
 use super::porch::Porch;
 use super::tls::Tls;
 use crate::descriptors;
+use crate::handover::{Member, Met, Part, Stage, Verdict};
 use crate::shutdown::Shutdown;
+use waiting::{Heard, Waiting};
 
 /// Connections that the kernel holds for us until we take them.
 const BACKLOG: u32 = 4096;
@@ -87,8 +91,8 @@ pub fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
         })
 }
 
-/// Takes connections until the program is told to stop. With `tls`, those who begin with a
-/// handshake are met there.
+/// Takes connections until the program is told to stop, those first whom the program before this
+/// one has `met`. With `tls`, those who begin with a handshake are met there.
 ///
 /// # Errors
 /// When the system gives no epoll or no thread, or takes them back.
@@ -96,6 +100,7 @@ pub async fn serve<H: House>(
     listener: tokio::net::TcpListener,
     house: Arc<H>,
     tls: Option<Arc<Tls>>,
+    met: Vec<Met>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let mut listener = TcpListener::from_std(listener.into_std()?);
@@ -111,25 +116,47 @@ pub async fn serve<H: House>(
         buffer: vec![0; HEAD_BYTES_MAX],
         house,
         tls,
+        member: shutdown.freeze().join(Stage::Door),
+        met,
         shutdown: shutdown.clone(),
         n_descriptors,
     };
     let runtime = tokio::runtime::Handle::current();
-    let (ended, mut end) = oneshot::channel();
+    let (ended, end) = oneshot::channel();
     std::thread::Builder::new()
         .name("door".to_owned())
         .spawn(move || {
             let _inside = runtime.enter();
             let _ = ended.send(door.run());
         })?;
-    let end = tokio::select! {
-        end = &mut end => end,
-        () = shutdown.requested() => {
-            waker.wake()?;
-            end.await
-        }
-    };
+    let end = until_closed(&waker, end, &shutdown).await?;
     end.unwrap_or_else(|_| Err(io::Error::other("the door's thread panicked")))
+}
+
+type End = Result<io::Result<()>, oneshot::error::RecvError>;
+
+/// Wakes the door when it has to close, be it for a moment only.
+async fn until_closed(
+    waker: &Waker,
+    mut end: oneshot::Receiver<io::Result<()>>,
+    shutdown: &Shutdown,
+) -> io::Result<End> {
+    let freeze = shutdown.freeze();
+    loop {
+        tokio::select! {
+            end = &mut end => return Ok(end),
+            () = shutdown.requested() => {
+                waker.wake()?;
+                return Ok(end.await);
+            }
+            () = freeze.asked(Stage::Door) => waker.wake()?,
+        }
+        if freeze.ended().await == Verdict::Leave {
+            let end = end.await;
+            shutdown.requested().await;
+            return Ok(end);
+        }
+    }
 }
 
 fn n_heads_pending_max(n_descriptors: u64) -> usize {
@@ -144,22 +171,24 @@ struct Door<H> {
     buffer: Vec<u8>,
     house: Arc<H>,
     tls: Option<Arc<Tls>>,
+    member: Member,
+    /// Those whom the program before this one has met.
+    met: Vec<Met>,
     shutdown: Shutdown,
     n_descriptors: u64,
-}
-
-/// A connection whose head has not come yet.
-struct Waiting {
-    socket: TcpStream,
-    read: BytesMut,
-    came: Instant,
 }
 
 impl<H: House> Door<H> {
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut accept_at = None;
+        for met in std::mem::take(&mut self.met) {
+            self.greet(Waiting::of(met));
+        }
         while !self.shutdown.is_requested() {
+            if self.member.is_asked() && self.close() == Verdict::Leave {
+                return Ok(());
+            }
             let patience = self.patience(accept_at, Instant::now());
             if let Err(error) = self.poll.poll(&mut events, patience)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -181,6 +210,13 @@ impl<H: House> Door<H> {
             self.turn_out_the_slow(now);
         }
         Ok(())
+    }
+
+    /// Stands still. Who knocks meanwhile waits; whose head has not come is handed in.
+    fn close(&mut self) -> Verdict {
+        let met = self.porch.all().filter_map(|waiting| waiting.met().ok());
+        let part = Part::Porch(met.collect());
+        tokio::runtime::Handle::current().block_on(self.member.arrive(part))
     }
 
     fn patience(&mut self, accept_at: Option<Instant>, now: Instant) -> Option<Duration> {
@@ -208,11 +244,14 @@ impl<H: House> Door<H> {
     /// Most requests are there as soon as the connection is.
     fn meet(&mut self, socket: TcpStream, now: Instant) {
         let _ = socket.set_nodelay(true);
-        let mut waiting = Waiting {
+        self.greet(Waiting {
             socket,
             read: BytesMut::new(),
             came: now,
-        };
+        });
+    }
+
+    fn greet(&mut self, mut waiting: Waiting) {
         match waiting.listen(&mut self.buffer) {
             Heard::Nothing => self.let_wait(waiting),
             heard => self.answer(waiting, heard),
@@ -331,37 +370,6 @@ impl<H: House> Door<H> {
             let answer = answer.sentence(why);
             self.shutdown
                 .spawn("refusal", async move { caller.answer(&answer).await });
-        }
-    }
-}
-
-/// What has come from a connection.
-enum Heard {
-    /// Not a whole head yet.
-    Nothing,
-    /// The caller went before he had said anything useful.
-    End,
-    Head(Head),
-    /// What came is no head.
-    Bad(BadHead),
-}
-
-impl Waiting {
-    /// Reads what has come.
-    fn listen(&mut self, buffer: &mut [u8]) -> Heard {
-        loop {
-            match self.socket.read(buffer) {
-                Ok(0) => return Heard::End,
-                Ok(n_bytes) => self.read.extend_from_slice(&buffer[..n_bytes]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::Nothing,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return Heard::End,
-            }
-            match Head::parse(&self.read) {
-                Ok(Some(head)) => return Heard::Head(head),
-                Ok(None) => {}
-                Err(bad) => return Heard::Bad(bad),
-            }
         }
     }
 }

@@ -4,13 +4,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The most bytes of a head.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The most header lines.
 pub const HEADERS_MAX: usize = 64;
 
 /// The version a caller speaks; the answer speaks it too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Version {
     /// HTTP/1.0, and `ICE/1.0` of old source clients.
     Http10,

@@ -117,7 +117,8 @@ impl Place {
             first: self.first,
             last: self.last,
             pace: self.pace,
-            came,
+            came: Some(came),
+            before: None,
             holds: self.holds,
         };
         service.fanout.take(joiner).map_err(|joiner| joiner.wire)

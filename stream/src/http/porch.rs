@@ -58,6 +58,13 @@ impl<T> Porch<T> {
         self.places.get_mut(at)?.waiting.as_mut()
     }
 
+    /// All who wait.
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.places
+            .iter()
+            .filter_map(|place| place.waiting.as_ref())
+    }
+
     pub(super) fn leave(&mut self, at: usize) -> Option<T> {
         let place = self.places.get_mut(at)?;
         let waiting = place.waiting.take()?;

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
+use super::mount::Mount;
 use super::path::MountPath;
 use super::table::{MOUNTS_MAX, MountTable, REMOVED_KEPT_MAX};
 
@@ -42,6 +43,18 @@ pub struct CatalogMount {
     pub facts: Facts,
 }
 
+impl CatalogMount {
+    /// What there is to be said of a mount.
+    pub(crate) fn of(mount: &Mount) -> Self {
+        Self {
+            path: mount.path().clone(),
+            is_on_air: mount.is_on_air(),
+            is_filled: mount.filled_since().is_some(),
+            facts: mount.facts(),
+        }
+    }
+}
+
 impl Catalog {
     /// The catalog of a table.
     pub fn of(table: &MountTable, run: &str) -> Self {
@@ -50,12 +63,7 @@ impl Catalog {
             .all()
             .iter()
             .filter(|mount| mount.log().link().is_some())
-            .map(|mount| CatalogMount {
-                path: mount.path().clone(),
-                is_on_air: mount.is_on_air(),
-                is_filled: mount.filled_since().is_some(),
-                facts: mount.facts(),
-            })
+            .map(|mount| CatalogMount::of(mount))
             .collect();
         Self {
             run: run.to_owned(),

@@ -56,6 +56,11 @@ impl Mirror {
         })
     }
 
+    /// Goes on with a mount and its log that the program before this one mirrored.
+    pub(crate) fn resumed(table: Arc<MountTable>, mount: Arc<Mount>, log: Arc<Log>) -> Self {
+        Self { table, mount, log }
+    }
+
     /// The log it mirrors.
     pub fn epoch(&self) -> Epoch {
         self.log.epoch()

@@ -25,7 +25,7 @@ pub use facts::Facts;
 pub use mirror::{Mirror, MirrorError, Start};
 pub use mount::{Audience, Mount, OnAir};
 pub use path::MountPath;
-pub use publisher::{Desk, Gap, Publisher, Wanted};
+pub use publisher::{Desk, Gap, Publisher, Wanted, Writing};
 pub use sinks::Sinks;
 pub use sitting::{Claimant, Refusal};
 pub use slots::{Class, Slot, Slots};

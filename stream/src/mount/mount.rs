@@ -42,7 +42,7 @@ pub enum OnAir {
 pub struct Counts {
     n_listeners: AtomicUsize,
     n_relays: AtomicUsize,
-    peak_listeners: AtomicUsize,
+    peak_listeners: AtomicU64,
     /// Bytes written to listeners' and relays' sockets.
     pub n_bytes_sent: AtomicU64,
     /// Writes to their sockets.
@@ -151,7 +151,8 @@ impl Mount {
 
     /// The most listeners at once so far.
     pub fn peak_listeners(&self) -> usize {
-        self.counts.peak_listeners.load(Ordering::Relaxed)
+        let peak = self.counts.peak_listeners.load(Ordering::Relaxed);
+        usize::try_from(peak).unwrap_or(usize::MAX)
     }
 
     /// Counts somebody in until the result is dropped.
@@ -160,7 +161,7 @@ impl Mount {
         if class == Class::Listener {
             self.counts
                 .peak_listeners
-                .fetch_max(n_now, Ordering::Relaxed);
+                .fetch_max(n_now as u64, Ordering::Relaxed);
         }
         Audience {
             mount: Arc::clone(self),
@@ -177,11 +178,11 @@ impl Mount {
         self.about().facts = facts;
     }
 
-    pub(super) fn set_on_air(&self, on_air: OnAir) {
+    pub(crate) fn set_on_air(&self, on_air: OnAir) {
         self.about().on_air = on_air;
     }
 
-    pub(super) fn set_filled_since(&self, since: Option<Timestamp>) {
+    pub(crate) fn set_filled_since(&self, since: Option<Timestamp>) {
         self.about().filled_since = since;
     }
 
@@ -197,6 +198,23 @@ impl Mount {
 }
 
 impl Counts {
+    /// All that only ever rise, in an order that stays the same.
+    pub(crate) fn all(&self) -> [&AtomicU64; 11] {
+        [
+            &self.n_bytes_sent,
+            &self.n_sends,
+            &self.n_fell_behind,
+            &self.n_pages_missing,
+            &self.n_bytes_skipped,
+            &self.n_bytes_to_disk,
+            &self.n_disk_failures,
+            &self.n_pages_restored,
+            &self.n_gaps,
+            &self.filler_ms,
+            &self.peak_listeners,
+        ]
+    }
+
     fn of(&self, class: Class) -> &AtomicUsize {
         match class {
             Class::Listener => &self.n_listeners,

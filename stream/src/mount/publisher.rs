@@ -2,6 +2,8 @@
 //! each uplink of its source. While they send nothing, or nobody sits there, the desk itself
 //! writes filler.
 
+mod writing;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering;
@@ -22,6 +24,8 @@ use crate::log::restore::Restored;
 use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep};
 use crate::ogg::{Page, Stray};
+
+pub use writing::Writing;
 
 /// Who may write which mount at a master, and the writers that wait for a source.
 #[derive(Debug)]

@@ -66,6 +66,20 @@ impl Slots {
         })
     }
 
+    /// A slot for somebody who had one in the program before this one, however many are taken.
+    pub fn keep(&self, class: Class) -> Slot {
+        let mut state = self.state();
+        match class {
+            Class::Listener => state.n_listeners += 1,
+            Class::Relay => state.n_relays += 1,
+        }
+        drop(state);
+        Slot {
+            slots: self.clone(),
+            class,
+        }
+    }
+
     /// Taken slots of a class.
     pub fn n_taken(&self, class: Class) -> usize {
         let state = self.state();

@@ -60,6 +60,16 @@ impl MountTable {
         self.state().removed.iter().cloned().collect()
     }
 
+    /// Says that these were removed, too, before this program began.
+    pub(crate) fn set_removed(&self, removed: Vec<MountPath>) {
+        let mut state = self.state();
+        for path in removed {
+            if !state.mounts.contains_key(&path) && state.removed.len() < REMOVED_KEPT_MAX {
+                state.removed.push_back(path);
+            }
+        }
+    }
+
     /// The mount at `path`; made by `make` if there is none.
     ///
     /// # Errors

@@ -124,7 +124,7 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
     let address = listener.local_addr().unwrap();
     let (secure, end) = (tls.clone(), shutdown.clone());
     shutdown.spawn("door", async move {
-        door::serve(listener, Arc::new(home), secure, end)
+        door::serve(listener, Arc::new(home), secure, Vec::new(), end)
             .await
             .unwrap();
     });

@@ -1,0 +1,67 @@
+//! A seat as it is handed over to another program.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Seat;
+use crate::handover;
+use crate::log::Ago;
+
+/// Of a log that another one has followed, so much at most is handed over with one who still
+/// hears it. He misses the rest.
+const REST_BYTES_MAX: usize = 256 * 1024;
+/// And so many pages.
+const REST_PAGES_MAX: usize = 1024;
+
+impl Seat {
+    /// Whether only this program can go on with him.
+    pub(in crate::fanout) fn has_to_stay(&self) -> bool {
+        self.wire.is_tls() || self.mount.is_removed()
+    }
+
+    /// All that is to be known of him, and what goes out to him first. `mount` is the number of
+    /// his mount.
+    pub(in crate::fanout) fn hand_over(
+        &mut self,
+        mount: usize,
+        now: Instant,
+    ) -> (handover::Seat, Bytes) {
+        self.settle();
+        let seat = handover::Seat {
+            mount,
+            class: self.holds.1.class(),
+            pace: self.pace,
+            offset: self.offset,
+            last: self.last,
+            link_start: self.link_start,
+            n_first_bytes: self.first.len(),
+            jumped: self.last_jump.map(|at| Ago::of(at, now)),
+            came: self.came.map(|at| Ago::of(at, now)),
+        };
+        (seat, self.first.clone())
+    }
+
+    /// Only the log that is current is handed over: what he has not got of the one before goes out
+    /// first.
+    fn settle(&mut self) {
+        let next = self.mount.log();
+        if Arc::ptr_eq(&next, &self.log) {
+            return;
+        }
+        let mut rest = Vec::new();
+        if let Ok(to) = self
+            .log
+            .read(self.offset, REST_BYTES_MAX, REST_PAGES_MAX, &mut rest)
+        {
+            self.offset = to;
+            self.push_first(&rest);
+        }
+        if !self.follow() {
+            self.push_first(&[self.log.farewell()]);
+            (self.offset, self.link_start) = (next.head(), next.link_start());
+            self.log = next;
+        }
+    }
+}

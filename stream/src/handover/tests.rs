@@ -1,0 +1,127 @@
+//! Words, sockets and members, without a second program.
+
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::shutdown::Shutdown;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(50);
+
+fn pair() -> (Channel, Channel) {
+    let (one, other) = UnixStream::pair().unwrap();
+    let (mut one, mut other) = (Channel::new(one), Channel::new(other));
+    one.allow(PATIENCE);
+    other.allow(PATIENCE);
+    (one, other)
+}
+
+fn porch(n: usize) -> Word {
+    let ago = crate::log::Ago::of(Instant::now(), Instant::now());
+    Word::Porch(vec![(1, ago); n])
+}
+
+#[test]
+fn sockets_arrive_with_their_words_in_order_however_many_there_are() {
+    let (mut giver, mut heir) = pair();
+    let (near, far): (Vec<UnixStream>, Vec<OwnedFd>) = (0..600)
+        .map(|_| UnixStream::pair().unwrap())
+        .map(|(near, far)| (near, OwnedFd::from(far)))
+        .unzip();
+    let sender = std::thread::spawn(move || {
+        giver.say(&Word::Ready, &[], &[]).unwrap();
+        for some in far.chunks(SOCKETS_MAX) {
+            let sockets: Vec<BorrowedFd<'_>> = some.iter().map(AsFd::as_fd).collect();
+            let beside = vec![7; 300_000];
+            giver.say(&porch(some.len()), &beside, &sockets).unwrap();
+        }
+        giver.say(&Word::Taken, b"end", &[]).unwrap();
+    });
+    let first = heir.hear(Word::n_sockets).unwrap();
+    assert!(matches!(first.word, Word::Ready));
+    let mut n_heard = 0;
+    while n_heard < near.len() {
+        let said = heir.hear(Word::n_sockets).unwrap();
+        assert_eq!(said.beside, vec![7; 300_000]);
+        for socket in said.sockets {
+            let n = u16::try_from(n_heard).unwrap();
+            let mut socket = UnixStream::from(socket);
+            socket.write_all(&n.to_le_bytes()).unwrap();
+            n_heard += 1;
+        }
+    }
+    assert_eq!(heir.hear(Word::n_sockets).unwrap().beside, b"end");
+    sender.join().unwrap();
+    for (n, mut near) in near.iter().enumerate() {
+        let mut said = [0; 2];
+        near.read_exact(&mut said).unwrap();
+        assert_eq!(usize::from(u16::from_le_bytes(said)), n);
+    }
+}
+
+#[test]
+fn neither_side_waits_for_ever_and_a_death_is_noticed_at_once() {
+    let (mut giver, heir) = pair();
+    giver.allow(SHORT);
+    let late = giver.hear(Word::n_sockets).unwrap_err();
+    assert_eq!(late.kind(), std::io::ErrorKind::TimedOut);
+    giver.allow(SHORT);
+    let full = giver
+        .say(&Word::Ready, &vec![0; 64 << 20], &[])
+        .unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::TimedOut);
+    drop(heir);
+    giver.allow(PATIENCE);
+    let began = Instant::now();
+    assert!(giver.hear(Word::n_sockets).is_err());
+    assert!(began.elapsed() < PATIENCE / 2);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let (one, other) = UnixStream::pair().unwrap();
+    let mut heir = Channel::new(other);
+    heir.allow(PATIENCE);
+    let mut stranger = one;
+    stranger.write_all(&[255; 64]).unwrap();
+    assert!(heir.hear(Word::n_sockets).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_stands_still_goes_on_or_leaves_as_he_is_told() {
+    let shutdown = Shutdown::new();
+    for verdict in [Verdict::GoOn, Verdict::GoOn, Verdict::Leave] {
+        let mut member = shutdown.freeze().join(Stage::Writers);
+        assert_eq!(member.is_asked(), shutdown.freeze().has_left());
+        let freeze = shutdown.freeze();
+        let judge = tokio::task::spawn_blocking(move || {
+            assert!(
+                freeze.gather(Stage::Door, PATIENCE),
+                "nobody is at the door"
+            );
+            assert!(freeze.gather(Stage::Writers, PATIENCE));
+            assert_eq!(freeze.parts().len(), 1);
+            freeze.end(verdict);
+        });
+        member.asked().await;
+        assert_eq!(member.arrive(Part::Nothing).await, verdict);
+        judge.await.unwrap();
+        drop(member);
+    }
+    assert!(shutdown.freeze().has_left());
+}
+
+#[test]
+fn one_who_does_not_stop_is_not_waited_for_and_one_who_ends_is_not_missed() {
+    let freeze = Freeze::default();
+    let member = freeze.join(Stage::Writers);
+    assert!(!freeze.gather(Stage::Writers, SHORT));
+    freeze.end(Verdict::GoOn);
+    let waiting = freeze.clone();
+    let judge = std::thread::spawn(move || waiting.gather(Stage::Writers, PATIENCE));
+    drop(member);
+    assert!(judge.join().unwrap());
+}
