@@ -20,5 +20,6 @@ mod spool;
 mod survive;
 mod tls;
 mod two_paths;
+mod upgrade;
 mod uplink;
 mod vanished;

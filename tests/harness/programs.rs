@@ -2,6 +2,8 @@
 //!
 //! Children die with this process, however it ends: the kernel sees to it, see `launch`.
 
+pub mod heir;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
@@ -18,6 +20,8 @@ use crate::wait::eventually;
 
 /// How many starts may wait for the starting thread.
 const LAUNCHES_MAX: usize = 16;
+/// Whoever was killed is gone within this time.
+const KILL_MAX: Duration = Duration::from_secs(5);
 /// How much of a log's end is shown in a complaint.
 const LOG_SHOWN_BYTES: u64 = 4096;
 
@@ -32,6 +36,8 @@ pub struct Program {
     environment: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
+    /// The process that it has put in its place, if it has.
+    heir: Option<u32>,
 }
 
 /// The folder with Plenum's programs: the one this executable was built into.
@@ -88,6 +94,7 @@ impl Program {
             environment: Vec::new(),
             log: directory.join(format!("{name}.log")),
             child: None,
+            heir: None,
         }
     }
 
@@ -153,7 +160,8 @@ impl Program {
             .stdout(log.try_clone()?)
             .stderr(log);
         let child = launch(command).with_context(|| format!("cannot start {}", self.name))?;
-        self.child = Some(child);
+        self.end_child();
+        (self.child, self.heir) = (Some(child), None);
         Ok(())
     }
 
@@ -164,16 +172,20 @@ impl Program {
 
     /// Its process number, while it runs.
     pub fn pid(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
+        self.heir.or_else(|| self.child.as_ref().map(Child::id))
     }
 
     /// Whether it runs. A program that ended by itself is noticed here.
     pub fn is_running(&mut self) -> bool {
-        self.exit().is_none() && self.child.is_some()
+        self.exit().is_none() && self.pid().is_some()
     }
 
     /// How it ended, if it was started and has ended by itself.
     pub fn exit(&mut self) -> Option<ExitStatus> {
+        if let Some(heir) = self.heir {
+            // How one ends that is no child of ours is not known.
+            return (!heir::is_alive(heir)).then(ExitStatus::default);
+        }
         self.child.as_mut()?.try_wait().ok().flatten()
     }
 
@@ -182,6 +194,12 @@ impl Program {
     /// # Errors
     /// When it does not run.
     pub fn kill(&mut self) -> Result<()> {
+        if let Some(heir) = self.heir.take() {
+            let _ = signal(heir, Signal::KILL);
+            let killed = heir::wait_for_end(heir, KILL_MAX);
+            self.end_child();
+            return killed;
+        }
         let mut child = self
             .child
             .take()
@@ -191,6 +209,14 @@ impl Program {
             .wait()
             .with_context(|| format!("cannot wait for {}", self.name))?;
         Ok(())
+    }
+
+    /// The one before an heir may still be there.
+    fn end_child(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.
@@ -207,10 +233,10 @@ impl Program {
     /// # Errors
     /// When it does not run.
     pub fn ask_to_stop(&mut self) -> Result<()> {
-        let Some(child) = &self.child else {
+        let Some(pid) = self.pid() else {
             bail!("{} does not run", self.name);
         };
-        signal(child.id(), Signal::TERM)
+        signal(pid, Signal::TERM)
     }
 
     /// Waits until it ends by itself.
@@ -222,7 +248,8 @@ impl Program {
             self.exit().context("still running")
         })
         .with_context(|| self.story())?;
-        self.child = None;
+        self.heir = None;
+        self.end_child();
         Ok(status)
     }
 
@@ -263,7 +290,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        if self.child.is_some() {
+        if self.pid().is_some() {
             let _ = self.kill();
         }
     }
