@@ -130,8 +130,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "F10",
         "master upgraded",
-        "R0; no connection refused; stall 0",
-        NotBuilt,
+        "R0; stall 0; relays skip nothing",
+        Promise(master_faults::upgraded),
     ),
     fault(
         "F11",
@@ -217,7 +217,12 @@ pub(crate) const FAULTS: &[Fault] = &[
         "R0; stall 0; it runs on",
         Promise(relay_faults::disk_full),
     ),
-    fault("F28", "relay upgraded", "R0; nobody disconnected", NotBuilt),
+    fault(
+        "F28",
+        "relay upgraded",
+        "R0; stall 0",
+        Promise(relay_faults::upgraded),
+    ),
     fault(
         "F29",
         "relays in a ring",

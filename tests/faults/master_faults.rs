@@ -23,6 +23,25 @@ const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+/// F10: another program takes its place.
+pub(crate) fn upgraded(_: Size) -> Result<Report> {
+    let plan = Plan {
+        has_state: true,
+        ..Plan::new()?
+    };
+    let mut stage = Stage::start(plan)?;
+    let audience = stage.audience()?;
+    stage.master.program.upgrade()?;
+    let upgraded = Instant::now();
+    sleep(AFTER);
+    let mut report = Report::take(&mut stage, audience, upgraded)?;
+    report.demand_r0();
+    report.demand_stall(Duration::ZERO);
+    let skipped = stage.relays[0].figure("skipped_bytes_total")?;
+    report.demand(skipped == 0.0, "relays skip no byte");
+    Ok(report)
+}
+
 /// F11: killed, and started again a second later.
 pub(crate) fn killed(_: Size) -> Result<Report> {
     let plan = Plan {

@@ -37,6 +37,19 @@ fn cut(length: Duration) -> Result<Report> {
     Ok(report)
 }
 
+/// F28: another program takes the place of the first relay.
+pub(crate) fn upgraded(_: Size) -> Result<Report> {
+    let mut stage = Stage::start(Plan::new()?)?;
+    let audience = stage.audience()?;
+    stage.relays[0].program.upgrade()?;
+    let upgraded = Instant::now();
+    sleep(AFTER);
+    let mut report = Report::take(&mut stage, audience, upgraded)?;
+    report.demand_r0();
+    report.demand_stall(Duration::ZERO);
+    Ok(report)
+}
+
 /// F17: no way to the master for 1 s.
 pub(crate) fn moment_away(_: Size) -> Result<Report> {
     let mut report = cut(seconds(1))?;
