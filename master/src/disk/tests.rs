@@ -44,6 +44,12 @@ fn live() -> MountPath {
     MountPath::parse("/hall/live.ogg").unwrap()
 }
 
+fn open_at(path: &Path, shutdown: &Shutdown) -> std::io::Result<Disk> {
+    let path = Some(path.to_owned());
+    let (keep, retentions) = (Keep::default(), Retentions::default());
+    open(path, None, keep, retentions, shutdown)
+}
+
 /// A master without its door.
 struct Run {
     shutdown: Shutdown,
@@ -56,14 +62,7 @@ impl Run {
     fn start(path: &Path) -> Self {
         let shutdown = Shutdown::new();
         let table = Arc::new(MountTable::new());
-        let disk = open(
-            Some(path.to_owned()),
-            None,
-            Keep::default(),
-            Retentions::default(),
-            &shutdown,
-        )
-        .unwrap();
+        let disk = open_at(path, &shutdown).unwrap();
         let desk = Desk::with_sinks(Arc::clone(&table), Keep::default(), disk.sinks);
         let n_found = disk.found.len();
         for log in disk.found {
@@ -357,16 +356,7 @@ async fn a_disk_that_hangs_costs_a_bounded_queue_and_no_time() {
 async fn a_second_master_on_the_same_directory_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let first = Run::start(folder.path());
-    let path = Some(folder.path().to_owned());
-    let shutdown = Shutdown::new();
-    let complaint = open(
-        path,
-        None,
-        Keep::default(),
-        Retentions::default(),
-        &shutdown,
-    )
-    .unwrap_err();
+    let complaint = open_at(folder.path(), &Shutdown::new()).unwrap_err();
     assert!(
         complaint.to_string().contains("another master"),
         "{complaint}"
@@ -376,16 +366,7 @@ async fn a_second_master_on_the_same_directory_is_refused() {
 
 #[tokio::test]
 async fn a_directory_that_cannot_be_used_does_not_keep_a_master_from_starting() {
-    let shutdown = Shutdown::new();
-    let path = Some(PathBuf::from("/proc/no/such/place"));
-    let disk = open(
-        path,
-        None,
-        Keep::default(),
-        Retentions::default(),
-        &shutdown,
-    )
-    .unwrap();
+    let disk = open_at(Path::new("/proc/no/such/place"), &Shutdown::new()).unwrap();
     assert!(disk.sinks.is_none() && disk.found.is_empty());
 }
 
