@@ -170,6 +170,10 @@ impl Seat {
                 continue;
             }
             self.look_up(batch, now)?;
+            if self.first.is_empty() && batch.to == self.offset {
+                // He was moved to where the log ends.
+                return Ok(Served::CaughtUp);
+            }
             match self.write(batch) {
                 Ok(n_bytes) => {
                     self.full_since = None;

@@ -184,9 +184,7 @@ impl Log {
     pub(crate) fn append(&self, page: &Page, now: Instant) -> Result<(), Stray> {
         let mut ring = self.ring();
         ring.append(page, now)?;
-        let head = ring.head();
-        drop(ring);
-        self.moved(head);
+        self.moved(ring);
         Ok(())
     }
 
@@ -197,9 +195,7 @@ impl Log {
     pub(crate) fn skip_to(&self, offset: u64) {
         let mut ring = self.ring();
         ring.skip_to(offset);
-        let head = ring.head();
-        drop(ring);
-        self.moved(head);
+        self.moved(ring);
     }
 
     pub(crate) fn end(&self) {
@@ -207,8 +203,10 @@ impl Log {
         self.wake_all();
     }
 
-    fn moved(&self, head: u64) {
-        self.head.store(head, Ordering::Release);
+    fn moved(&self, ring: MutexGuard<'_, Ring>) {
+        // Before others may read: whoever has a page knows of a head behind it.
+        self.head.store(ring.head(), Ordering::Release);
+        drop(ring);
         self.wake_all();
     }
 
