@@ -11,12 +11,10 @@ use tests::ear::Ear;
 use tests::figures::note;
 use tests::heard::Heard;
 use tests::http::{Address, Connection, Request, get};
-use tests::pcm::compare;
 use tests::peers::{self, Method};
-use tests::players::Decoder;
 use tests::programs::heir::{is_alive, wait_for_end};
 use tests::programs::{Program, find, signal};
-use tests::soak::{GAP_MAX, hear_the_end, listen_from_the_start};
+use tests::soak::{GAP_MAX, every_sample_once, hear_the_end, listen_from_the_start};
 use tests::speech;
 use tests::tls::Certificate;
 use tests::wait::{eventually, until};
@@ -84,23 +82,6 @@ fn check_log(cluster: &mut Cluster, role: Role) -> Result<()> {
     Ok(())
 }
 
-/// All that the source recorded, once and in order.
-fn check_sound(cluster: &Cluster, heard: &Heard) -> Result<()> {
-    heard.check_order()?;
-    let serials = heard.pages.iter().filter(|page| page.stamp.is_first);
-    ensure!(serials.count() == 1, "more than one logical stream");
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("heard.ogg");
-    std::fs::write(&file, &heard.body)?;
-    let comparison = compare(
-        &Decoder::Reference.decode(&cluster.recording())?,
-        &Decoder::Reference.decode(&file)?,
-    );
-    note(&format!("source to listener: {comparison}"));
-    ensure!(comparison.is_exact(), "{comparison}");
-    Ok(())
-}
-
 /// Upgrades a whole chain, with or without a state directory at its master.
 fn upgrade_a_chain(state: Option<&Path>) -> Result<Cluster> {
     let mut cluster = Cluster::prepare_recorded(1, &Sound::File(speech::sitting()?))?;
@@ -153,7 +134,7 @@ fn upgrade_a_chain(state: Option<&Path>) -> Result<Cluster> {
     cluster.program(Role::Source).stop(STOP_MAX)?;
     for ear in [at_relay, direct] {
         let heard = hear_the_end(ear).with_context(|| cluster.story())?;
-        check_sound(&cluster, &heard)?;
+        every_sample_once(&cluster, &heard)?;
     }
     let metrics = get(&format!("{}/metrics", cluster.ports().relay_urls()[0]))?.text();
     let skipped = format!("plenum_skipped_bytes_total{{mount=\"{MOUNT}\"}} 0");

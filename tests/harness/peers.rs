@@ -54,7 +54,6 @@ impl Icecast {
         for path in [folder, &log] {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
         }
-        let log = log.display();
         let config = folder.join("icecast.xml");
         std::fs::write(
             &config,
@@ -67,14 +66,8 @@ impl Icecast {
                  <admin-password>{source_password}</admin-password></authentication>\
                  <listen-socket><port>{port}</port>\
                  <bind-address>127.0.0.1</bind-address></listen-socket>{more}\
-                 <fileserve>1</fileserve>\
-                 <paths><basedir>/usr/share/icecast2</basedir><logdir>{log}</logdir>\
-                 <webroot>/usr/share/icecast2/web</webroot>\
-                 <adminroot>/usr/share/icecast2/admin</adminroot></paths>\
-                 <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog>\
-                 <loglevel>3</loglevel></logging>\
-                 <security><chroot>0</chroot>{}</security></icecast>",
-                change_of_owner()
+                 {}</icecast>",
+                paths_and_logs(&log)
             ),
         )?;
         let config = config.display().to_string();
@@ -108,7 +101,7 @@ pub fn icecast_as_shipped(
     for path in [folder, &log] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))?;
     }
-    let (config, log) = (folder.join("icecast.xml"), log.display());
+    let config = folder.join("icecast.xml");
     std::fs::write(
         &config,
         format!(
@@ -122,27 +115,32 @@ pub fn icecast_as_shipped(
              <admin-user>admin</admin-user>\
              <admin-password>{source_password}</admin-password></authentication>\
              <listen-socket><port>{port}</port></listen-socket>{}\
-             <fileserve>1</fileserve>\
-             <paths><basedir>/usr/share/icecast2</basedir><logdir>{log}</logdir>\
-             <webroot>/usr/share/icecast2/web</webroot>\
-             <adminroot>/usr/share/icecast2/admin</adminroot></paths>\
-             <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog>\
-             <loglevel>3</loglevel></logging>\
-             <security><chroot>0</chroot>{}</security></icecast>",
+             {}</icecast>",
             mirrored.unwrap_or_default(),
-            change_of_owner()
+            paths_and_logs(&log)
         ),
     )?;
     let config = config.display().to_string();
     Ok(Program::new("icecast", "icecast2", folder).arguments(["-c", &config]))
 }
 
-fn change_of_owner() -> &'static str {
-    if rustix::process::geteuid().is_root() {
+/// Where Debian's Icecast finds its files, where it logs, and whom it becomes.
+fn paths_and_logs(log: &Path) -> String {
+    let owner = if rustix::process::geteuid().is_root() {
         "<changeowner><user>nobody</user><group>nogroup</group></changeowner>"
     } else {
         ""
-    }
+    };
+    format!(
+        "<fileserve>1</fileserve>\
+         <paths><basedir>/usr/share/icecast2</basedir><logdir>{}</logdir>\
+         <webroot>/usr/share/icecast2/web</webroot>\
+         <adminroot>/usr/share/icecast2/admin</adminroot></paths>\
+         <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog>\
+         <loglevel>3</loglevel></logging>\
+         <security><chroot>0</chroot>{owner}</security>",
+        log.display()
+    )
 }
 
 /// ezstream (libshout), sending an Ogg file in a loop, not started yet.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::cluster::{Cluster, PLAY_MAX, Role, STOP_MAX, Sound};
 use crate::ear::Ear;
+use crate::figures::note;
 use crate::heard::Heard;
 use crate::pcm::{Comparison, compare};
 use crate::players::{Decoder, ogginfo, oggz_validate};
@@ -48,6 +49,26 @@ impl fmt::Display for Outcome {
         }
         write!(f, "  complaints: {}", self.complaints.join("; "))
     }
+}
+
+/// That somebody heard all that the source recorded, once, in order, in one logical stream.
+///
+/// # Errors
+/// When he did not; the text says what is missing or too much.
+pub fn every_sample_once(cluster: &Cluster, heard: &Heard) -> Result<()> {
+    heard.check_order()?;
+    let serials = heard.pages.iter().filter(|page| page.stamp.is_first);
+    ensure!(serials.count() == 1, "more than one logical stream");
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("heard.ogg");
+    std::fs::write(&file, &heard.body)?;
+    let comparison = compare(
+        &Decoder::Reference.decode(&cluster.recording())?,
+        &Decoder::Reference.decode(&file)?,
+    );
+    note(&format!("source to listener: {comparison}"));
+    ensure!(comparison.is_exact(), "{comparison}");
+    Ok(())
 }
 
 /// Plays `sound` through a master and two relays for `length`, with a listener at each
