@@ -131,7 +131,11 @@ impl Stage {
             .iter()
             .filter(|page| page.stamp.is_first)
             .count();
-        ensure!(n_streams == 1, "{n_streams} logical streams");
+        ensure!(
+            n_streams == 1,
+            "{n_streams} logical streams\n{}",
+            self.cluster.story()
+        );
         let comparison = compare(
             &Decoder::Reference.decode(&self.cluster.recording())?,
             &decode(&heard, self.cluster.folder())?,

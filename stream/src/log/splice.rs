@@ -158,6 +158,12 @@ impl Splice {
             .map(|logical| logical.source_sequence_next)
     }
 
+    /// Whether a source's stream has come to its end, and nothing has begun since.
+    pub fn has_ended(&self, source_serial: u32) -> bool {
+        let mut open = self.open.iter();
+        open.any(|logical| logical.source_serial == source_serial && logical.has_ended)
+    }
+
     /// Ends every logical stream that is still open, with an empty `eos` page.
     pub fn end_link(&mut self, out: &mut Vec<Page>) {
         for logical in self.open.iter_mut().filter(|logical| !logical.has_ended) {

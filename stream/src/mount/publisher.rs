@@ -72,6 +72,8 @@ pub struct Publisher {
     desk: Arc<Desk>,
     mount: Arc<Mount>,
     writer: Arc<Mutex<Writer>>,
+    /// The logical stream he goes on with, as [`Claimant::serial`].
+    serial: Option<u32>,
     sitter: u64,
     dismissed: CancellationToken,
 }
@@ -161,6 +163,7 @@ impl Desk {
             desk: Arc::clone(self),
             mount,
             writer,
+            serial: claimant.serial,
             sitter,
             dismissed,
         })
@@ -305,6 +308,12 @@ impl Publisher {
     ) -> Result<(), Stray> {
         self.desk.heard(self.mount.path(), self.sitter, now);
         let mut writer = lock(&self.writer);
+        let serial = page.serial();
+        if self.serial == Some(serial) && writer.splice().has_ended(serial) {
+            // Another uplink was faster. To others the same first page is the next stream: they
+            // send a file again.
+            return Ok(());
+        }
         writer.take(page, now, chance)?;
         let n_missing = writer.splice().counts().n_missing;
         let has_headers = writer.log().link().is_some();

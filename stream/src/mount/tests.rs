@@ -158,6 +158,22 @@ fn two_uplinks_write_one_log_and_the_mount_is_on_air_until_both_are_gone() {
 }
 
 #[test]
+fn an_uplink_that_comes_when_all_is_said_does_not_begin_the_stream_again() {
+    let house = house();
+    let over = |uplink| house.claim_over(uplink, "source", Some(1), Duration::ZERO);
+    let (mut one, mut other) = (over(1).unwrap(), over(2).unwrap());
+    house.play(&mut one, 0, 12);
+    let end = Page::end_of(&opus(1, 10)[11].stamp(), &[0]);
+    one.take(&end, house.now, || 77).unwrap();
+    let head = one.mount().log().head();
+    house.play(&mut other, 0, 12);
+    assert_eq!(one.mount().log().head(), head);
+    // Another stream may follow.
+    let first = opus(2, 1).swap_remove(0);
+    other.take(&first, house.now, || 78).unwrap();
+}
+
+#[test]
 fn a_source_that_never_said_anything_leaves_nothing_behind() {
     let house = house();
     drop(house.claim("source", Duration::ZERO).unwrap());
