@@ -24,7 +24,8 @@ fn takes(role: &str, settings: &str) -> Result<bool> {
 pub(crate) fn has_uplinks() -> Result<bool> {
     takes(
         "source",
-        "password = \"a-long-password\"\nspool = \"\"\n[[uplink]]\n[[uplink]]\n",
+        "password = \"a-long-password\"\nspool = \"\"\n\
+         [[uplink]]\nbind = \"eth0\"\n[[uplink]]\nbind = \"eth1\"\n",
     )
 }
 
