@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use stream::config::{ConfigError, environment, load};
 use stream::http::CertificateFiles;
+use stream::http::login::Login;
 use stream::http::serving::{Knobs, MountSettings, check_number};
 use stream::mount::MountPath;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
@@ -86,17 +87,6 @@ pub struct SourceLogin {
     /// Paths, or `/part/*` for all below.
     #[serde(default = "all_mounts")]
     pub mounts: Vec<String>,
-}
-
-/// A user and a password.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Login {
-    /// The user's name; when it is empty, the name of its section.
-    #[serde(default)]
-    pub user: String,
-    /// The password.
-    pub password: Secret,
 }
 
 fn default_source_user() -> String {

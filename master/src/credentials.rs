@@ -1,15 +1,9 @@
-//! Who a caller is, by the user and password he shows.
-
-use std::time::Duration;
+//! Who may publish what, by the user and password he shows.
 
 use stream::http::basic::Credentials;
 use stream::mount::MountPath;
 
-use crate::config::{Config, Login};
-
-/// The shortest answer to a wrong password takes this long, the longest twice more: guessing
-/// gets slow, and how long it took says nothing.
-const WRONG_PASSWORD_WAIT: Duration = Duration::from_millis(500);
+use crate::config::Config;
 
 /// What somebody may do who wants to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,27 +38,6 @@ pub(crate) fn may_publish(config: &Config, header: Option<&str>, path: &MountPat
         }
     }
     found
-}
-
-/// Whether the header shows this login.
-pub(crate) fn is(login: Option<&Login>, header: Option<&str>) -> bool {
-    let (Some(login), Some(given)) = (login, header.and_then(Credentials::parse)) else {
-        return false;
-    };
-    login.password.matches(&given.password) & (login.user == given.user)
-}
-
-/// Whether the header at least claims to be this login.
-pub(crate) fn claims_to_be(login: Option<&Login>, header: Option<&str>) -> bool {
-    let (Some(login), Some(given)) = (login, header.and_then(Credentials::parse)) else {
-        return false;
-    };
-    login.user == given.user
-}
-
-/// The time that passes before a wrong password is answered. `chance`: 0 to 1.
-pub(crate) fn wrong_password_wait(chance: f64) -> Duration {
-    WRONG_PASSWORD_WAIT.mul_f64(1.0 + 2.0 * chance.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -107,16 +80,5 @@ mod tests {
         );
         let path = MountPath::parse("/live").unwrap();
         assert_eq!(may_publish(&config(), None, &path), MayPublish::Unknown);
-    }
-
-    #[test]
-    fn a_relay_is_one_with_the_relay_password() {
-        let config = config();
-        let right = Credentials::header("relay", "password of relays");
-        let wrong = Credentials::header("relay", "password of all");
-        assert!(is(config.relay.as_ref(), Some(&right)));
-        assert!(!is(config.relay.as_ref(), Some(&wrong)));
-        assert!(claims_to_be(config.relay.as_ref(), Some(&wrong)));
-        assert!(!is(config.admin.as_ref(), Some(&right)) && !is(config.relay.as_ref(), None));
     }
 }

@@ -17,7 +17,7 @@ use stream::http::head::Head;
 use stream::http::listener::{self, Service};
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
-use stream::http::{Caller, pages};
+use stream::http::{Caller, login, pages};
 use stream::log::resume::Wish;
 use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Slots, TableFull};
 use stream::shutdown::Shutdown;
@@ -60,6 +60,7 @@ impl Master {
         let shown = Shown {
             program: "plenum-master",
             table: Arc::clone(&table),
+            upstreams: Vec::new(),
             slots: slots.clone(),
             fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
@@ -131,9 +132,9 @@ impl Master {
     async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
         let shown = head.header("authorization");
         let relay = self.config.relay.as_ref();
-        let class = if credentials::is(relay, shown) {
+        let class = if login::is(relay, shown) {
             Class::Relay
-        } else if credentials::claims_to_be(relay, shown) {
+        } else if login::claims_to_be(relay, shown) {
             return refuse_password(&head, caller).await;
         } else {
             Class::Listener
@@ -161,7 +162,7 @@ impl Master {
     /// Somebody wants to hear what was before.
     async fn rewind(&self, from: &str, head: Head, caller: Caller, mount: Arc<Mount>) {
         let shown = head.header("authorization");
-        if !self.config.archive.public && !credentials::is(self.config.admin.as_ref(), shown) {
+        if !self.config.archive.public && !login::is(self.config.admin.as_ref(), shown) {
             return refuse_password(&head, caller).await;
         }
         match Moment::parse(from) {

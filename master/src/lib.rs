@@ -2,13 +2,12 @@
 //! and fans them out; relays first.
 //!
 //! Reading order: `config`, `house` (which connection goes where), `credentials`, `ingest`
-//! (one source's PUT), `catalog` (what relays follow), `disk` (logs that outlive the program),
-//! `archive` (the same as recordings), `routes` (pages).
+//! (one source's PUT), `disk` (logs that outlive the program), `archive` (the same as recordings),
+//! `routes` (pages).
 
 mod acknowledge;
 mod archive;
 mod body;
-mod catalog;
 pub mod config;
 mod credentials;
 mod disk;

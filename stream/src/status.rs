@@ -1,12 +1,15 @@
 //! What is on air and who listens, as JSON: one clean shape, and the one that Icecast's users
 //! have parsers for. Pure. Never holds a listener's address.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::follow::Tally;
+use crate::follow::tally::UpstreamState;
 use crate::mount::{Class, Mount, OnAir, Slots};
 
 /// The state of a program at one moment.
@@ -20,8 +23,24 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// Slots taken and slots in all.
     pub slots: SlotsStatus,
+    /// Whom a relay follows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<UpstreamStatus>,
     /// The mounts, by path.
     pub mounts: Vec<MountStatus>,
+}
+
+/// How an upstream stands, over all mounts.
+#[derive(Debug, Serialize)]
+pub struct UpstreamStatus {
+    /// Its address; never with a password.
+    pub url: String,
+    /// Whether pages come from it.
+    pub state: UpstreamState,
+    /// Pages that came from it first.
+    pub pages_taken: u64,
+    /// Pages that came from it and were there already.
+    pub pages_doubled: u64,
 }
 
 /// Slots by class.
@@ -108,7 +127,7 @@ impl Status {
     pub fn of(
         program: &'static str,
         uptime: Duration,
-        mounts: &[std::sync::Arc<Mount>],
+        mounts: &[Arc<Mount>],
         slots: &Slots,
         now: Instant,
     ) -> Self {
@@ -124,11 +143,25 @@ impl Status {
                 listeners: share(Class::Listener),
                 relays: share(Class::Relay),
             },
+            upstreams: Vec::new(),
             mounts: mounts
                 .iter()
                 .map(|mount| MountStatus::of(mount, now))
                 .collect(),
         }
+    }
+
+    /// The same, with how the upstreams stand.
+    #[must_use]
+    pub fn with_upstreams(mut self, tallies: &[Arc<Tally>], now: Instant) -> Self {
+        let upstreams = tallies.iter().map(|tally| UpstreamStatus {
+            url: tally.url().to_owned(),
+            state: tally.state(now),
+            pages_taken: tally.n_taken(),
+            pages_doubled: tally.n_doubled(),
+        });
+        self.upstreams = upstreams.collect();
+        self
     }
 
     /// The same in the shape of Icecast 2.4's `status-json.xsl`: `source` is absent, an object
@@ -259,8 +292,8 @@ mod tests {
 
     #[test]
     fn icecast_shape_has_no_one_or_many_sources_and_titles_stay_strings() {
-        let table = std::sync::Arc::new(MountTable::new());
-        let desk = Desk::new(std::sync::Arc::clone(&table), Keep::default());
+        let table = Arc::new(MountTable::new());
+        let desk = Desk::new(Arc::clone(&table), Keep::default());
         let now = Instant::now();
         let shape = |table: &MountTable| {
             let slots = Slots::new(10, 1);

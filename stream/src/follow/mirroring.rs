@@ -1,5 +1,9 @@
-//! One mount, mirrored: keeps a connection to the master, opens a second one beside it when the
-//! first falls silent, and keeps whichever delivers.
+//! One mount, mirrored: asks for it where it is to be had, and makes one log of what comes.
+//!
+//! Over each way it opens a second connection when the first falls silent, and keeps whichever
+//! delivers. Ways on standby are asked while pages are late on the others.
+
+mod apart;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,29 +13,38 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::pull::{Beginning, Have, News, Pull};
+use super::merge::{Place, Rhythm};
+use super::pull::{Beginning, Have, News};
+use super::ruling::Wanted;
+use super::trail::Trail;
 use super::upstream::Upstream;
-use crate::backoff::Backoff;
+use super::ways::{Asking, Way};
 use crate::handover::{Part, Stage, Verdict};
-use crate::log::Keep;
-use crate::mount::{CatalogMount, Mirror, MountTable, Start};
+use crate::log::{Epoch, Keep};
+use crate::mount::{Mirror, MountTable};
 use crate::ogg::Page;
 use crate::shutdown::Shutdown;
 
-/// A mount on air from which nothing came for this long is fetched by a second connection.
-const SILENCE_MAX: Duration = Duration::from_secs(3);
-/// A mount is taken off the air when for this long neither a page came nor the master answered a
+/// A mount is taken off the air when for this long neither a page came nor an upstream answered a
 /// new connection: a source that sends a page every five seconds is slow, not gone.
 const OFF_AIR_AFTER: Duration = Duration::from_secs(4);
 /// News that wait to be worked on; then the connection waits.
 const NEWS_QUEUED_MAX: usize = 64;
-/// Connections at once for one mount.
-const PULLS_MAX: usize = 2;
+/// Ways that are not on standby have to go without a break for so long before the others are let
+/// go.
+const STEADY_MIN: Duration = Duration::from_secs(10);
+/// After this long without a page another log is taken, even from a lesser upstream …
+const OTHER_LOG_AFTER: Duration = Duration::from_secs(3);
+/// … and after this long one that was left before.
+const OLD_LOG_AFTER: Duration = Duration::from_secs(10);
+/// So many logs that were left are remembered.
+const LEFT_MAX: usize = 8;
 
-/// What a mirror needs of the relay.
+/// What a mirror needs of its node.
 #[derive(Debug, Clone)]
 pub(super) struct Means {
-    pub(super) upstream: Arc<Upstream>,
+    pub(super) upstreams: Vec<Arc<Upstream>>,
+    pub(super) trail: Arc<Trail>,
     pub(super) table: Arc<MountTable>,
     pub(super) keep: Keep,
     pub(super) shutdown: Shutdown,
@@ -40,57 +53,55 @@ pub(super) struct Means {
 /// A mirror at work.
 pub(super) struct Mirroring {
     means: Means,
-    wanted: watch::Receiver<CatalogMount>,
+    wanted: watch::Receiver<Wanted>,
     stop: CancellationToken,
     mirror: Option<Mirror>,
-    pulls: Vec<Open>,
+    ways: Vec<Way>,
+    /// The way that brought the newest page.
+    from: usize,
+    is_standby_called: bool,
+    rhythm: Rhythm,
+    /// Logs that were left for others.
+    left: Vec<Epoch>,
     telling: mpsc::Sender<(u64, News)>,
     news: mpsc::Receiver<(u64, News)>,
     n_pulls: u64,
-    backoff: Backoff,
-    retry_at: Option<Instant>,
     heard: Instant,
-    /// When a connection was last answered.
+    /// When a connection was last answered by one who hears from a master.
     answered: Instant,
-    /// The last complaint, so that it is made once and not at every attempt.
-    complaint: String,
-}
-
-struct Open {
-    number: u64,
-    stop: CancellationToken,
-    started: Instant,
-    beginning: Option<Beginning>,
 }
 
 impl Mirroring {
     pub(super) fn new(
         means: Means,
-        wanted: watch::Receiver<CatalogMount>,
+        wanted: watch::Receiver<Wanted>,
         stop: CancellationToken,
         mirror: Option<Mirror>,
     ) -> Self {
         let now = Instant::now();
         let (telling, news) = mpsc::channel(NEWS_QUEUED_MAX);
+        let ways = means.upstreams.iter().map(Arc::clone);
         Self {
+            ways: ways.map(|upstream| Way::new(upstream, now)).collect(),
             means,
             wanted,
             stop,
             mirror,
-            pulls: Vec::new(),
+            from: 0,
+            is_standby_called: false,
+            rhythm: Rhythm::default(),
+            left: Vec::new(),
             telling,
             news,
             n_pulls: 0,
-            backoff: Backoff::new(),
-            retry_at: Some(now),
             heard: now,
             answered: now,
-            complaint: String::new(),
         }
     }
 
-    /// Mirrors until it is stopped or the relay is.
+    /// Mirrors until it is stopped or the program is.
     pub(super) async fn run(mut self) {
+        self.review(Instant::now());
         let mut member = self.means.shutdown.freeze().join(Stage::Writers);
         loop {
             let wake = tokio::time::Instant::from_std(self.next_wake());
@@ -113,37 +124,42 @@ impl Mirroring {
                 () = shutdown.requested() => break,
             }
         }
-        for pull in &self.pulls {
-            pull.stop.cancel();
-        }
+        self.ways.iter_mut().for_each(Way::let_go);
     }
 
-    /// The master says something new of the mount.
+    /// The lists say something new of the mount.
     fn listed(&mut self) {
+        let now = Instant::now();
         self.say_about();
-        if self.retry_at.is_some() && self.is_expected() {
-            self.retry_at = Some(Instant::now());
+        self.review(now);
+        if self.is_expected() {
+            self.ways.iter_mut().for_each(|way| way.hasten(now));
         }
     }
 
     /// When something is due though no news come.
     fn next_wake(&self) -> Instant {
-        let due = self.retry_at.unwrap_or_else(|| self.silence_ends());
+        let due = self.ways.iter().filter_map(Way::due);
+        let held = self.held().map(|(_, _, until)| until);
+        let late = (!self.is_standby_called && self.has_standby()).then(|| self.late_at());
         // The mount has to be taken off the air meanwhile.
-        if self.is_said_on_air() {
-            due.min(self.alive_at() + OFF_AIR_AFTER)
-        } else {
-            due
-        }
+        let off_air = self
+            .is_said_on_air()
+            .then(|| self.alive_at() + OFF_AIR_AFTER);
+        let all = due.chain(held).chain(late).chain(off_air);
+        all.min().unwrap_or_else(|| Instant::now() + OFF_AIR_AFTER)
     }
 
-    /// When the silence has lasted too long: of the log, and of the newest connection.
-    fn silence_ends(&self) -> Instant {
-        let newest = self.pulls.iter().map(|pull| pull.started).max();
-        newest.map_or(self.heard, |newest| newest.max(self.heard)) + SILENCE_MAX
+    /// When the next page is late.
+    fn late_at(&self) -> Instant {
+        self.heard + self.rhythm.patience()
     }
 
-    /// The last sign of life from the master.
+    fn has_standby(&self) -> bool {
+        self.ways.iter().any(Way::is_standby)
+    }
+
+    /// The last sign of life.
     fn alive_at(&self) -> Instant {
         self.heard.max(self.answered)
     }
@@ -154,178 +170,187 @@ impl Mirroring {
             .is_some_and(|mirror| mirror.mount().is_moving())
     }
 
-    /// Whether the master has pages coming, of sound or of filler.
+    /// Whether there are pages to come, of sound or of filler.
     fn is_expected(&self) -> bool {
         let wanted = self.wanted.borrow();
-        wanted.is_on_air || wanted.is_filled
+        wanted.about.is_on_air || wanted.about.is_filled
     }
 
     fn wake(&mut self) {
         self.say_about();
         let now = Instant::now();
-        match self.retry_at {
-            Some(at) if at <= now => {
-                self.retry_at = None;
-                self.start_pull(now);
-            }
-            Some(_) => {}
+        if !self.is_expected() && self.mirror.is_some() {
             // The source is away and nothing fills in: silence is as it should be.
-            None if !self.is_expected() => self.heard = now,
-            None if self.silence_ends() <= now => {
-                debug!(
-                    "{} is silent, asking a second time",
-                    self.wanted.borrow().path
-                );
-                self.start_pull(now);
+            self.heard = now;
+            self.ways.iter_mut().for_each(|way| way.heard = now);
+        }
+        if let Some((way, at, until)) = self.held()
+            && until <= now
+        {
+            self.give_up(way, at, now);
+            self.take_held();
+        }
+        self.review(now);
+        for way in 0..self.ways.len() {
+            if self.ways[way].due().is_some_and(|due| due <= now) {
+                self.ask(way, now);
             }
-            None => {}
         }
     }
 
-    fn start_pull(&mut self, now: Instant) {
-        while self.pulls.len() >= PULLS_MAX {
-            self.pulls.remove(0).stop.cancel();
+    /// Decides over which ways the mount is wanted.
+    fn review(&mut self, now: Instant) {
+        let carriers = self.wanted.borrow().carriers.clone();
+        let may = |way: &Way, n: usize| {
+            carriers.iter().any(|carrier| carrier.upstream == n) && !way.is_quarantined(now)
+        };
+        let (patience, was_called) = (self.rhythm.patience(), self.is_standby_called);
+        let mut hot = (0..)
+            .zip(&self.ways)
+            .filter(|(n, way)| may(way, *n) && !way.is_standby())
+            .map(|(_, way)| way);
+        if self.late_at() <= now && (self.is_expected() || self.mirror.is_none()) {
+            self.is_standby_called = true;
+        } else if hot.any(|way| way.steady_for(patience, now) >= STEADY_MIN) {
+            self.is_standby_called = false;
+        }
+        if was_called != self.is_standby_called && self.has_standby() && self.mirror.is_some() {
+            self.say_standby();
+        }
+        for (n, way) in self.ways.iter_mut().enumerate() {
+            let is_wanted = may(way, n) && (!way.is_standby() || self.is_standby_called);
+            if is_wanted {
+                way.want(now);
+            } else {
+                way.let_go();
+            }
+        }
+    }
+
+    fn ask(&mut self, way: usize, now: Instant) {
+        if !self.ways[way].pulls.is_empty() {
+            let path = &self.wanted.borrow().about.path;
+            debug!("{path} is silent, asking a second time");
         }
         self.n_pulls += 1;
-        let path = self.wanted.borrow().path.clone();
-        let pull = Pull {
-            number: self.n_pulls,
-            upstream: Arc::clone(&self.means.upstream),
-            path,
-            have: self.mirror.as_ref().map(|m| Have {
-                epoch: m.epoch(),
-                head: m.head(),
-            }),
-            news: self.telling.clone(),
+        let from = |mirror: &Mirror| match mirror.newest() {
+            // Over several ways one page is fetched again: it shows that both have the same.
+            Some(newest) if self.ways.len() > 1 => newest,
+            _ => mirror.head(),
         };
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        self.means.shutdown.spawn("pull", async move {
-            stopped.run_until_cancelled(pull.run()).await;
+        let have = self.mirror.as_ref().map(|mirror| Have {
+            epoch: mirror.epoch(),
+            from: from(mirror),
         });
-        self.pulls.push(Open {
-            number: self.n_pulls,
-            stop,
-            started: now,
-            beginning: None,
-        });
+        let asking = Asking {
+            path: &self.wanted.borrow().about.path.clone(),
+            have,
+            trail: &self.means.trail,
+            telling: &self.telling,
+            shutdown: &self.means.shutdown,
+        };
+        self.ways[way].ask(self.n_pulls, &asking, now);
     }
 
     fn take(&mut self, number: u64, news: News) {
-        let Some(at) = self.pulls.iter().position(|pull| pull.number == number) else {
+        let is_it = |way: &Way| way.pulls.iter().position(|pull| pull.number == number);
+        let mut ways = self.ways.iter().enumerate();
+        let Some((way, at)) = ways.find_map(|(n, way)| Some((n, is_it(way)?))) else {
             return;
         };
         match news {
             News::Start(beginning) => {
-                self.pulls[at].beginning = Some(beginning);
-                self.answered = Instant::now();
+                self.ways[way].pulls[at].beginning = Some(beginning);
+                let carriers = &self.wanted.borrow().carriers;
+                if carriers.iter().any(|c| c.upstream == way && c.is_good) {
+                    self.answered = Instant::now();
+                }
             }
-            News::Page { offset, page } => self.take_page(at, offset, &page),
-            News::End(why) => self.end_pull(at, &why),
+            News::Page { offset, page } => {
+                self.take_page((way, at), offset, page);
+                self.take_held();
+            }
+            News::Misfit if self.ways[way].is_misfit_again() => self.differs(way, Instant::now()),
+            News::Misfit => {}
+            News::End(why) => self.end_pull((way, at), &why),
         }
     }
 
-    fn end_pull(&mut self, at: usize, why: &str) {
-        self.pulls.remove(at).stop.cancel();
-        if !self.pulls.is_empty() {
-            return;
-        }
-        let wait = self.backoff.next(fastrand::f64());
-        self.retry_at = Some(Instant::now() + wait);
-        if self.complaint != why {
-            warn!(
-                "lost {} at {}: {why}",
-                self.wanted.borrow().path,
-                self.means.upstream.url()
-            );
-            why.clone_into(&mut self.complaint);
+    fn end_pull(&mut self, (way, at): (usize, usize), why: &str) {
+        let (now, path) = (Instant::now(), self.wanted.borrow().about.path.clone());
+        let way = &mut self.ways[way];
+        if way.end_pull(at, why, now, fastrand::f64()) {
+            warn!("lost {path} at {}: {why}", way.url());
         }
     }
 
-    fn take_page(&mut self, at: usize, offset: u64, page: &Page) {
-        let Some(beginning) = self.pulls[at].beginning.clone() else {
+    fn take_page(&mut self, (way, at): (usize, usize), offset: u64, page: Page) {
+        let Some(beginning) = self.ways[way].pulls[at].beginning.clone() else {
             return;
         };
         let now = Instant::now();
-        let is_same = self
-            .mirror
-            .as_ref()
-            .is_some_and(|m| m.epoch() == beginning.epoch);
-        if !is_same && !self.open(&beginning, now) {
-            return self.end_pull(at, "the mirror cannot be opened");
+        let has_same = |mirror: &Mirror| mirror.epoch() == beginning.epoch;
+        if !self.mirror.as_ref().is_some_and(has_same) {
+            if !self.may_change_log(way, beginning.epoch, now) {
+                return self.end_pull((way, at), "it has another log, which is not followed now");
+            }
+            if !self.open(
+                &Beginning {
+                    offset,
+                    ..beginning
+                },
+                now,
+            ) {
+                return self.end_pull((way, at), "the mirror cannot be opened");
+            }
         }
+        let Some(mirror) = &self.mirror else {
+            return;
+        };
+        let head = mirror.head();
+        match Place::of(offset, page.len(), head) {
+            Place::Across => self.differs(way, now),
+            Place::Below if mirror.has(offset, &page) == Some(false) => self.differs(way, now),
+            Place::Below => {
+                let has_all = offset + page.len() as u64 == head;
+                self.ways[way].tally().double(now);
+                self.hear((way, at), has_all, now);
+            }
+            Place::Next => self.append((way, at), &page, now),
+            Place::Above => {
+                let is_held = self.ways[way].pulls[at].held.keep(offset, page, now);
+                if !is_held || !self.has_other_way(way, now) {
+                    self.give_up(way, at, now);
+                }
+            }
+        }
+    }
+
+    /// Appends the next page.
+    fn append(&mut self, (way, at): (usize, usize), page: &Page, now: Instant) {
         let Some(mirror) = &mut self.mirror else {
             return;
         };
-        if offset < mirror.head() {
-            return;
-        }
-        if offset > mirror.head() && !mirror.is_in_link(&beginning.prefix) {
-            // Another link began in the part that was missed.
-            self.mirror = None;
-            return self.take_page(at, offset, page);
-        }
-        if offset > mirror.head() {
-            let path = mirror.mount().path().clone();
-            warn!(
-                "{} bytes of {path} were lost: the break was too long",
-                offset - mirror.head()
-            );
-            mirror.skip_to(offset);
-        }
         if let Err(stray) = mirror.append(page, now) {
             // Never from an honest master. Without its headers the log is of no use: begin again.
-            self.mirror = None;
-            return self.end_pull(at, &format!("broken Ogg: {stray}"));
+            self.end_pull((way, at), &format!("broken Ogg: {stray}"));
+            return self.begin_anew(now);
         }
-        self.heard = now;
-        self.backoff.reset();
-        self.keep_only(at);
+        self.rhythm.beat(now.saturating_duration_since(self.heard));
+        (self.heard, self.from) = (now, way);
+        self.ways[way].tally().take(now);
+        self.hear((way, at), true, now);
         self.say_about();
-    }
-
-    /// This connection delivers: the other one is not needed.
-    fn keep_only(&mut self, at: usize) {
-        if self.pulls.len() > 1 {
-            let kept = self.pulls.swap_remove(at);
-            for other in self.pulls.drain(..) {
-                other.stop.cancel();
-            }
-            self.pulls.push(kept);
-        }
-        if !self.complaint.is_empty() {
-            info!("{} is back", self.wanted.borrow().path);
-            self.complaint.clear();
+        if self.is_standby_called {
+            self.review(now);
         }
     }
 
-    fn open(&mut self, beginning: &Beginning, now: Instant) -> bool {
-        let wanted = self.wanted.borrow().clone();
-        let start = Start {
-            epoch: beginning.epoch,
-            offset: beginning.offset,
-            prefix: &beginning.prefix,
-            keep: self.means.keep,
-        };
-        match Mirror::open(&self.means.table, &wanted.path, &wanted.facts, start, now) {
-            Ok(mirror) => {
-                info!("mirroring {} from offset {}", wanted.path, beginning.offset);
-                self.mirror = Some(mirror);
-                true
-            }
-            Err(why) => {
-                warn!("cannot mirror {}: {why}", wanted.path);
-                false
-            }
+    fn hear(&mut self, (way, at): (usize, usize), has_all: bool, now: Instant) {
+        let way = &mut self.ways[way];
+        way.hear(self.rhythm.patience(), now);
+        if has_all && way.keep_only(at) {
+            info!("{} is back", self.wanted.borrow().about.path);
         }
-    }
-
-    /// Tells the mount whether it is on air: its source is there, and so is the sound.
-    fn say_about(&self) {
-        let Some(mirror) = &self.mirror else { return };
-        let now = Instant::now();
-        let wanted = self.wanted.borrow();
-        let is_heard = now.duration_since(self.alive_at()) < OFF_AIR_AFTER;
-        mirror.set_about(&wanted, is_heard, now);
     }
 }

@@ -1,13 +1,26 @@
-//! Follows another node: its list of mounts, and each of them byte for byte, over connections
-//! that may break at any time.
+//! Follows one or several other nodes: their lists of mounts, and each mount byte for byte, over
+//! connections that may break at any time.
 //!
-//! Reading order: `list` (which mounts there are), `mirroring` (one of them), `pull` (one
-//! connection for it), `upstream` (where it goes).
+//! Reading order: `trail` (who is above us), `list` (one node's list), `ruling` (which of several
+//! lists is right), `follower` (a mirror for each mount), `mirroring` (one of them), `merge` (one
+//! log out of several ways), `ways` and `pull` (the connections), `upstream` (where they go), `tally`
+//! (what came from there).
 
+mod follower;
 mod list;
+mod merge;
 mod mirroring;
 mod pull;
+mod ruling;
+pub mod tally;
+pub mod trail;
 pub mod upstream;
+mod ways;
 
-pub use list::Follower;
+pub use follower::Follower;
+pub use tally::Tally;
+pub use trail::Trail;
 pub use upstream::Upstream;
+
+#[cfg(test)]
+mod tests;

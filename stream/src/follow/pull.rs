@@ -1,11 +1,12 @@
-//! One connection to the master for one mount: bytes in, pages with offsets out.
+//! One connection to an upstream for one mount: bytes in, pages with offsets out.
 
 use std::sync::Arc;
 
-use reqwest::Response;
 use reqwest::header::{ETAG, IF_RANGE, RANGE};
+use reqwest::{Response, StatusCode};
 use tokio::sync::mpsc;
 
+use super::trail::Trail;
 use super::upstream::{Upstream, ask, reason};
 use crate::log::Epoch;
 use crate::log::resume::{FOR_EVER, parse_etag};
@@ -22,6 +23,8 @@ pub(super) enum News {
     Start(Beginning),
     /// The next page.
     Page { offset: u64, page: Page },
+    /// Where our own page begins it has none: its bytes are others than ours.
+    Misfit,
     /// It is over.
     End(String),
 }
@@ -34,17 +37,19 @@ pub(super) struct Beginning {
     pub(super) prefix: Vec<Page>,
 }
 
-/// How much of a log we have.
+/// Where we want to go on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Have {
     pub(super) epoch: Epoch,
-    pub(super) head: u64,
+    /// The beginning of a page.
+    pub(super) from: u64,
 }
 
 /// A connection with a number, so that news of an old one can be told from news of a new one.
 pub(super) struct Pull {
     pub(super) number: u64,
     pub(super) upstream: Arc<Upstream>,
+    pub(super) trail: Arc<Trail>,
     pub(super) path: MountPath,
     pub(super) have: Option<Have>,
     pub(super) news: mpsc::Sender<(u64, News)>,
@@ -62,16 +67,17 @@ impl Pull {
 
     /// `Ok`: nobody wants news any more.
     async fn pull(&self) -> Result<(), String> {
-        let mut request = self.upstream.get(self.path.as_str());
+        let mut request = self.upstream.get(self.path.as_str(), &self.trail);
         if let Some(have) = self.have {
             request = request
                 .header(IF_RANGE, format!("\"{}\"", have.epoch))
-                .header(RANGE, format!("bytes={}-{FOR_EVER}", have.head));
+                .header(RANGE, format!("bytes={}-{FOR_EVER}", have.from));
         }
         let mut answer = ask(request).await?;
         let (mut beginning, mut n_prefix_left) = self.beginning(&answer)?;
         let mut framer = Framer::new();
         let mut offset = beginning.offset;
+        let is_resumed = answer.status() == StatusCode::PARTIAL_CONTENT;
         let mut start = (n_prefix_left == 0).then(|| beginning.clone());
         if let Some(start) = start.take()
             && !self.tell(News::Start(start)).await
@@ -82,6 +88,9 @@ impl Pull {
             let mut input: &[u8] = &chunk;
             while let Some(found) = framer.next(&mut input) {
                 let Found::Page(page) = found else {
+                    if is_resumed && offset == beginning.offset {
+                        self.tell(News::Misfit).await;
+                    }
                     return Err("bytes were damaged on the way".to_owned());
                 };
                 if n_prefix_left > 0 {
@@ -114,7 +123,7 @@ impl Pull {
         };
         let epoch = header(ETAG.as_str())
             .and_then(parse_etag)
-            .ok_or("it is no Plenum master: its answer has no ETag with an epoch")?;
+            .ok_or("it is no Plenum server: its answer has no ETag with an epoch")?;
         let number = |name: &str| header(name).and_then(|text| text.parse::<u64>().ok());
         let offset = number("stream-offset").ok_or("its answer has no Stream-Offset")?;
         let prefix = number("stream-prefix").ok_or("its answer has no Stream-Prefix")?;
@@ -122,10 +131,10 @@ impl Pull {
         if n_prefix > PREFIX_BYTES_MAX {
             return Err(format!("its Stream-Prefix is {n_prefix} bytes"));
         }
-        if answer.status() == reqwest::StatusCode::PARTIAL_CONTENT {
+        if answer.status() == StatusCode::PARTIAL_CONTENT {
             let fits = self
                 .have
-                .is_some_and(|have| have.epoch == epoch && have.head == offset);
+                .is_some_and(|have| have.epoch == epoch && have.from == offset);
             if !fits || n_prefix > 0 {
                 return Err("its 206 is not what was asked for".to_owned());
             }

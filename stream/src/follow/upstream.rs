@@ -1,9 +1,12 @@
 //! The node that is followed: one address, one password, short deadlines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
+use super::tally::Tally;
+use super::trail::{STREAM_PATH, Trail};
 use crate::secret::Secret;
 
 /// A connection is there within this time or not at all.
@@ -17,9 +20,10 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Upstream {
     client: Client,
-    url: String,
+    tally: Arc<Tally>,
     user: String,
     password: Option<Secret>,
+    is_standby: bool,
 }
 
 impl Upstream {
@@ -27,23 +31,41 @@ impl Upstream {
     pub fn new(url: &str, user: &str, password: Option<&Secret>) -> Self {
         Self {
             client: client(),
-            url: url.to_owned(),
+            tally: Arc::new(Tally::new(url)),
             user: user.to_owned(),
             password: password.cloned(),
+            is_standby: false,
         }
+    }
+
+    /// One from which pages are fetched only while those before it bring none.
+    #[must_use]
+    pub fn on_standby(mut self) -> Self {
+        self.is_standby = true;
+        self
+    }
+
+    pub(super) fn is_standby(&self) -> bool {
+        self.is_standby
     }
 
     /// Its address, for the log.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        self.tally.url()
     }
 
-    /// A request for a path, with our password.
-    pub(super) fn get(&self, path: &str) -> RequestBuilder {
+    /// What has come from it.
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    /// A request for a path, with our password and our name.
+    pub(super) fn get(&self, path: &str, trail: &Trail) -> RequestBuilder {
         let password = self.password.as_ref().map(Secret::expose);
         self.client
-            .get(format!("{}{path}", self.url))
+            .get(format!("{}{path}", self.url()))
             .basic_auth(&self.user, password)
+            .header(STREAM_PATH, trail.own())
     }
 }
 
@@ -66,7 +88,7 @@ pub fn client() -> Client {
 ///
 /// # Errors
 /// Says in words why there is no answer to use.
-pub(super) async fn ask(request: RequestBuilder) -> Result<Response, String> {
+pub async fn ask(request: RequestBuilder) -> Result<Response, String> {
     let answer = match tokio::time::timeout(CONNECT_MAX + HEAD_MAX, request.send()).await {
         Err(_) => {
             return Err(format!(
@@ -82,6 +104,7 @@ pub(super) async fn ask(request: RequestBuilder) -> Result<Response, String> {
         StatusCode::UNAUTHORIZED => {
             Err("it refuses our password: ask the master's operator for the right one".to_owned())
         }
+        StatusCode::LOOP_DETECTED => Err("it follows us".to_owned()),
         status => Err(format!("it answers {status}")),
     }
 }

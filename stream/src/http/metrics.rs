@@ -12,6 +12,8 @@ use prometheus_client::registry::Registry;
 
 use super::shown::Shown;
 use crate::fanout::{Figures, REASONS, Snapshot};
+use crate::follow::Tally;
+use crate::follow::tally::UpstreamState;
 use crate::mount::{Class, Mount};
 
 /// The media type of the text format.
@@ -117,6 +119,22 @@ const MOUNT_COUNTERS: [MountFigure<u64>; 10] = [
     ),
 ];
 
+/// Name, help, and how to read the value of an upstream.
+type UpstreamFigure = (&'static str, &'static str, fn(&Tally) -> u64);
+
+const UPSTREAM_COUNTERS: [UpstreamFigure; 2] = [
+    (
+        "upstream_pages",
+        "Pages that came from an upstream first",
+        Tally::n_taken,
+    ),
+    (
+        "upstream_doubled_pages",
+        "Pages that came from an upstream and were there already",
+        Tally::n_doubled,
+    ),
+];
+
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
         self.slots(&mut encoder)?;
@@ -124,6 +142,7 @@ impl Collector for Scrape {
         self.shards(&mut encoder)?;
         self.tls(&mut encoder)?;
         self.uplink(&mut encoder)?;
+        self.upstreams(&mut encoder)?;
         let uptime = self.0.started.0.elapsed().as_secs_f64();
         gauge(
             &mut encoder,
@@ -223,6 +242,33 @@ impl Scrape {
         counter(encoder, "put_off", help, |mut e| {
             e.encode_counter::<NoLabelSet, _, f64>(&uplink.n_put_off(), None)
         })
+    }
+
+    fn upstreams(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let (upstreams, now) = (&self.0.upstreams, Instant::now());
+        if upstreams.is_empty() {
+            return Ok(());
+        }
+        let help = "1 for the state in which an upstream is";
+        gauge(encoder, "upstream_state", help, |mut e| {
+            for upstream in upstreams {
+                for state in UpstreamState::ALL {
+                    let is_it = u8::from(upstream.state(now) == state);
+                    let labels = [("upstream", upstream.url()), ("state", state.name())];
+                    e.encode_family(&labels)?.encode_gauge(&u32::from(is_it))?;
+                }
+            }
+            Ok(())
+        })?;
+        for (name, help, read) in UPSTREAM_COUNTERS {
+            counter(encoder, name, help, |mut e| {
+                upstreams.iter().try_for_each(|upstream| {
+                    e.encode_family(&[("upstream", upstream.url())])?
+                        .encode_counter::<NoLabelSet, _, f64>(&read(upstream), None)
+                })
+            })?;
+        }
+        Ok(())
     }
 
     fn shards(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

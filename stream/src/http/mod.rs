@@ -3,12 +3,14 @@
 //! `door` reads the head of every connection; those who have not said it wait in the `porch`,
 //! those who begin with a handshake are met by `tls`, which shows a `certificate`. A listener's
 //! socket then goes through `listener` to the fan-out; everything that is a page goes through
-//! `pages` to hyper and axum. The rest are the words of HTTP (`head`, `answer`, `basic`,
-//! `chunked`), and connections that look alike (`line`, `rewound`).
+//! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
+//! it. The rest are the words of HTTP (`head`, `answer`, `basic`, `chunked`), and connections that
+//! look alike (`line`, `rewound`).
 
 pub mod answer;
 pub mod basic;
 mod caller;
+pub mod catalogs;
 mod certificate;
 pub mod chunked;
 pub mod common;
@@ -17,6 +19,7 @@ pub mod door;
 pub mod head;
 mod line;
 pub mod listener;
+pub mod login;
 mod metrics;
 pub mod pages;
 mod porch;

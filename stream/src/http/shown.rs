@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::certificate::Certificates;
 use super::line::Line;
 use crate::fanout::Fanout;
+use crate::follow::Tally;
 use crate::mount::{MountTable, Slots};
 use crate::status::Status;
 
@@ -46,6 +47,8 @@ pub struct Shown {
     pub program: &'static str,
     /// The mounts.
     pub table: Arc<MountTable>,
+    /// Whom the program follows.
+    pub upstreams: Vec<Arc<Tally>>,
     /// The slots.
     pub slots: Slots,
     /// Who serves.
@@ -78,6 +81,7 @@ impl Shown {
         let now = Instant::now();
         let uptime = now.saturating_duration_since(self.started.0);
         Status::of(self.program, uptime, &self.table.all(), &self.slots, now)
+            .with_upstreams(&self.upstreams, now)
     }
 
     /// The address that listeners use: the operator's, or what the caller used, if it looks like

@@ -1,4 +1,4 @@
-//! The list of mounts that a master tells its relays, one JSON line for each change.
+//! The list of mounts that a master or relay tells its relays, one JSON line for each change.
 //!
 //! A mount that is missing is not gone: only one named in `removed` is. So a list that was cut
 //! off, or a master that has just started, takes nothing off the air.
@@ -23,6 +23,13 @@ pub struct Catalog {
     pub run: String,
     /// Rises with every change within a run.
     pub version: u64,
+    /// Which of several masters that took over from one another: the highest is right.
+    #[serde(default)]
+    pub reign: u64,
+    /// The nodes that it has come through: the master first, the one that says it last. Empty: it
+    /// hears from no master. Missing: a master of an older version.
+    #[serde(default)]
+    pub trail: Option<Vec<String>>,
     /// The mounts there are.
     pub mounts: Vec<CatalogMount>,
     /// The mounts that were removed.
@@ -68,6 +75,8 @@ impl Catalog {
         Self {
             run: run.to_owned(),
             version,
+            reign: 0,
+            trail: None,
             mounts,
             removed: table.removed(),
         }

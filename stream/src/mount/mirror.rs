@@ -20,6 +20,7 @@ pub struct Mirror {
     table: Arc<MountTable>,
     mount: Arc<Mount>,
     log: Arc<Log>,
+    newest: Option<u64>,
 }
 
 impl Mirror {
@@ -53,12 +54,18 @@ impl Mirror {
             table: Arc::clone(table),
             mount,
             log,
+            newest: None,
         })
     }
 
     /// Goes on with a mount and its log that the program before this one mirrored.
     pub(crate) fn resumed(table: Arc<MountTable>, mount: Arc<Mount>, log: Arc<Log>) -> Self {
-        Self { table, mount, log }
+        Self {
+            table,
+            mount,
+            log,
+            newest: None,
+        }
     }
 
     /// The log it mirrors.
@@ -81,7 +88,27 @@ impl Mirror {
     /// # Errors
     /// When the page belongs to no link.
     pub fn append(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
-        self.log.append(page, now)
+        let offset = self.log.head();
+        self.log.append(page, now)?;
+        self.newest = Some(offset);
+        Ok(())
+    }
+
+    /// The offset of the newest page.
+    pub fn newest(&self) -> Option<u64> {
+        self.newest
+    }
+
+    /// Whether `page` is what the log has at `offset`. `None`: that is not kept any more.
+    pub fn has(&self, offset: u64, page: &Page) -> Option<bool> {
+        let mut pieces = Vec::new();
+        let read = self
+            .log
+            .read(offset, page.len(), usize::MAX, &mut pieces)
+            .ok()?;
+        let is_whole = read >= offset + page.len() as u64;
+        let own = pieces.iter().flat_map(|piece| piece.iter());
+        Some(is_whole && page.bytes().iter().eq(own.take(page.len())))
     }
 
     /// Whether these are the header pages of the link that the log is in now.
@@ -104,6 +131,7 @@ impl Mirror {
             .n_bytes_skipped
             .fetch_add(n_bytes, Ordering::Relaxed);
         self.log.skip_to(offset);
+        self.newest = None;
     }
 
     /// Says what upstream says about the stream; nothing comes from it unless `is_heard`.

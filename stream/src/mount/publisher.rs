@@ -339,6 +339,11 @@ impl Publisher {
         })
     }
 
+    /// Ends the link that is open: what comes next begins another.
+    pub fn end_link(&mut self, now: Instant) {
+        lock(&self.writer).end_link(now);
+    }
+
     /// What was put right in this log so far.
     pub fn counts(&self) -> crate::log::splice::Counts {
         lock(&self.writer).splice().counts()

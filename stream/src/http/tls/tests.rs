@@ -96,6 +96,7 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
     let router = common::router(Shown {
         program: "plenum-test",
         table: Arc::clone(&table),
+        upstreams: Vec::new(),
         slots: slots.clone(),
         fanout: Arc::clone(&fanout),
         public_url: None,

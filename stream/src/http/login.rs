@@ -1,0 +1,115 @@
+//! Who shows a user and a password, and what becomes of those who show wrong ones.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use tokio::time::sleep;
+
+use super::answer::Answer;
+use super::basic::Credentials;
+use super::caller::Caller;
+use super::date::http_date;
+use super::head::Head;
+use crate::secret::Secret;
+
+/// The shortest answer to a wrong password takes this long, the longest twice more: guessing
+/// gets slow, and how long it took says nothing.
+const WRONG_PASSWORD_WAIT: Duration = Duration::from_millis(500);
+const CHALLENGE: &str = "Basic realm=\"Plenum\", charset=\"UTF-8\"";
+
+/// A user and a password.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// The user's name; when it is empty, the name of its section.
+    #[serde(default)]
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Whether the header shows this login.
+pub fn is(login: Option<&Login>, header: Option<&str>) -> bool {
+    let (Some(login), Some(given)) = (login, header.and_then(Credentials::parse)) else {
+        return false;
+    };
+    login.password.matches(&given.password) & (login.user == given.user)
+}
+
+/// Whether the header at least claims to be this login.
+pub fn claims_to_be(login: Option<&Login>, header: Option<&str>) -> bool {
+    let (Some(login), Some(given)) = (login, header.and_then(Credentials::parse)) else {
+        return false;
+    };
+    login.user == given.user
+}
+
+/// The time that passes before a wrong password is answered. `chance`: 0 to 1.
+fn wrong_password_wait(chance: f64) -> Duration {
+    WRONG_PASSWORD_WAIT.mul_f64(1.0 + 2.0 * chance.clamp(0.0, 1.0))
+}
+
+/// Answers a wrong or missing password, not at once. `allow`: the methods there are.
+pub async fn refuse(head: &Head, caller: Caller, allow: &str) {
+    if head.header("authorization").is_some() {
+        sleep(wrong_password_wait(fastrand::f64())).await;
+    }
+    let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date())
+        .header("WWW-Authenticate", CHALLENGE)
+        .header("Allow", allow)
+        .sentence("wrong user or password");
+    caller.answer(&answer).await;
+}
+
+/// What others are told of pages for relays.
+pub const FOR_RELAYS: &str = "this page is for relays";
+
+/// These pages, for those only who show one of these logins; the others are told `what` they are.
+pub fn only_for(logins: Vec<Login>, what: &'static str, pages: Router) -> Router {
+    pages.layer(from_fn_with_state((logins, what), only))
+}
+
+async fn only(
+    State((logins, what)): State<(Vec<Login>, &'static str)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let shown = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok());
+    let is_known = logins
+        .iter()
+        .fold(false, |known, login| known | is(Some(login), shown));
+    if is_known {
+        return next.run(request).await;
+    }
+    if shown.is_some() {
+        sleep(wrong_password_wait(fastrand::f64())).await;
+    }
+    let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
+    let sentence = format!("{what}: wrong user or password\n");
+    (StatusCode::UNAUTHORIZED, challenge, sentence).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_one_with_the_relay_password() {
+        let text = "user = \"relay\"\npassword = \"password of relays\"";
+        let login: Login = toml::from_str(text).unwrap();
+        let right = Credentials::header("relay", "password of relays");
+        let wrong = Credentials::header("relay", "password of all");
+        assert!(is(Some(&login), Some(&right)));
+        assert!(!is(Some(&login), Some(&wrong)));
+        assert!(claims_to_be(Some(&login), Some(&wrong)));
+        assert!(!is(None, Some(&right)) && !is(Some(&login), None));
+    }
+}
