@@ -6,10 +6,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::{ConfigError, check_base_url, environment, load};
+use stream::follow::Upstream;
 use stream::http::CertificateFiles;
+use stream::http::login::Login;
 use stream::http::serving::{Knobs, MountSettings};
+use stream::mount::MountPath;
 use stream::report::Place;
 use stream::secret::Secret;
+
+/// More upstreams than this make nothing safer.
+const UPSTREAMS_MAX: usize = 4;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +51,12 @@ pub struct Config {
     pub mount: Vec<MountSettings>,
     /// Whom to mirror.
     pub master: Option<MasterConfig>,
+    /// Whom to mirror besides.
+    pub upstream: Vec<UpstreamConfig>,
+    /// Whom to mirror instead, if it is an Icecast.
+    pub icecast: Option<IcecastConfig>,
+    /// How relays show that they are relays.
+    pub relay: Option<Login>,
     /// To whom to report.
     pub balancer: Option<BalancerConfig>,
     /// Where this relay stands.
@@ -57,6 +69,8 @@ pub struct Config {
 pub struct SlotsConfig {
     /// Listeners.
     pub listeners: usize,
+    /// Other relays' connections, kept for them alone.
+    pub relays: usize,
 }
 
 /// The master to mirror.
@@ -72,6 +86,38 @@ pub struct MasterConfig {
     pub password: Secret,
 }
 
+/// Another relay, or another master, that has the same mounts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamConfig {
+    /// Its address, without path.
+    pub url: String,
+    /// The relay user there.
+    #[serde(default = "default_user")]
+    pub user: String,
+    /// The relay password there.
+    pub password: Secret,
+    /// Pages are fetched from it only while they are late elsewhere.
+    #[serde(default = "yes")]
+    pub standby: bool,
+}
+
+/// An Icecast to mirror.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IcecastConfig {
+    /// Its address, without path.
+    pub url: String,
+    /// The relay user there.
+    #[serde(default = "default_user")]
+    pub user: String,
+    /// The relay password there; without it, mounts are learned from its public status.
+    pub password: Option<Secret>,
+    /// The mounts to mirror; empty: all that it lists.
+    #[serde(default)]
+    pub mounts: Vec<MountPath>,
+}
+
 /// The balancer that sends listeners here.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +130,10 @@ pub struct BalancerConfig {
 
 fn default_user() -> String {
     "relay".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Default for Config {
@@ -104,6 +154,9 @@ impl Default for Config {
             tls: None,
             mount: Vec::new(),
             master: None,
+            upstream: Vec::new(),
+            icecast: None,
+            relay: None,
             balancer: None,
             place: None,
         }
@@ -112,7 +165,10 @@ impl Default for Config {
 
 impl Default for SlotsConfig {
     fn default() -> Self {
-        Self { listeners: 500 }
+        Self {
+            listeners: 500,
+            relays: 20,
+        }
     }
 }
 
@@ -130,16 +186,12 @@ impl Config {
     ///
     /// # Errors
     /// Says which and why.
-    pub fn checked(self) -> Result<Self, ConfigError> {
+    pub fn checked(mut self) -> Result<Self, ConfigError> {
+        if let Some(login) = self.relay.as_mut().filter(|login| login.user.is_empty()) {
+            login.user = default_user();
+        }
+        self.check_upstreams()?;
         let complain = |text: String| Err(ConfigError::new(text));
-        let Some(master) = &self.master else {
-            return complain(
-                "no master to mirror: add [master] with `url` and `password` to relay.toml; \
-                 the master's operator gives you both"
-                    .to_owned(),
-            );
-        };
-        check_upstream("[master] url", &master.url)?;
         if let Some(url) = &self.public_url {
             check_base_url("public_url", url)?;
         }
@@ -182,6 +234,51 @@ impl Config {
             }
         }
         Ok(self)
+    }
+
+    fn check_upstreams(&self) -> Result<(), ConfigError> {
+        let complain = |text: &str| Err(ConfigError::new(text.to_owned()));
+        let n_upstreams = usize::from(self.master.is_some()) + self.upstream.len();
+        if let Some(icecast) = &self.icecast {
+            if n_upstreams > 0 {
+                return complain(
+                    "[icecast] beside [master] or [[upstream]]: a relay mirrors the one or the \
+                     others",
+                );
+            }
+            return check_upstream("[icecast] url", &icecast.url);
+        }
+        if n_upstreams == 0 {
+            return complain(
+                "no master to mirror: add [master] with `url` and `password` to relay.toml; \
+                 the master's operator gives you both",
+            );
+        }
+        if n_upstreams > UPSTREAMS_MAX {
+            return complain("more than 4 upstreams: take some [[upstream]] out");
+        }
+        if let Some(master) = &self.master {
+            check_upstream("[master] url", &master.url)?;
+        }
+        let mut others = self.upstream.iter();
+        others.try_for_each(|other| check_upstream("[[upstream]] url", &other.url))
+    }
+
+    /// Whom to mirror, the first first.
+    pub fn upstreams(&self) -> Vec<Upstream> {
+        let master = self.master.iter().map(|master| {
+            let (url, user) = (&master.url, &master.user);
+            Upstream::new(url, user, Some(&master.password))
+        });
+        let others = self.upstream.iter().map(|other| {
+            let upstream = Upstream::new(&other.url, &other.user, Some(&other.password));
+            if other.standby {
+                upstream.on_standby()
+            } else {
+                upstream
+            }
+        });
+        master.chain(others).collect()
     }
 
     /// What it has in common with a master.
@@ -237,6 +334,19 @@ mod tests {
     }
 
     #[test]
+    fn one_upstream_is_enough_and_the_others_stand_by() {
+        let sibling = MASTER.replace("[master]", "[[upstream]]");
+        let config = check(&sibling).unwrap();
+        assert!(config.upstream[0].standby && config.upstreams().len() == 1);
+        let both = check(&format!("{MASTER}{sibling}standby = false\n")).unwrap();
+        assert!(!both.upstream[0].standby && both.upstreams().len() == 2);
+        let icecast = "[icecast]\nurl = \"http://i:8000\"\nmounts = [\"/live.ogg\"]";
+        assert_eq!(check(icecast).unwrap().icecast.unwrap().user, "relay");
+        let below = check(&format!("{MASTER}[relay]\npassword = \"long enough\"")).unwrap();
+        assert_eq!(below.relay.unwrap().user, "relay");
+    }
+
+    #[test]
     fn impossible_settings_are_refused_by_name() {
         assert_eq!(check(MASTER).unwrap().master.unwrap().user, "relay");
         for (text, word) in [
@@ -252,6 +362,20 @@ mod tests {
                 "public_url",
             ),
             (MASTER.replace("http://", "https://"), "https"),
+            (
+                MASTER
+                    .replace("[master]", "[[upstream]]")
+                    .replace("http", "https"),
+                "[[upstream]]",
+            ),
+            (
+                MASTER.replace("[master]", "[[upstream]]").repeat(5),
+                "4 upstreams",
+            ),
+            (
+                format!("{MASTER}[icecast]\nurl = \"http://i\""),
+                "[icecast]",
+            ),
             (
                 format!("{MASTER}[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/y\""),
                 "/nowhere.pem",

@@ -5,27 +5,50 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use stream::fanout::Fanout;
-use stream::http::common;
+use stream::follow::trail::STREAM_PATH;
+use stream::follow::{Tally, Trail};
+use stream::http::answer::Answer;
+use stream::http::catalogs::{self, Catalogs};
+use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::head::Head;
 use stream::http::listener::{self, Overflow, Service};
+use stream::http::login::Login;
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
-use stream::http::{Caller, pages};
+use stream::http::{Caller, common, login, pages};
 use stream::mount::{Class, Mount, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
 
 use crate::config::Config;
+
+/// Other relays get this much recent sound when they join: enough for the bursts of their listeners.
+const RELAY_BURST: Duration = Duration::from_secs(15);
+/// What is allowed, for those who ask.
+const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// A running relay.
 #[derive(Debug)]
 pub(crate) struct Relay {
     table: Arc<MountTable>,
     service: Service,
+    /// How other relays show that they are relays.
+    login: Option<Login>,
+    trail: Arc<Trail>,
     router: Router,
     shutdown: Shutdown,
+}
+
+/// Whom a relay follows.
+#[derive(Debug)]
+pub(crate) struct Following {
+    /// This relay's place below them.
+    pub(crate) trail: Arc<Trail>,
+    /// What has come from each.
+    pub(crate) tallies: Vec<Arc<Tally>>,
 }
 
 impl Relay {
@@ -35,20 +58,30 @@ impl Relay {
         slots: Slots,
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
+        following: Following,
         shutdown: Shutdown,
     ) -> Self {
-        let router = common::router(Shown {
+        let Following { trail, tallies } = following;
+        let catalogs = Catalogs {
+            table: Arc::clone(&table),
+            trail: Arc::clone(&trail),
+            shutdown: shutdown.clone(),
+        };
+        let logins = config.relay.iter().cloned().collect();
+        let for_relays = login::only_for(logins, login::FOR_RELAYS, catalogs::router(catalogs));
+        let router = for_relays.merge(common::router(Shown {
             program: "plenum-relay",
             table: Arc::clone(&table),
+            upstreams: tallies,
             slots: slots.clone(),
             fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
             certificates: tls.map(|tls| Arc::clone(tls.certificates())),
             started: (Instant::now(), Timestamp::now()),
-        });
+        }));
         let service = Service {
             serving: config.knobs().serving(),
-            relay_burst: Duration::ZERO,
+            relay_burst: RELAY_BURST,
             fanout,
             slots,
             overflow: config.balancer.as_ref().map(|balancer| Overflow {
@@ -59,9 +92,28 @@ impl Relay {
         Self {
             table,
             service,
+            login: config.relay.clone(),
+            trail,
             router,
             shutdown,
         }
+    }
+
+    async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
+        let (login, shown) = (self.login.as_ref(), head.header("authorization"));
+        let class = if login::is(login, shown) {
+            Class::Relay
+        } else if login::claims_to_be(login, shown) {
+            return login::refuse(&head, caller, ALLOW).await;
+        } else {
+            Class::Listener
+        };
+        let stream_path = head.header(STREAM_PATH);
+        if stream_path.is_some_and(|path| self.trail.has_met(path)) {
+            let answer = Answer::new(head.version, StatusCode::LOOP_DETECTED, &http_date());
+            return caller.answer(&answer.sentence(catalogs::LOOP)).await;
+        }
+        listener::serve(&self.service, &head, caller, mount, class).await;
     }
 
     fn find(&self, head: &Head) -> Option<Arc<Mount>> {
@@ -73,17 +125,17 @@ impl Relay {
 impl House for Relay {
     fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
         match self.find(head) {
-            Some(mount) => listener::seat(&self.service, head, socket, came, mount),
-            None => Err(socket),
+            // Who shows a password may be a relay, or has to be told that it is wrong.
+            Some(mount) if self.login.is_none() || head.header("authorization").is_none() => {
+                listener::seat(&self.service, head, socket, came, mount)
+            }
+            _ => Err(socket),
         }
     }
 
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         match self.find(&head) {
-            Some(mount) => {
-                let (service, class) = (&self.service, Class::Listener);
-                listener::serve(service, &head, caller, mount, class).await;
-            }
+            Some(mount) => self.listen(head, caller, mount).await,
             None => pages::serve(caller, self.router.clone(), &self.shutdown).await,
         }
     }

@@ -1,26 +1,28 @@
-//! The relay: mirrors every mount of a master byte for byte and serves it to listeners. Comes
-//! back by itself, whatever broke; needs no disk and keeps no listener's address.
+//! The relay: mirrors every mount of a master byte for byte and serves it to listeners, and to
+//! other relays. Comes back by itself, whatever broke; needs no disk and keeps no listener's
+//! address.
 //!
-//! Reading order: `config`, `stream::follow` (what is mirrored), `house` (listeners and pages),
-//! `report` (what the balancer is told).
+//! Reading order: `config`, `stream::follow` (what is mirrored), `icecast` (what is mirrored of
+//! other people's servers), `house` (listeners and pages), `report` (what the balancer is told).
 
 pub mod config;
 mod house;
+mod icecast;
 mod report;
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use stream::follow::{Follower, Upstream};
-use stream::handover::{self, Giver, Heir, Succession};
+use stream::follow::{Follower, Tally, Trail};
+use stream::handover::{self, Giver, Heir, Inheritance, Succession};
 use stream::http::door;
 use stream::http::tls::Tls;
-use stream::mount::{MountTable, Slots};
+use stream::mount::{Desk, MountTable, Slots};
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
 
 use config::Config;
-use house::Relay;
+use house::{Following, Relay};
 
 /// What it is called.
 pub const PROGRAM: &str = "plenum-relay";
@@ -41,18 +43,9 @@ pub async fn run(
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let table = Arc::new(MountTable::new());
-    let slots = Slots::new(config.slots.listeners, 0);
+    let slots = Slots::new(config.slots.listeners, config.slots.relays);
     let mut estate = Heir::inherit(succession.heir, config.knobs().keep()).await?;
-    let mirrors = estate.mirrors(&table);
-    let follower = Follower::new(
-        Arc::new(upstream(&config)),
-        Arc::clone(&table),
-        config.knobs().keep(),
-        config.hold(),
-        shutdown.clone(),
-    )
-    .resuming(mirrors);
-    shutdown.spawn("catalog", follower.run());
+    let (following, desk) = follow(&config, &table, &mut estate, &shutdown);
     estate.seat(&slots, &fanout);
     if let Some(balancer) = &config.balancer {
         let reporter = report::Reporter::new(&config, balancer, Arc::clone(&table), slots.clone());
@@ -65,7 +58,7 @@ pub async fn run(
         listener: own,
         table: Arc::clone(&table),
         fanout: Arc::clone(&fanout),
-        desk: None,
+        desk,
         lock: None,
         feeding: estate.feed(&shutdown),
         shutdown: shutdown.clone(),
@@ -76,17 +69,59 @@ pub async fn run(
         slots,
         fanout,
         tls.as_deref(),
+        following,
         shutdown.clone(),
     );
     giver.start(asked);
     door::serve(listener, Arc::new(relay), tls, estate.porch, shutdown).await
 }
 
-fn upstream(config: &Config) -> Upstream {
-    let master = config.master.as_ref();
-    Upstream::new(
-        master.map_or("", |master| &master.url),
-        master.map_or("", |master| &master.user),
-        master.map(|master| &master.password),
-    )
+/// Begins to mirror whatever there is to be mirrored, and goes on with what the program before this
+/// one had. Returns who is followed, and who writes, if anybody here does.
+fn follow(
+    config: &Config,
+    table: &Arc<MountTable>,
+    estate: &mut Inheritance,
+    shutdown: &Shutdown,
+) -> (Following, Option<Arc<Desk>>) {
+    let run = format!("{:032x}", fastrand::u128(..));
+    let (keep, hold) = (config.knobs().keep(), config.hold());
+    if let Some(icecast) = &config.icecast {
+        // Its streams become logs here: of these this relay is the master.
+        let desk = Desk::new(Arc::clone(table), keep);
+        estate.put_on(&desk, table);
+        let tally = Arc::new(Tally::new(&icecast.url));
+        let copier = icecast::Copier::new(
+            icecast,
+            Arc::clone(&tally),
+            Arc::clone(&desk),
+            Arc::clone(table),
+            hold,
+            shutdown.clone(),
+        );
+        shutdown.spawn("icecast", copier.run());
+        let following = Following {
+            trail: Arc::new(Trail::of_master(run)),
+            tallies: vec![tally],
+        };
+        return (following, Some(desk));
+    }
+    let trail = Arc::new(Trail::of_follower(run));
+    let upstreams: Vec<_> = config.upstreams().into_iter().map(Arc::new).collect();
+    let tallies = upstreams
+        .iter()
+        .map(|upstream| Arc::clone(upstream.tally()));
+    let following = Following {
+        trail: Arc::clone(&trail),
+        tallies: tallies.collect(),
+    };
+    let mut upstreams = upstreams.into_iter();
+    if let Some(first) = upstreams.next() {
+        let follower = Follower::new(first, Arc::clone(table), keep, hold, shutdown.clone());
+        let follower = upstreams.fold(follower, Follower::with_upstream);
+        let follower = follower.with_trail(trail);
+        let follower = follower.resuming(estate.mirrors(table));
+        shutdown.spawn("catalog", follower.run());
+    }
+    (following, None)
 }
