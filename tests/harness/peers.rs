@@ -21,7 +21,7 @@ pub struct Icecast {
 }
 
 impl Icecast {
-    /// An Icecast that takes sources with this password, not started yet.
+    /// An Icecast that takes sources, and relays, with this password, not started yet.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -62,6 +62,7 @@ impl Icecast {
                  <limits><clients>50</clients><sources>5</sources>\
                  <source-timeout>10</source-timeout></limits>\
                  <authentication><source-password>{source_password}</source-password>\
+                 <relay-password>{source_password}</relay-password>\
                  <admin-user>admin</admin-user>\
                  <admin-password>{source_password}</admin-password></authentication>\
                  <listen-socket><port>{port}</port>\
