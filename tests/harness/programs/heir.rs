@@ -52,11 +52,13 @@ impl Program {
     }
 }
 
-/// Whether there is such a process that has not ended.
+/// Whether there is such a process that has not ended. When it is killed its first thread may be
+/// gone while another one still holds its sockets.
 pub fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest.chars().next());
-    matches!(state, Some(Some(state)) if state != 'Z' && state != 'X')
+    let n_threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    n_threads > 1 || matches!(state, Some(Some(state)) if state != 'Z' && state != 'X')
 }
 
 /// Waits until there is no such process any more.
