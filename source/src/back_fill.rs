@@ -122,7 +122,7 @@ impl BackFill {
         let (began, mut sound) = (Instant::now(), Duration::ZERO);
         let mut newest: Option<i64> = None;
         while let Some(missing) = self.spool.next_missing(link, at) {
-            let Ok(content) = self.spool.read_of(link, missing.start).await else {
+            let Ok(content) = self.spool.read(link, missing.start).await else {
                 // It was too much for the spool meanwhile, or cannot be read.
                 at = missing.end;
                 continue;

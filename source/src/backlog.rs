@@ -29,6 +29,14 @@ use times::Times;
 /// So much sound is kept in memory.
 pub const KEPT_MAX: Duration = Duration::from_secs(60);
 
+/// A server that has taken so much sound and has not answered yet is one that never does: no
+/// network and no program that stands still takes as much.
+const SILENT_AFTER: Duration = Duration::from_secs(60);
+
+/// A master that is killed may lose what it acknowledged last, for its disk comes behind: so many
+/// pages at most.
+const DOUBTED_PAGES: u64 = 16;
+
 /// Pages in order, from the oldest kept to the newest.
 #[derive(Debug)]
 pub struct Backlog {
@@ -54,8 +62,23 @@ pub struct Backlog {
     catch_up: Duration,
     /// There is a spool.
     is_spooled: bool,
+    /// What the server says of what it has.
+    word: Word,
     /// No more pages will come.
     is_ended: bool,
+}
+
+/// What a server says of what it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Word {
+    /// It says how far it has the stream.
+    #[default]
+    Given,
+    /// It does not say so: it is believed to have what was sent.
+    Never,
+    /// It has not answered at all. It may be one that never does, or a master that stands still
+    /// and may have nothing.
+    Awaited,
 }
 
 /// What there is to send.
@@ -98,6 +121,7 @@ impl Backlog {
                 catch_up.min(KEPT_MAX)
             },
             is_spooled,
+            word: Word::default(),
             is_ended: false,
         }
     }
@@ -194,7 +218,8 @@ impl Backlog {
     }
 
     /// The server takes the stream over this uplink, which begins where the others are at most.
-    pub fn begin(&mut self, uplink: usize) {
+    pub fn begin(&mut self, uplink: usize, word: Word) {
+        self.word = word;
         self.cursors[uplink].go_to(self.front);
         self.cursors[uplink].set_carrying(true);
     }
@@ -234,6 +259,14 @@ impl Backlog {
         if u64::from(page.stamp().sequence) == cursor.next() {
             cursor.step();
             self.front = self.front.max(cursor.next());
+        }
+        if self.word != Word::Given {
+            let (began, next) = (self.cursors[uplink].began(), self.place(uplink));
+            let n_taken = self.times.beginning(next) - self.times.beginning(began);
+            if n_taken >= samples(SILENT_AFTER) {
+                self.word = Word::Never;
+            }
+            self.believe(next);
         }
     }
 
@@ -287,6 +320,28 @@ impl Backlog {
         self.acknowledged
     }
 
+    /// What is to be remembered of it if this program ends now: before which page the server has
+    /// everything, and whether it says so itself. One that has not answered has nothing.
+    pub fn standing(&self) -> (u64, bool) {
+        match self.word {
+            Word::Given => (self.acknowledged, true),
+            Word::Never => (self.acknowledged, false),
+            Word::Awaited => (self.confirmed, true),
+        }
+    }
+
+    /// What the server says of what it has.
+    pub fn word(&self) -> Word {
+        self.word
+    }
+
+    /// The server has answered something else than what it has.
+    pub fn answered(&mut self) {
+        if self.word == Word::Awaited {
+            self.word = Word::Never;
+        }
+    }
+
     /// What the server will not get live.
     pub fn holes(&self) -> &Holes {
         &self.holes
@@ -325,7 +380,7 @@ impl Backlog {
     /// The oldest page that is not older than this, from its end on.
     fn young_from(&self, age: Duration) -> u64 {
         let oldest = self.times.newest().saturating_sub(samples(age));
-        self.times.first_from(oldest).min(self.newest())
+        self.times.young_from(oldest).min(self.newest())
     }
 }
 

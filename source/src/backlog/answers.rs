@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use stream::ogg::Page;
 
-use super::Backlog;
 use super::cursor::Cursor;
+use super::{Backlog, DOUBTED_PAGES, Word};
 use crate::spool::segment::samples;
 
 impl Backlog {
     /// The server says over this uplink that it has everything before this page.
     pub fn acknowledge(&mut self, uplink: usize, next: u64) {
+        self.word = Word::Given;
         if self.cursors[uplink].is_doubted() && next <= self.doubted {
             return;
         }
@@ -68,9 +69,17 @@ impl Backlog {
 
     /// Goes to the page that the master is known to have all before: it does not know the
     /// logical stream, for it lost its memory. What it was only believed to have may never have
-    /// come.
+    /// come. If the stream has only just begun, the master may have lost no more than that
+    /// beginning: it gets it again.
     pub fn go_to_acknowledged(&mut self, uplink: usize) -> u64 {
-        self.go_to(uplink, self.confirmed)
+        let beginning = self.headers.len() as u64;
+        let has_just_begun = self.confirmed <= beginning + DOUBTED_PAGES;
+        let wanted = if has_just_begun {
+            beginning
+        } else {
+            self.confirmed
+        };
+        self.go_to(uplink, wanted)
     }
 
     /// Goes back over what was sent last: a page, so much sound and so many bytes at least, as far

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use stream::ogg::Page;
 use tokio::sync::Notify;
 
-use super::{Backlog, Next};
+use super::{Backlog, Next, Word};
 use crate::pages::Made;
 use crate::spool::Spool;
 use crate::spool::remains::Remains;
@@ -24,9 +24,8 @@ pub struct Shared {
     /// Rung when a page was sent.
     taken: Condvar,
     spool: Option<(Arc<Spool>, u32)>,
-    /// The server does not say what it has: it is believed to have what was sent.
-    is_unconfirmed: AtomicBool,
-    /// The server is one that says where the stream goes on.
+    /// Nothing is sent to a server that does not answer: it is a master, which says where the
+    /// stream goes on.
     is_plenum: AtomicBool,
 }
 
@@ -60,13 +59,14 @@ impl Shared {
         Self::of(backlog, spool, n_uplinks)
     }
 
-    /// What an earlier run left in the spool.
+    /// What an earlier run left in the spool. It is not sent before somebody answers, for a master
+    /// that stands still would not get it.
     pub fn of_remains(spool: Arc<Spool>, remains: Remains, n_uplinks: usize) -> Self {
-        let holes = spool.holes(remains.link);
+        let (link, holes) = (remains.link, spool.holes(remains.link));
         let backlog = Backlog::ended(remains.headers, remains.pages, holes);
         Self {
-            is_plenum: remains.is_plenum.into(),
-            ..Self::of(backlog, Some((spool, remains.link)), n_uplinks)
+            is_plenum: true.into(),
+            ..Self::of(backlog, Some((spool, link)), n_uplinks)
         }
     }
 
@@ -76,7 +76,6 @@ impl Shared {
             lanes: (0..n_uplinks).map(|_| Lane::default()).collect(),
             taken: Condvar::new(),
             spool,
-            is_unconfirmed: AtomicBool::new(false),
             is_plenum: AtomicBool::new(false),
         }
     }
@@ -89,13 +88,13 @@ impl Shared {
     /// Changes something that the spool has to know.
     fn change<T>(&self, change: impl FnOnce(&mut Backlog) -> T) -> T {
         let mut backlog = self.lock();
-        let before = (backlog.acknowledged, backlog.holes.n_pages());
+        let before = (backlog.standing(), backlog.holes.n_pages());
         let outcome = change(&mut backlog);
         if let Some((spool, link)) = &self.spool
-            && before != (backlog.acknowledged, backlog.holes.n_pages())
+            && before != (backlog.standing(), backlog.holes.n_pages())
         {
-            let is_confirmed = !self.is_unconfirmed.load(Relaxed);
-            spool.mark(*link, backlog.acknowledged, &backlog.holes, is_confirmed);
+            let (acknowledged, is_confirmed) = backlog.standing();
+            spool.mark(*link, acknowledged, &backlog.holes, is_confirmed);
         }
         outcome
     }
@@ -144,11 +143,11 @@ impl Shared {
 
     async fn recall(&self, uplink: usize, sequence: u64) {
         let read = match &self.spool {
-            Some((spool, _)) => spool.read(sequence).await,
+            Some((spool, link)) => spool.read(*link, sequence).await,
             None => Err(None),
         };
         match read {
-            Ok(pages) => self.lock().recall(uplink, pages),
+            Ok(content) => self.lock().recall(uplink, content.pages),
             Err(there) => self.change(|backlog| backlog.go_past_gap(uplink, there)),
         }
     }
@@ -162,15 +161,8 @@ impl Shared {
 
     /// The page was written wholly.
     pub fn sent(&self, uplink: usize, page: &Page) {
-        let is_unconfirmed = self.is_unconfirmed.load(Relaxed);
-        self.change(|backlog| {
-            backlog.sent(uplink, page);
-            if is_unconfirmed {
-                let place = backlog.place(uplink);
-                backlog.believe(place);
-            }
-        });
-        if is_unconfirmed {
+        self.change(|backlog| backlog.sent(uplink, page));
+        if self.is_unconfirmed() {
             *self.lanes[uplink].outstanding() = None;
         }
         self.taken.notify_one();
@@ -178,7 +170,6 @@ impl Shared {
 
     /// The server says over this uplink that it has everything before this page.
     pub fn acknowledge(&self, uplink: usize, next: u32) {
-        self.is_unconfirmed.store(false, Relaxed);
         let is_confirmed = self.change(|backlog| {
             backlog.acknowledge(uplink, u64::from(next));
             backlog.is_confirmed_to(uplink)
@@ -194,11 +185,9 @@ impl Shared {
         self.ring();
     }
 
-    /// A connection begins, to a server that says what it has (`is_confirming`) or does not.
-    /// Nothing of what was sent before counts as on its way.
-    pub fn begin(&self, uplink: usize, is_confirming: bool) {
-        self.is_unconfirmed.store(!is_confirming, Relaxed);
-        self.lock().begin(uplink);
+    /// A connection begins. Nothing of what was sent before counts as on its way.
+    pub fn begin(&self, uplink: usize, word: Word) {
+        self.change(|backlog| backlog.begin(uplink, word));
         *self.lanes[uplink].outstanding() = None;
     }
 
@@ -209,7 +198,12 @@ impl Shared {
 
     /// The server does not say what it has.
     pub fn is_unconfirmed(&self) -> bool {
-        self.is_unconfirmed.load(Relaxed)
+        self.lock().word() != Word::Given
+    }
+
+    /// As [`Backlog::answered`].
+    pub fn answered(&self) {
+        self.change(Backlog::answered);
     }
 
     /// The server is one that says where the stream goes on: it is not sent to without that.
@@ -261,7 +255,7 @@ impl Shared {
 
     /// Everything goes well: a server that says what it has, has nearly all.
     pub fn is_calm(&self, most: Duration) -> bool {
-        !self.is_unconfirmed.load(Relaxed) && self.lock().unacknowledged() < most
+        !self.is_unconfirmed() && self.lock().unacknowledged() < most
     }
 
     /// How many pages the server did not get and nobody will.

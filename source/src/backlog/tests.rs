@@ -207,16 +207,54 @@ fn send_recalled(backlog: &mut Backlog) {
 
 #[test]
 fn what_a_server_was_only_believed_to_have_is_sent_to_one_that_says_what_it_has() {
-    let mut backlog = backlog(10);
-    send(&mut backlog, 8);
-    backlog.acknowledge(0, 5);
-    backlog.believe(10);
-    assert_eq!(backlog.acknowledged(), 10);
+    let mut backlog = backlog(40);
+    send(&mut backlog, 38);
+    backlog.acknowledge(0, 25);
+    backlog.believe(40);
+    assert_eq!(backlog.acknowledged(), 40);
     assert_eq!(
         (backlog.go_to_acknowledged(0), next(&backlog)),
-        (0, Some(5))
+        (0, Some(25))
     );
-    assert_eq!(backlog.acknowledged(), 5);
+    assert_eq!(backlog.acknowledged(), 25);
+}
+
+#[test]
+fn a_master_that_lost_what_had_just_begun_gets_it_again_from_its_beginning() {
+    let mut backlog = backlog(40);
+    send(&mut backlog, 30);
+    backlog.acknowledge(0, 18);
+    assert_eq!(
+        (backlog.go_to_acknowledged(0), next(&backlog)),
+        (0, Some(2))
+    );
+}
+
+#[test]
+fn one_who_has_not_answered_has_nothing_until_it_has_taken_a_minute_of_sound() {
+    let mut backlog = spooled(300);
+    backlog.begin(0, Word::Awaited);
+    send(&mut backlog, 30);
+    // While it may stand still it is sent on to, and nothing is taken for granted.
+    assert_eq!(next(&backlog), Some(32));
+    assert_eq!(backlog.standing(), (2, true));
+    send(&mut backlog, 269);
+    assert_eq!(backlog.standing(), (2, true));
+    send(&mut backlog, 1);
+    assert_eq!(backlog.standing(), (302, false));
+}
+
+#[test]
+fn one_who_answers_late_is_believed_only_as_far_as_he_says() {
+    let mut backlog = backlog(40);
+    backlog.begin(0, Word::Awaited);
+    send(&mut backlog, 30);
+    backlog.acknowledge(0, 12);
+    assert_eq!(backlog.word(), Word::Given);
+    backlog.begin(0, Word::Awaited);
+    send(&mut backlog, 2);
+    backlog.answered();
+    assert_eq!(backlog.standing(), (34, false));
 }
 
 #[test]
@@ -234,8 +272,8 @@ fn an_acknowledgement_goes_neither_back_nor_beyond_what_there_is() {
 /// A backlog that two uplinks send.
 fn shared(n_pages: u32) -> Backlog {
     let mut backlog = backlog(n_pages).over(2);
-    backlog.begin(0);
-    backlog.begin(1);
+    backlog.begin(0, Word::Given);
+    backlog.begin(1, Word::Given);
     backlog
 }
 
@@ -273,16 +311,16 @@ fn an_uplink_that_comes_back_begins_where_the_master_is_or_where_the_other_began
     send_over(&mut backlog, 0, 20);
     backlog.leave(1);
     backlog.acknowledge(0, 20);
-    backlog.begin(1);
+    backlog.begin(1, Word::Given);
     assert_eq!(backlog.go_to(1, 21), 0);
     assert_eq!((backlog.place(0), backlog.place(1)), (22, 21));
     // Both away, and what was bridged with silence is left out once, by the first that is back.
     backlog.leave(0);
     backlog.leave(1);
-    backlog.begin(0);
+    backlog.begin(0, Word::Given);
     backlog.go_to(0, 21);
     assert_eq!(backlog.leave_out(0, 21, Duration::from_secs(1)), 21..26);
-    backlog.begin(1);
+    backlog.begin(1, Word::Given);
     backlog.go_to(1, 21);
     assert_eq!(backlog.leave_out(1, 21, Duration::from_secs(2)), 26..26);
     assert_eq!((backlog.place(0), backlog.place(1)), (26, 26));
@@ -297,7 +335,7 @@ fn what_only_a_broken_uplink_has_sent_is_not_taken_for_sent() {
     backlog.acknowledge(1, 40);
     backlog.leave(0);
     assert_eq!(backlog.n_waiting(), 250);
-    backlog.begin(0);
+    backlog.begin(0, Word::Given);
     backlog.go_to(0, 40);
     assert_eq!(backlog.place(0), 40);
 }
@@ -308,7 +346,7 @@ fn a_master_without_memory_is_not_believed_over_an_older_connection() {
     send_over(&mut backlog, 0, 50);
     send_over(&mut backlog, 1, 50);
     backlog.acknowledge(0, 40);
-    backlog.begin(1);
+    backlog.begin(1, Word::Given);
     backlog.go_to(1, 30);
     // Said before it was killed, heard late.
     backlog.acknowledge(0, 45);
@@ -326,7 +364,7 @@ fn a_master_that_lost_pages_gets_them_though_the_other_uplink_began_behind_them(
     send_over(&mut backlog, 0, 50);
     backlog.acknowledge(0, 45);
     assert_eq!(backlog.place(1), 45);
-    backlog.begin(0);
+    backlog.begin(0, Word::Given);
     assert_eq!((backlog.go_to(0, 30), backlog.place(0)), (0, 30));
 }
 
@@ -335,9 +373,9 @@ fn a_master_that_has_only_headers_yet_gets_what_the_other_uplink_is_about_to_sen
     let mut backlog = shared(100);
     send_over(&mut backlog, 0, 50);
     backlog.acknowledge(0, 45);
-    backlog.begin(0);
+    backlog.begin(0, Word::Given);
     backlog.go_to_acknowledged(0);
-    backlog.begin(1);
+    backlog.begin(1, Word::Given);
     assert_eq!((backlog.go_to(1, 2), backlog.place(1)), (0, 45));
 }
 

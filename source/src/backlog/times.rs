@@ -46,6 +46,12 @@ impl Times {
         end.unwrap_or_else(|| self.newest())
     }
 
+    /// As [`Self::first_from`]; 0 if all that is remembered is as young, and so what was before.
+    pub(super) fn young_from(&self, sample: i64) -> u64 {
+        let first = self.first_from(sample);
+        if first == self.from { 0 } else { first }
+    }
+
     /// The oldest page that ends there or later.
     pub(super) fn first_from(&self, sample: i64) -> u64 {
         self.from + self.ends.partition_point(|end| *end < sample) as u64

@@ -234,21 +234,12 @@ impl Spool {
         &self.folder
     }
 
-    /// The pages of this run from `sequence` on that stand in one file, or else the number of the
-    /// next page that can be had.
+    /// The pages of a logical stream from `sequence` on that stand in one file, and its header
+    /// pages, or else the number of the next page that can be had.
     ///
     /// # Errors
     /// The number of the next page that is there, if any.
-    pub async fn read(&self, sequence: u64) -> Result<Vec<Page>, Option<u64>> {
-        let content = self.read_of(self.link, sequence).await?;
-        Ok(content.pages)
-    }
-
-    /// As [`Self::read`], of any logical stream, and its header pages.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub async fn read_of(&self, link: u32, sequence: u64) -> Result<Content, Option<u64>> {
+    pub async fn read(&self, link: u32, sequence: u64) -> Result<Content, Option<u64>> {
         let found = self.common.shelf().find(link, sequence).cloned();
         let beyond = || self.common.shelf().first_from(link, sequence + 1);
         let Some(segment) = found else {

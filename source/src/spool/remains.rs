@@ -26,8 +26,6 @@ pub struct Remains {
     pub headers: Vec<Page>,
     /// What the server may not have, the last one marked as the end.
     pub pages: Vec<Page>,
-    /// They go to a server that says what it has, and had some of the stream.
-    pub is_plenum: bool,
     /// Since its last page was written.
     pub age: Duration,
     /// The number behind its last page with sound.
@@ -60,8 +58,7 @@ pub fn find(folder: &Path, shelf: &mut Shelf, catch_up: Duration) -> Vec<Remains
         let found = read(folder, shelf, link, unsent.start, catch_up);
         let is_live = |remains: &Remains| mark.is_confirmed && remains.age < catch_up;
         match found.filter(is_live) {
-            Some(mut remains) => {
-                remains.is_plenum = mark.acknowledged > extent.start;
+            Some(remains) => {
                 let first = remains.pages.first().map(|p| u64::from(p.stamp().sequence));
                 mark.holes.add(unsent.start..first.unwrap_or(unsent.end));
                 all.push(remains);
@@ -101,7 +98,6 @@ fn read(folder: &Path, shelf: &Shelf, link: u32, from: u64, catch_up: Duration) 
         serial: newest.serial,
         headers: Vec::new(),
         pages: Vec::new(),
-        is_plenum: false,
         age,
         end: newest.pages.end,
     };

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::segment::{Open, SEGMENT_MAX};
 use super::*;
+use crate::backlog::{Shared, Word};
 
 /// 200 ms.
 const PAGE_SAMPLES: i64 = 9_600;
@@ -119,6 +120,47 @@ fn a_server_that_confirms_nothing_is_not_sent_remains() {
     assert_eq!(spool.report().n_for_archive, 2);
 }
 
+#[tokio::test]
+async fn a_master_that_lost_what_it_had_acknowledged_gets_it_from_the_remains_own_pages() {
+    let folder = folder();
+    fill(folder.path(), 2..52, |spool| {
+        spool.mark(spool.link(), 40, &Holes::default(), true);
+    });
+    let (spool, mut remains) = open(folder.path());
+    let shared = Shared::of_remains(Arc::new(spool), remains.remove(0), 1);
+    assert!(shared.is_plenum(), "it waits for an answer");
+    assert_eq!(shared.lock().place(0), 40);
+    assert_eq!(shared.go_to(0, 30), 0);
+    for sequence in 30..45 {
+        let next = shared.next(0).await.unwrap();
+        assert_eq!(next.stamp().sequence, sequence);
+        shared.sent(0, &next);
+    }
+}
+
+#[tokio::test]
+async fn pages_sent_to_one_who_never_answered_come_back_after_the_end_of_the_source() {
+    let folder = folder();
+    let (spool, _) = open(folder.path());
+    let spool = Arc::new(spool);
+    let shared = Shared::with_spool(Some(spool.clone()), CATCH_UP, 1);
+    for sequence in 0..2 {
+        shared.push(Made::Header(page(sequence, 30)));
+    }
+    for sequence in 2..22 {
+        shared.push(Made::Sound(page(sequence, 200)));
+    }
+    shared.begin(0, Word::Awaited);
+    for _ in 0..20 {
+        let next = shared.next(0).await.unwrap();
+        shared.sent(0, &next);
+    }
+    spool.close();
+    drop((shared, spool));
+    let (_spool, remains) = open(folder.path());
+    assert_eq!(sequences(&remains[0]), (2..=22).collect::<Vec<_>>());
+}
+
 #[test]
 fn two_sources_cannot_use_one_spool() {
     let folder = folder();
@@ -202,12 +244,12 @@ async fn pages_come_back_by_their_numbers() {
         spool.add(Made::Sound(page(sequence, 200)));
     }
     spool.close();
-    let read = |sequence| spool.read(sequence);
-    let first = read(17).await.unwrap();
+    let read = |sequence| spool.read(spool.link(), sequence);
+    let first = read(17).await.unwrap().pages;
     assert_eq!(first[0].stamp().sequence, 17);
     let next = u64::from(first.last().unwrap().stamp().sequence) + 1;
     assert_eq!(
-        u64::from(read(next).await.unwrap()[0].stamp().sequence),
+        u64::from(read(next).await.unwrap().pages[0].stamp().sequence),
         next
     );
     assert_eq!(read(420).await.unwrap_err(), Some(450));

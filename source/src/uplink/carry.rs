@@ -17,7 +17,7 @@ use super::connection::{
 };
 use super::others::{delivers, moved, needless};
 use super::request::Stream;
-use crate::backlog::Shared;
+use crate::backlog::{Shared, Word};
 use crate::config::{Target, Way};
 use crate::status::{Link, Status};
 
@@ -115,7 +115,12 @@ async fn carry(load: Load<'_>, opened: Opened) -> Result<(), Ended> {
     // Only one who has given no final answer yet can say anything later.
     let is_plenum = answer.as_ref().is_some_and(|answer| answer.is_plenum);
     let is_confirming = is_plenum && answer.as_ref().is_some_and(Answer::is_interim);
-    backlog.begin(uplink, is_confirming);
+    let word = match &answer {
+        None => Word::Awaited,
+        Some(_) if is_confirming => Word::Given,
+        Some(_) => Word::Never,
+    };
+    backlog.begin(uplink, word);
     if let Some(answer) = &answer {
         resume(load, answer);
     }
@@ -283,6 +288,11 @@ async fn listen(
             Ok(answer) => answer,
             Err(ended) => return ended,
         };
+        if answer.is_plenum {
+            load.backlog.set_plenum();
+        } else {
+            load.backlog.answered();
+        }
         if answer.is_acknowledgement() {
             if let Some(next) = answer.wanted {
                 load.backlog.acknowledge(load.uplink, next);

@@ -64,13 +64,13 @@ async fn a_server_that_confirms_nothing_is_believed_to_have_what_was_sent() {
 #[tokio::test]
 async fn a_master_that_has_lost_its_memory_gets_what_it_had_not_acknowledged() {
     let stage = Stage::new().await;
-    stage.add(2..22);
+    stage.add(2..42);
     let mut visit = on_air(&stage).await;
-    visit.pages(22).await;
-    visit.say(&acknowledgement(15)).await;
-    acknowledged(&stage, 15).await;
+    visit.pages(42).await;
+    visit.say(&acknowledgement(35)).await;
+    acknowledged(&stage, 35).await;
     drop(visit);
-    assert_eq!(on_air(&stage).await.pages(4).await, [0, 1, 15, 16]);
+    assert_eq!(on_air(&stage).await.pages(4).await, [0, 1, 35, 36]);
 }
 
 #[tokio::test]

@@ -154,18 +154,18 @@ async fn a_master_that_takes_no_streams_is_left_at_once_for_the_other_and_asked_
 #[tokio::test]
 async fn when_a_master_dies_the_other_gets_what_it_had_not_acknowledged() {
     let (stage, other) = two_masters().await;
-    stage.add(2..22);
+    stage.add(2..42);
     let mut first = stage.visit().await;
     first.say(WELCOME).await;
-    first.pages(22).await;
-    first.say(&acknowledgement(15)).await;
-    acknowledged(&stage, 15).await;
+    first.pages(42).await;
+    first.say(&acknowledgement(35)).await;
+    acknowledged(&stage, 35).await;
     // Closed first, so that nobody is let in any more.
     let stage = stage.without_listener().await;
     drop(first);
     let mut second = visit(&other).await;
     second.say(WELCOME).await;
-    assert_eq!(second.pages(4).await, [0, 1, 15, 16]);
+    assert_eq!(second.pages(4).await, [0, 1, 35, 36]);
     assert_eq!(stage.status.master(), 1);
 }
 
