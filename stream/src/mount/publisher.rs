@@ -361,9 +361,14 @@ impl Drop for Publisher {
                 return;
             }
         }
-        if log.link().is_none() && log.head() == 0 {
-            // It never said anything: there is nothing to keep.
-            seats.remove(path);
+        if log.link().is_none() && log.link_start() == 0 {
+            // Not even the headers of its first stream came: nobody has heard it, and with half a
+            // beginning in the log no other source could begin.
+            if let Some(seat) = seats.remove(path)
+                && let Some(sink) = lock(&seat.writer).sink()
+            {
+                sink.removed();
+            }
             self.desk.table.remove(path);
             return;
         }

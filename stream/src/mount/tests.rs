@@ -181,6 +181,19 @@ fn a_source_that_never_said_anything_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_source_that_died_within_its_headers_does_not_keep_the_next_one_from_beginning() {
+    let house = house();
+    let mut publisher = house.claim_as("source", Some(1), Duration::ZERO).unwrap();
+    house.play(&mut publisher, 0, 1);
+    drop(publisher);
+    let mut publisher = house.claim_as("source", Some(2), Duration::ZERO).unwrap();
+    for page in &opus(2, 3) {
+        publisher.take(page, house.now, || 78).unwrap();
+    }
+    assert!(house.table.find(&live()).unwrap().is_on_air());
+}
+
+#[test]
 fn a_mount_whose_source_stays_away_is_removed_and_named_as_removed() {
     let house = house();
     let mut publisher = house.claim("source", Duration::ZERO).unwrap();
