@@ -2,6 +2,7 @@
 //! pages are compared with it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,9 +23,11 @@ pub(crate) type SoundId = (u32, u32);
 /// A place in a log.
 pub(crate) type Place = (Epoch, u64);
 
+type Logs = HashMap<Epoch, BTreeMap<u64, Entry>>;
+
 #[derive(Default)]
 pub(crate) struct Book {
-    logs: HashMap<Epoch, BTreeMap<u64, Entry>>,
+    logs: Logs,
     /// Where the page with this serial number and this number stands.
     index: HashMap<(u32, u32), Vec<Place>>,
     sounds: HashMap<Bytes, SoundId>,
@@ -46,6 +49,8 @@ struct Sound {
     places: Vec<Place>,
     /// Why it need not be in a log.
     excuse: Option<&'static str>,
+    /// It was in one, and nobody can bring it again.
+    may_be_lost: bool,
 }
 
 impl Book {
@@ -67,6 +72,7 @@ impl Book {
             made: now,
             places: Vec::new(),
             excuse,
+            may_be_lost: false,
         };
         self.made.insert(id, sound);
         self.sounds.insert(Bytes::copy_from_slice(page.body()), id);
@@ -88,6 +94,31 @@ impl Book {
         if let Some(sound) = self.made.get_mut(&id) {
             sound.excuse.get_or_insert(why);
         }
+    }
+
+    /// Pages that a master has had need not come again, even if it loses them when it is killed
+    /// before they are on its disk.
+    pub(crate) fn excuse_lost(&mut self, ids: Range<SoundId>) {
+        for (_, sound) in self.made.range_mut(ids) {
+            sound.may_be_lost |= !sound.places.is_empty();
+        }
+    }
+
+    /// A master has begun a log, for it has none any more. What the last one still had to get again
+    /// when it was lost need not come: behind its newest sound, that is.
+    pub(crate) fn begun_anew(&mut self, lost: Epoch) {
+        let logs = &self.logs;
+        let stands_there = |sound: &Sound| {
+            let mut places = sound.places.iter();
+            places.any(|place| place.0 == lost && is_alive(logs, place))
+        };
+        let newest = self
+            .made
+            .iter()
+            .rev()
+            .find(|(_, sound)| stands_there(sound));
+        let newest = newest.map_or((0, 0), |(id, _)| *id);
+        self.excuse_lost(newest..(u32::MAX, 0));
     }
 
     /// A master has appended a page. `true`: it has left out offsets before it.
@@ -132,10 +163,9 @@ impl Book {
             return;
         };
         let logs = &self.logs;
-        let other = sound.places.iter().find(|other| {
-            let entry = logs.get(&other.0).and_then(|log| log.get(&other.1));
-            other.0 == place.0 && **other != place && entry.is_some_and(|entry| entry.is_alive)
-        });
+        let mut places = sound.places.iter();
+        let other =
+            places.find(|other| other.0 == place.0 && **other != place && is_alive(logs, other));
         let other = other.copied();
         if !sound.places.contains(&place) {
             sound.places.push(place);
@@ -248,14 +278,11 @@ impl Book {
         for what in found {
             self.wrong(|| what);
         }
-        let is_alive = |place: &Place| {
-            let log = self.logs.get(&place.0);
-            log.and_then(|log| log.get(&place.1))
-                .is_some_and(|entry| entry.is_alive)
-        };
+        let logs = &self.logs;
         let lost = self.made.iter().find(|(_, sound)| {
-            let is_in_a_log = sound.places.iter().any(is_alive);
-            sound.made < until && sound.excuse.is_none() && !is_in_a_log
+            let is_in_a_log = sound.places.iter().any(|place| is_alive(logs, place));
+            let is_excused = sound.excuse.is_some() || sound.may_be_lost;
+            sound.made < until && !is_excused && !is_in_a_log
         });
         if let Some((id, _)) = lost {
             let id = *id;
@@ -264,6 +291,13 @@ impl Book {
             });
         }
     }
+}
+
+/// The master still has the page that stands there.
+fn is_alive(logs: &Logs, place: &Place) -> bool {
+    let log = logs.get(&place.0);
+    log.and_then(|log| log.get(&place.1))
+        .is_some_and(|entry| entry.is_alive)
 }
 
 /// What is wrong with a log, if anything.

@@ -28,6 +28,8 @@ pub(crate) struct Chief {
     keep: Keep,
     pub(crate) disk: Disk,
     running: Option<Running>,
+    /// The log that it wrote last.
+    epoch: Option<Epoch>,
 }
 
 struct Running {
@@ -64,6 +66,7 @@ impl Chief {
             keep,
             disk,
             running: None,
+            epoch: None,
         }
     }
 
@@ -77,7 +80,12 @@ impl Chief {
             Err(why) => air
                 .book
                 .wrong(|| format!("the disk cannot be read back: {why}")),
-            Ok(None) => air.tell("master: begins"),
+            Ok(None) => {
+                air.tell("master: begins");
+                if let Some(lost) = self.epoch.take() {
+                    air.book.begun_anew(lost);
+                }
+            }
             Ok(Some(restored)) => {
                 let (epoch, head) = (restored.log().epoch(), restored.log().head());
                 air.tell(&format!("master: goes on at {head} of {epoch:.8}"));
@@ -166,6 +174,7 @@ impl Chief {
     /// Writes into the book what was appended.
     fn look(&mut self, air: &mut Air) {
         for (epoch, offset, page) in self.disk.step(air.now) {
+            self.epoch = Some(epoch);
             let now = air.now;
             if air.book.wrote((epoch, offset), &page, now) {
                 air.count("bytes skipped");

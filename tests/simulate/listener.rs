@@ -28,6 +28,8 @@ pub(crate) struct Listener {
     state: State,
     framer: Framer,
     n_prefix_left: usize,
+    /// His connection began within a page.
+    is_torn: bool,
     /// The next byte he wants, as he counts. `None`: he was moved and has lost count.
     have: Option<(Epoch, u64)>,
     ahead_since: Option<Instant>,
@@ -55,6 +57,7 @@ impl Listener {
             state: State::Waiting(at),
             framer: Framer::new(),
             n_prefix_left: 0,
+            is_torn: false,
             have: None,
             ahead_since: None,
             expected: None,
@@ -104,7 +107,7 @@ impl Listener {
     fn join(&mut self, air: &mut Air) {
         let at = air.chance.usize(..self.servers.len());
         self.server = self.servers[at];
-        let have = self.have.filter(|_| self.is_resuming);
+        let have = self.resumes_at();
         let ask = Ask::Listen {
             class: Class::Listener,
             have,
@@ -112,6 +115,12 @@ impl Listener {
         let socket = air.connect(self.own, self.server, ask);
         self.heard = air.now;
         self.state = State::Hearing(socket);
+    }
+
+    /// One who has not got all header pages cannot go on behind them.
+    fn resumes_at(&self) -> Option<Place> {
+        let can_resume = self.is_resuming && self.n_prefix_left == 0;
+        self.have.filter(|_| can_resume)
     }
 
     fn again(&mut self, wait: Duration, air: &mut Air) {
@@ -128,11 +137,7 @@ impl Listener {
                 while let Some(found) = self.framer.next(&mut input) {
                     match found {
                         Found::Page(page) => self.take_page(socket, &page, air),
-                        Found::Junk { n_bytes, .. } => {
-                            let name = &self.name;
-                            air.book
-                                .wrong(|| format!("{name} got {n_bytes} bytes of no page"));
-                        }
+                        Found::Junk { n_bytes, .. } => self.take_junk(socket, n_bytes, air),
                     }
                 }
                 return true;
@@ -162,11 +167,22 @@ impl Listener {
         false
     }
 
+    /// Only one who went on within a page and was moved before its rest came gets half a page.
+    fn take_junk(&mut self, socket: Socket, n_bytes: usize, air: &mut Air) {
+        let has_moved = air.network.n_moves(socket) > self.n_moves_seen;
+        if !(self.is_torn && has_moved) {
+            let name = &self.name;
+            air.book
+                .wrong(|| format!("{name} got {n_bytes} bytes of no page"));
+        }
+    }
+
     fn start(&mut self, place: Place, n_prefix: usize, is_exact: bool, air: &mut Air) {
         self.n_moves_seen = 0;
         self.ahead_since = None;
+        let have = self.resumes_at();
         self.n_prefix_left = n_prefix;
-        let have = self.have.filter(|_| self.is_resuming);
+        self.is_torn = is_exact && self.framer.n_held() > 0;
         if is_exact {
             air.count("resumes of listeners");
             let name = &self.name;
@@ -217,10 +233,14 @@ impl Listener {
             // The prefix.
             return;
         }
-        let may_have_moved = air.network.n_moves(socket) > self.n_moves_seen;
+        let n_moves = air.network.n_moves(socket) - self.n_moves_seen;
+        let may_have_moved = n_moves > 0;
         let is_farewell = stamp.is_last
             && self.newest.is_some_and(|newest| {
-                newest.serial == stamp.serial && newest.sequence.wrapping_add(1) == stamp.sequence
+                let ahead = stamp.sequence.wrapping_sub(newest.sequence);
+                // Moved on where nothing came any more, and then to the next log.
+                let is_in_order = ahead == 1 || (n_moves > 1 && ahead < u32::MAX / 2);
+                newest.serial == stamp.serial && is_in_order
             });
         if may_have_moved && (is_header || is_farewell) {
             return;

@@ -21,8 +21,7 @@ pub(crate) struct Load {
     pub(crate) catch_up: Duration,
     /// Remains are given up then.
     pub(crate) until: Option<Instant>,
-    pub(crate) is_unconfirmed: bool,
-    /// A Plenum master has answered before: it is not sent to without an answer.
+    /// It is not sent to one who does not answer.
     pub(crate) is_known: bool,
     /// What the spool was told last.
     pub(crate) marked: (u64, u64),
@@ -97,7 +96,8 @@ impl Load {
 
     /// Tells the spool what has changed.
     pub(crate) fn mark(&mut self, spool: &mut Spool, due: Instant) {
-        let marked = (self.backlog.acknowledged(), self.backlog.n_skipped());
+        let (acknowledged, is_confirmed) = self.backlog.standing();
+        let marked = (acknowledged, self.backlog.n_skipped());
         if self.marked == marked {
             return;
         }
@@ -105,8 +105,8 @@ impl Load {
         let mark = Mark {
             number: self.link,
             serial: self.serial,
-            is_confirmed: !self.is_unconfirmed,
-            acknowledged: marked.0,
+            is_confirmed,
+            acknowledged,
             holes: self.backlog.holes().clone(),
         };
         spool.add(self.link, Job::Mark(mark), due);

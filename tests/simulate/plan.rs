@@ -7,7 +7,7 @@ use stream::log::Keep;
 use stream::log::scribe::SegmentMax;
 
 /// Nothing breaks before.
-const FIRST_FAULT_MS: u64 = 6_000;
+const FIRST_FAULT_MS: u64 = 100;
 /// Nothing breaks after; all is healed by then.
 const LAST_FAULT_MS: u64 = 75_000;
 /// The most that breaks.
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     /// The source has a spool.
     pub(crate) is_spooled: bool,
     pub(crate) is_vorbis: bool,
+    /// The sound comes from a card, which keeps time; else from a file.
+    pub(crate) is_card: bool,
     /// Some packets lie on two pages.
     pub(crate) has_cut_packets: bool,
     pub(crate) n_relays: usize,
@@ -91,7 +93,8 @@ impl Plan {
     /// The plan of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut chance = Rng::with_seed(seed ^ 0x0070_6c61_6e00);
-        let settings = Settings::draw(&mut chance);
+        let mut settings = Settings::draw(&mut chance);
+        settings.is_card = Rng::with_seed(seed).f64() < 0.7;
         let n_faults = chance.usize(1..=FAULTS_MAX);
         let mut faults: Vec<_> = (0..n_faults)
             .map(|_| {
@@ -130,6 +133,7 @@ impl Settings {
             catch_up: Duration::from_secs(catch_up),
             is_spooled: chance.f64() < 0.8,
             is_vorbis: chance.bool(),
+            is_card: false,
             has_cut_packets: chance.f64() < 0.3,
             n_relays: usize::try_from(n_relays).unwrap_or(1),
             n_listeners: usize::try_from(n_listeners).unwrap_or(1),
@@ -138,9 +142,10 @@ impl Settings {
 }
 
 impl Fault {
-    /// Nobody keeps the log's time meanwhile.
-    pub(crate) fn stops_the_clock(&self) -> bool {
+    /// Nobody keeps the log's time meanwhile; or the programme itself stands still.
+    pub(crate) fn stops_the_clock(&self, settings: &Settings) -> bool {
         match self {
+            Self::Freeze(Victim::Source, _) => !settings.is_card,
             Self::Kill(victim, _) | Self::Freeze(victim, _) => *victim == Victim::Master,
             Self::LoseDisk(_) | Self::Sleep(_) | Self::Slow(..) => true,
             _ => false,

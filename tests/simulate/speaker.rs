@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use source::backlog::Backlog;
+use source::backlog::{Backlog, KEPT_MAX};
 use source::pages::Made;
 use stream::ogg::Page;
 
@@ -15,8 +15,9 @@ use crate::spool::{Job, Spool};
 use crate::studio::{Kind, Studio};
 use crate::uplink::Uplink;
 
-/// A machine that slept for longer made no sound meanwhile.
-const LATE_MAX: Duration = Duration::from_secs(1);
+/// A file that is later than this, as after a sleep, goes on from where it stopped. Where there is
+/// a card, silence stands for what it did not deliver, however long.
+const LATE_MAX: Duration = Duration::from_secs(2);
 /// What an earlier run left waits so long for the first new sound.
 const FIRST_SOUND_MAX: Duration = Duration::from_secs(2);
 
@@ -72,15 +73,20 @@ impl Speaker {
                 run: of.map_or(0, |(_, run)| *run),
                 serial: remains.serial,
                 link: remains.link,
-                is_known: remains.is_plenum,
+                is_known: true,
                 until: Some(air.now + catch_up.saturating_sub(remains.age)),
                 backlog: Backlog::ended(remains.headers, remains.pages, holes),
                 catch_up: Duration::MAX,
-                is_unconfirmed: false,
                 marked: (0, 0),
             });
         }
         self.excuse_holes(air);
+        for (link, run) in &self.runs {
+            if !loads.iter().any(|load| load.link == *link) {
+                // The source has let go of it.
+                air.book.excuse_lost((*run, 0)..(run + 1, 0));
+            }
+        }
         let wait = if loads.is_empty() {
             Duration::ZERO
         } else {
@@ -91,9 +97,11 @@ impl Speaker {
             serial,
             link,
             backlog: Backlog::new(catch_up, self.settings.is_spooled),
-            catch_up,
+            catch_up: match self.settings.is_spooled {
+                true => catch_up,
+                false => catch_up.min(KEPT_MAX),
+            },
             until: None,
-            is_unconfirmed: false,
             is_known: false,
             marked: (0, 0),
         });
@@ -120,14 +128,15 @@ impl Speaker {
         self.spool.fall();
         for sequence in 0..running.n_pages + 10 {
             let is_kept = self.settings.is_spooled && self.spool.has(running.link, sequence);
-            let is_done = self
-                .spool
-                .mark(running.link)
-                .is_some_and(|mark| sequence < mark.acknowledged);
-            if !is_kept && !is_done {
-                let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
-                air.book
-                    .excuse((self.n_runs, sequence), "died with the source");
+            let mark = self.spool.mark(running.link);
+            let is_done = mark.is_some_and(|mark| sequence < mark.acknowledged);
+            let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
+            let (id, why) = ((self.n_runs, sequence), "died with the source");
+            if is_done && !self.settings.is_spooled {
+                // A master that was killed did not have it on its disk yet, and cannot ask again.
+                air.book.excuse_lost(id..(self.n_runs, sequence + 1));
+            } else if !is_kept && !is_done {
+                air.book.excuse(id, why);
             }
         }
         if !self.settings.is_spooled {
@@ -146,7 +155,7 @@ impl Speaker {
         let Some(running) = &mut self.running else {
             return;
         };
-        if running.next_page_at + LATE_MAX < air.now {
+        if !self.settings.is_card && running.next_page_at + LATE_MAX < air.now {
             running.next_page_at = air.now;
         }
         if !running.has_sound {
@@ -160,7 +169,7 @@ impl Speaker {
             let is_cut = self.settings.has_cut_packets && air.chance.f64() < 0.1;
             let (page, length) = running.studio.page(n_packets, is_cut);
             let id = (self.n_runs, page.stamp().sequence);
-            air.book.made(id, &page, air.now);
+            air.book.made(id, &page, running.next_page_at);
             running.next_page_at += length.max(Duration::from_millis(20));
             running.n_pages += 1;
             running.keep(&mut self.spool, Made::Sound(page), air);

@@ -144,7 +144,6 @@ impl Kept {
             serial: self.mark.serial,
             headers: self.headers.clone(),
             pages: self.pages.clone(),
-            is_plenum: self.mark.acknowledged > first,
             age: now - self.newest_at,
             end,
         };

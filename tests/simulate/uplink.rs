@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use source::backlog::Next;
+use source::backlog::{Next, Word};
 use stream::backoff::Backoff;
 use stream::mount::Wanted;
 use stream::ogg::Page;
@@ -54,7 +54,6 @@ struct Carry {
     began: Instant,
     /// The first page that was sent, where the master has not said what it wants.
     guessed: Option<u64>,
-    is_confirming: bool,
     /// The page that is being sent, and what of it is left to send.
     page: Option<Page>,
     rest: VecDeque<Bytes>,
@@ -101,7 +100,7 @@ impl Uplink {
         };
         if load.until.is_some_and(|until| air.now >= until) {
             air.tell("source: gives up what an earlier run left");
-            return self.next_load(air, spool, "too old to be sent live", false);
+            return self.next_load(air, spool);
         }
         State::Asking(self.connect(air))
     }
@@ -114,26 +113,18 @@ impl Uplink {
         }
     }
 
-    /// Goes on with the next logical stream; what the master has not got of this one, or of all of
-    /// it, need not come.
-    fn next_load(
-        &mut self,
-        air: &mut Air,
-        spool: &mut Spool,
-        why: &'static str,
-        is_all: bool,
-    ) -> State {
+    /// Goes on with the next logical stream; what the master has not got of this one need not come.
+    fn next_load(&mut self, air: &mut Air, spool: &mut Spool) -> State {
         if let Some(mut load) = self.loads.pop_front() {
             let end = load.backlog.place(0) + load.backlog.n_waiting();
-            let from = if is_all {
-                0
-            } else {
-                load.backlog.acknowledged()
-            };
-            for sequence in from..end {
+            let why = "too old to be sent live";
+            for sequence in load.backlog.acknowledged()..end {
                 let sequence = u32::try_from(sequence).unwrap_or(u32::MAX);
                 air.book.excuse((load.run, sequence), why);
             }
+            let acknowledged = u32::try_from(load.backlog.acknowledged()).unwrap_or(u32::MAX);
+            air.book
+                .excuse_lost((load.run, 0)..(load.run, acknowledged));
             load.mark(spool, air.now);
             spool.step(air.now);
         }
@@ -177,12 +168,13 @@ impl Uplink {
         let Some(load) = self.loads.front_mut() else {
             return State::Waiting(air.now);
         };
-        load.is_unconfirmed = answer.is_none();
         load.is_known |= answer.is_some();
-        if load.is_unconfirmed {
+        let mut word = Word::Given;
+        if answer.is_none() {
             air.count("uplinks without an answer");
+            word = Word::Awaited;
         }
-        load.backlog.begin(0);
+        load.backlog.begin(0, word);
         if let Some(wanted) = answer {
             load.resume(wanted, air);
         }
@@ -195,7 +187,6 @@ impl Uplink {
             socket,
             began: air.now,
             guessed: answer.is_none().then(|| load.backlog.place(0)),
-            is_confirming: answer.is_some(),
             page: None,
             rest: headers.collect(),
             stuck: None,
@@ -243,12 +234,13 @@ impl Uplink {
         };
         match item {
             Item::Say(Say::Acknowledge(next)) => {
-                (load.is_unconfirmed, load.is_known) = (false, true);
+                load.is_known = true;
                 load.backlog.acknowledge(0, u64::from(*next));
                 carry.outstanding = (!load.backlog.is_confirmed_to(0)).then_some(now);
                 Ok(())
             }
             Item::Say(Say::Continue(wanted)) => {
+                load.is_known = true;
                 let wanted = wanted.map(|wanted| u64::from(wanted.sequence));
                 let is_late = wanted.zip(carry.guessed).is_some_and(|(w, g)| w < g);
                 if is_late {
@@ -306,8 +298,7 @@ impl Uplink {
             }
             if let Some(page) = carry.page.take() {
                 load.backlog.sent(0, &page);
-                if load.is_unconfirmed {
-                    load.backlog.believe(load.backlog.place(0));
+                if load.backlog.word() != Word::Given {
                     carry.outstanding = None;
                 }
             }
@@ -348,14 +339,13 @@ impl Uplink {
         if is_had {
             load.backlog.acknowledge_all(0);
         }
-        if carry.is_confirming && !load.backlog.is_confirmed_to(0) {
+        if !load.backlog.is_confirmed_to(0) {
             return self.retry(carry.socket, carry.began, "not all is confirmed", air);
         }
         air.close(carry.socket);
         air.tell("source: what an earlier run left is sent");
         air.count("remains sent");
-        let why = "sent to one who has never said what it has";
-        self.next_load(air, spool, why, !carry.is_confirming)
+        self.next_load(air, spool)
     }
 }
 

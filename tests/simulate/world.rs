@@ -201,7 +201,7 @@ impl World {
     fn strike(&mut self, fault: Fault) {
         let now = self.air.now;
         self.air.tell(&format!("**** {fault:?}"));
-        self.is_timed &= !fault.stops_the_clock();
+        self.is_timed &= !fault.stops_the_clock(&self.plan.settings);
         let ends = match fault {
             Fault::Kill(victim, length) => self.kill(victim).then_some(length),
             Fault::LoseDisk(length) => {
