@@ -45,6 +45,17 @@ impl Shutdown {
         Self::default()
     }
 
+    /// The end of a part of the program: it ends with the program, or before it.
+    #[must_use]
+    pub fn of_part(&self) -> Self {
+        Self {
+            token: self.token.child_token(),
+            tasks: TaskTracker::new(),
+            freeze: self.freeze.clone(),
+            is_handed_over: Arc::clone(&self.is_handed_over),
+        }
+    }
+
     /// Starts a task that `drain` will wait for. `name` appears in the log beside its lines.
     pub fn spawn<F>(&self, name: &str, task: F)
     where
@@ -136,4 +147,26 @@ pub fn notify_ready() {
 /// Tells systemd that the program is on its way out.
 pub fn notify_stopping() {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_part_ends_before_the_program_or_with_it() {
+        let program = Shutdown::new();
+        let (before, with) = (program.of_part(), program.of_part());
+        for part in [&before, &with] {
+            let ends = part.clone();
+            part.spawn("part", async move { ends.requested().await });
+        }
+        assert_eq!(before.drain(PATIENCE).await, Drained::Clean);
+        assert!(!program.is_requested() && !with.is_requested());
+        program.request();
+        assert!(with.is_requested());
+        assert_eq!(with.drain(PATIENCE).await, Drained::Clean);
+    }
 }

@@ -145,7 +145,7 @@ impl Running {
         if has_changed && self.retry_at.is_some() {
             self.retry_at = Some(now);
         }
-        if let Some(mirror) = &self.mirror {
+        if let Some(mirror) = &mut self.mirror {
             mirror.set_about(&listed.1, true, now);
         }
         self.listed = Some(listed);

@@ -255,6 +255,12 @@ impl Seat {
 
     /// Moves one who fell behind to the live edge, once a minute.
     fn jump(&mut self, now: Instant) -> Result<(), Closed> {
+        let behind_skip = self.log.behind_skip(self.offset);
+        if let Some(offset) = behind_skip.filter(|_| !self.is_relay()) {
+            // He has all there was.
+            self.offset = offset;
+            return Ok(());
+        }
         self.mount
             .counts()
             .n_fell_behind

@@ -10,19 +10,35 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::list::{ListNews, Listening};
+use super::list::{ListNews, Listening, SILENCE_MAX};
 use super::mirroring::{Means, Mirroring};
 use super::ruling::{Carrier, Lists, Standing, Wanted};
 use super::trail::{NODES_MAX, Trail};
 use super::upstream::Upstream;
 use crate::log::Keep;
-use crate::mount::{CatalogMount, Mirror, MountPath, MountTable};
+use crate::mount::{CatalogMount, Mirror, MountPath, MountTable, Sinks};
 use crate::shutdown::Shutdown;
 
 /// Lists that wait to be worked on; then the connection waits.
 const LISTS_QUEUED_MAX: usize = 16;
 /// How often mounts are looked for that have been silent for too long.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// What is known of those who are followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// When one of them was last heard.
+    pub heard: Instant,
+    /// It has hung up then: what it had to say, it has said.
+    pub has_hung_up: bool,
+}
+
+impl Sight {
+    /// Whether it must be thought to be there.
+    pub fn is_alive(&self, now: Instant) -> bool {
+        !self.has_hung_up && now.saturating_duration_since(self.heard) < SILENCE_MAX
+    }
+}
 
 /// The one who follows the lists.
 #[derive(Debug)]
@@ -32,6 +48,8 @@ pub struct Follower {
     mirrors: HashMap<MountPath, Running>,
     /// What was thought of each upstream when it was last said.
     standings: Vec<Standing>,
+    /// For those who watch; before anybody was heard, nothing.
+    sight: watch::Sender<Option<Sight>>,
 }
 
 #[derive(Debug)]
@@ -61,12 +79,26 @@ impl Follower {
                 trail: Arc::new(Trail::of_follower(own)),
                 table,
                 keep,
+                sinks: None,
                 shutdown,
             },
             hold,
             mirrors: HashMap::new(),
             standings: Vec::new(),
+            sight: watch::Sender::new(None),
         }
+    }
+
+    /// Has all logs written down, too.
+    #[must_use]
+    pub fn with_sinks(mut self, sinks: Option<Arc<dyn Sinks>>) -> Self {
+        self.means.sinks = sinks;
+        self
+    }
+
+    /// What is known of those who are followed.
+    pub fn sight(&self) -> watch::Receiver<Option<Sight>> {
+        self.sight.subscribe()
     }
 
     /// One more who has the same mounts, or others.
@@ -118,7 +150,7 @@ impl Follower {
                 shutdown.unless_requested(work).await;
             });
         }
-        let mut lists = Lists::new(self.means.trail.own(), self.means.upstreams.len());
+        let mut lists = Lists::new(&self.means.trail, self.means.upstreams.len());
         self.standings = vec![Standing::Unknown; self.means.upstreams.len()];
         let mut tick = interval(SWEEP_EVERY);
         let shutdown = self.means.shutdown.clone();
@@ -132,20 +164,34 @@ impl Follower {
     }
 
     fn hear(&mut self, lists: &mut Lists, number: usize, heard: ListNews) {
-        match heard {
+        let has_hung_up = match heard {
             ListNews::Says(catalog) => {
                 if !lists.take(number, catalog) {
                     return;
                 }
+                Some(false)
             }
-            ListNews::Lost => lists.lose(number),
-        }
+            ListNews::Lost { has_hung_up } => {
+                lists.lose(number);
+                has_hung_up.then_some(true)
+            }
+        };
         self.say_standings(lists);
         self.apply(lists);
         if self.means.trail.set(lists.above()) {
             // Those who follow us are to know at once.
             self.means.table.touch();
         }
+        if let Some(has_hung_up) = has_hung_up {
+            self.see(has_hung_up);
+        }
+    }
+
+    fn see(&self, has_hung_up: bool) {
+        self.sight.send_replace(Some(Sight {
+            heard: Instant::now(),
+            has_hung_up,
+        }));
     }
 
     fn apply(&mut self, lists: &Lists) {

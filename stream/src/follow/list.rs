@@ -16,7 +16,7 @@ use crate::mount::Catalog;
 use crate::mount::catalog::LINE_BYTES_MAX;
 
 /// A node says something every second; this long without a word means it is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(3);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// What comes of listening to a list.
 #[derive(Debug)]
@@ -24,7 +24,10 @@ pub(super) enum ListNews {
     /// What it says now.
     Says(Catalog),
     /// Nothing comes any more.
-    Lost,
+    Lost {
+        /// The other side has hung up: what it had to say, it has said.
+        has_hung_up: bool,
+    },
 }
 
 /// One who listens to the list of one upstream.
@@ -42,7 +45,7 @@ impl Listening {
             let mut backoff = Backoff::new();
             let mut complaint = None;
             loop {
-                let why = self.listen(&mut backoff, &mut complaint).await;
+                let (why, has_hung_up) = self.listen(&mut backoff, &mut complaint).await;
                 if complaint.as_ref() != Some(&why) {
                     warn!(
                         "the list of mounts at {} is lost: {why}",
@@ -51,7 +54,7 @@ impl Listening {
                     complaint = Some(why);
                 }
                 self.upstream.tally().listed(false);
-                if self.tell(ListNews::Lost).await.is_err() {
+                if self.tell(ListNews::Lost { has_hung_up }).await.is_err() {
                     return;
                 }
                 sleep(backoff.next(fastrand::f64())).await;
@@ -63,19 +66,23 @@ impl Listening {
         }
     }
 
-    /// Listens on one connection; returns why it ended.
-    async fn listen(&self, backoff: &mut Backoff, complaint: &mut Option<String>) -> String {
+    /// Listens on one connection; returns why it ended, and whether the other side hung up.
+    async fn listen(
+        &self,
+        backoff: &mut Backoff,
+        complaint: &mut Option<String>,
+    ) -> (String, bool) {
         let request = self.upstream.get("/api/v1/catalog?follow", &self.trail);
         let mut answer = match ask(request).await {
             Ok(answer) => answer,
-            Err(why) => return why,
+            Err(why) => return (why, false),
         };
         let mut read = BytesMut::new();
         let mut is_first = true;
         loop {
             let line = match next_line(&mut answer, &mut read).await {
                 Ok(line) => line,
-                Err(why) => return why,
+                Err(lost) => return lost,
             };
             match Catalog::parse(&line) {
                 Ok(catalog) => {
@@ -86,10 +93,10 @@ impl Listening {
                         *complaint = None;
                     }
                     if self.tell(ListNews::Says(catalog)).await.is_err() {
-                        return "nobody wants it".to_owned();
+                        return ("nobody wants it".to_owned(), false);
                     }
                 }
-                Err(why) => return format!("a line of it makes no sense: {why}"),
+                Err(why) => return (format!("a line of it makes no sense: {why}"), false),
             }
         }
     }
@@ -100,18 +107,22 @@ impl Listening {
 }
 
 /// The next line of the list, heartbeats included.
-async fn next_line(answer: &mut Response, read: &mut BytesMut) -> Result<BytesMut, String> {
+///
+/// # Errors
+/// Why there is none, and whether the other side has hung up.
+async fn next_line(answer: &mut Response, read: &mut BytesMut) -> Result<BytesMut, (String, bool)> {
     loop {
         if let Some(end) = read.iter().position(|b| *b == b'\n') {
             return Ok(read.split_to(end + 1));
         }
         if read.len() > LINE_BYTES_MAX {
-            return Err(format!("a line has more than {LINE_BYTES_MAX} bytes"));
+            let why = format!("a line has more than {LINE_BYTES_MAX} bytes");
+            return Err((why, false));
         }
         match timeout(SILENCE_MAX, answer.chunk()).await {
-            Err(_) => return Err(format!("silent for {} s", SILENCE_MAX.as_secs())),
-            Ok(Err(error)) => return Err(reason(&error)),
-            Ok(Ok(None)) => return Err("it ended".to_owned()),
+            Err(_) => return Err((format!("silent for {} s", SILENCE_MAX.as_secs()), false)),
+            Ok(Err(error)) => return Err((reason(&error), true)),
+            Ok(Ok(None)) => return Err(("it ended".to_owned(), true)),
             Ok(Ok(Some(chunk))) => read.extend_from_slice(&chunk),
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::log::account::Step;
 use crate::ogg::Page;
 
 /// Bytes of one way that are held; then what is missing before them is given up.
@@ -46,37 +47,37 @@ impl Place {
 /// Pages of one connection that came before what is missing.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    pages: VecDeque<(u64, Page)>,
+    pages: VecDeque<(u64, Page, Step)>,
     n_bytes: usize,
     since: Option<Instant>,
 }
 
 impl Held {
     /// Holds a page. `false`: there are too many.
-    pub(super) fn keep(&mut self, offset: u64, page: Page, now: Instant) -> bool {
+    pub(super) fn keep(&mut self, offset: u64, page: Page, step: Step, now: Instant) -> bool {
         self.n_bytes += page.len();
-        self.pages.push_back((offset, page));
+        self.pages.push_back((offset, page, step));
         self.since.get_or_insert(now);
         self.n_bytes <= HELD_BYTES_MAX
     }
 
     /// The next page that is not above `head` any more.
-    pub(super) fn take(&mut self, head: u64) -> Option<(u64, Page)> {
-        let (offset, _) = self.pages.front()?;
+    pub(super) fn take(&mut self, head: u64) -> Option<(u64, Page, Step)> {
+        let (offset, ..) = self.pages.front()?;
         if *offset > head {
             return None;
         }
-        let (offset, page) = self.pages.pop_front()?;
+        let (offset, page, step) = self.pages.pop_front()?;
         self.n_bytes -= page.len();
         if self.pages.is_empty() {
             self.since = None;
         }
-        Some((offset, page))
+        Some((offset, page, step))
     }
 
     /// The first page that is held.
     pub(super) fn first(&self) -> Option<u64> {
-        self.pages.front().map(|(offset, _)| *offset)
+        self.pages.front().map(|(offset, ..)| *offset)
     }
 
     /// When what is missing is given up.

@@ -20,8 +20,9 @@ use super::trail::Trail;
 use super::upstream::Upstream;
 use super::ways::{Asking, Way};
 use crate::handover::{Part, Stage, Verdict};
+use crate::log::account::Step;
 use crate::log::{Epoch, Keep};
-use crate::mount::{Mirror, MountTable};
+use crate::mount::{Mirror, MountTable, Sinks};
 use crate::ogg::Page;
 use crate::shutdown::Shutdown;
 
@@ -47,6 +48,7 @@ pub(super) struct Means {
     pub(super) trail: Arc<Trail>,
     pub(super) table: Arc<MountTable>,
     pub(super) keep: Keep,
+    pub(super) sinks: Option<Arc<dyn Sinks>>,
     pub(super) shutdown: Shutdown,
 }
 
@@ -76,9 +78,12 @@ impl Mirroring {
         means: Means,
         wanted: watch::Receiver<Wanted>,
         stop: CancellationToken,
-        mirror: Option<Mirror>,
+        mut mirror: Option<Mirror>,
     ) -> Self {
         let now = Instant::now();
+        if let Some(mirror) = &mut mirror {
+            mirror.write_down(means.sinks.as_ref());
+        }
         let (telling, news) = mpsc::channel(NEWS_QUEUED_MAX);
         let ways = means.upstreams.iter().map(Arc::clone);
         Self {
@@ -120,7 +125,10 @@ impl Mirroring {
                         break;
                     }
                 }
-                () = self.stop.cancelled() => break,
+                () = self.stop.cancelled() => {
+                    self.mirror.iter_mut().for_each(Mirror::removed);
+                    break;
+                }
                 () = shutdown.requested() => break,
             }
         }
@@ -266,8 +274,8 @@ impl Mirroring {
                     self.answered = Instant::now();
                 }
             }
-            News::Page { offset, page } => {
-                self.take_page((way, at), offset, page);
+            News::Page { offset, page, step } => {
+                self.take_page((way, at), offset, page, step);
                 self.take_held();
             }
             News::Misfit if self.ways[way].is_misfit_again() => self.differs(way, Instant::now()),
@@ -284,7 +292,7 @@ impl Mirroring {
         }
     }
 
-    fn take_page(&mut self, (way, at): (usize, usize), offset: u64, page: Page) {
+    fn take_page(&mut self, (way, at): (usize, usize), offset: u64, page: Page, step: Step) {
         let Some(beginning) = self.ways[way].pulls[at].beginning.clone() else {
             return;
         };
@@ -316,9 +324,9 @@ impl Mirroring {
                 self.ways[way].tally().double(now);
                 self.hear((way, at), has_all, now);
             }
-            Place::Next => self.append((way, at), &page, now),
+            Place::Next => self.append((way, at), &page, step, now),
             Place::Above => {
-                let is_held = self.ways[way].pulls[at].held.keep(offset, page, now);
+                let is_held = self.ways[way].pulls[at].held.keep(offset, page, step, now);
                 if !is_held || !self.has_other_way(way, now) {
                     self.give_up(way, at, now);
                 }
@@ -327,11 +335,11 @@ impl Mirroring {
     }
 
     /// Appends the next page.
-    fn append(&mut self, (way, at): (usize, usize), page: &Page, now: Instant) {
+    fn append(&mut self, (way, at): (usize, usize), page: &Page, step: Step, now: Instant) {
         let Some(mirror) = &mut self.mirror else {
             return;
         };
-        if let Err(stray) = mirror.append(page, now) {
+        if let Err(stray) = mirror.append_step(page, step, now) {
             // Never from an honest master. Without its headers the log is of no use: begin again.
             self.end_pull((way, at), &format!("broken Ogg: {stray}"));
             return self.begin_anew(now);

@@ -6,12 +6,14 @@ use reqwest::header::{ETAG, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 use tokio::sync::mpsc;
 
+use super::reading::Reading;
 use super::trail::Trail;
 use super::upstream::{Upstream, ask, reason};
 use crate::log::Epoch;
+use crate::log::account::Step;
 use crate::log::resume::{FOR_EVER, parse_etag};
 use crate::mount::MountPath;
-use crate::ogg::{Found, Framer, Page};
+use crate::ogg::Page;
 
 /// The most bytes of header pages that are believed.
 const PREFIX_BYTES_MAX: usize = 1024 * 1024;
@@ -22,7 +24,7 @@ pub(super) enum News {
     /// It stands; pages will follow from here.
     Start(Beginning),
     /// The next page.
-    Page { offset: u64, page: Page },
+    Page { offset: u64, page: Page, step: Step },
     /// Where our own page begins it has none: its bytes are others than ours.
     Misfit,
     /// It is over.
@@ -67,7 +69,7 @@ impl Pull {
 
     /// `Ok`: nobody wants news any more.
     async fn pull(&self) -> Result<(), String> {
-        let mut request = self.upstream.get(self.path.as_str(), &self.trail);
+        let mut request = self.upstream.get_log(&self.path, &self.trail);
         if let Some(have) = self.have {
             request = request
                 .header(IF_RANGE, format!("\"{}\"", have.epoch))
@@ -75,7 +77,7 @@ impl Pull {
         }
         let mut answer = ask(request).await?;
         let (mut beginning, mut n_prefix_left) = self.beginning(&answer)?;
-        let mut framer = Framer::new();
+        let mut reading = Reading::new(self.upstream.is_recorded());
         let mut offset = beginning.offset;
         let is_resumed = answer.status() == StatusCode::PARTIAL_CONTENT;
         let mut start = (n_prefix_left == 0).then(|| beginning.clone());
@@ -86,12 +88,16 @@ impl Pull {
         }
         while let Some(chunk) = next_chunk(&mut answer).await? {
             let mut input: &[u8] = &chunk;
-            while let Some(found) = framer.next(&mut input) {
-                let Found::Page(page) = found else {
-                    if is_resumed && offset == beginning.offset {
-                        self.tell(News::Misfit).await;
+            loop {
+                let (page, step) = match reading.next(&mut input) {
+                    Ok(Some(next)) => next,
+                    Ok(None) => break,
+                    Err(why) => {
+                        if is_resumed && offset == beginning.offset {
+                            self.tell(News::Misfit).await;
+                        }
+                        return Err(why);
                     }
-                    return Err("bytes were damaged on the way".to_owned());
                 };
                 if n_prefix_left > 0 {
                     n_prefix_left = n_prefix_left
@@ -105,7 +111,12 @@ impl Pull {
                 }
                 let at = offset;
                 offset += page.len() as u64;
-                if !self.tell(News::Page { offset: at, page }).await {
+                let news = News::Page {
+                    offset: at,
+                    page,
+                    step,
+                };
+                if !self.tell(news).await {
                     return Ok(());
                 }
             }

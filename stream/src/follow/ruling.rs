@@ -3,7 +3,7 @@
 //! The list of the highest reign rules; of these the one nearest to its master. It alone says what
 //! was removed. The others say what else there is, and who else has it.
 
-use super::trail::{Above, NODES_MAX};
+use super::trail::{Above, NODES_MAX, Trail};
 use crate::mount::{Catalog, CatalogMount, MountPath};
 
 /// What is to be thought of an upstream, by its newest list.
@@ -56,12 +56,12 @@ struct Newest {
 }
 
 impl Lists {
-    /// No lists yet, of so many upstreams; `own` is the name of this node.
-    pub(super) fn new(own: &str, n_upstreams: usize) -> Self {
+    /// No lists yet, of so many upstreams; `trail` is what this node knows.
+    pub(super) fn new(trail: &Trail, n_upstreams: usize) -> Self {
         Self {
-            own: own.to_owned(),
+            own: trail.own().to_owned(),
             lists: (0..n_upstreams).map(|_| Newest::default()).collect(),
-            reign: 0,
+            reign: trail.reign(),
         }
     }
 
@@ -194,6 +194,10 @@ mod tests {
     use super::*;
     use crate::mount::Facts;
 
+    fn me() -> Trail {
+        Trail::of_follower("me".to_owned())
+    }
+
     fn path(text: &str) -> MountPath {
         MountPath::parse(text).unwrap()
     }
@@ -225,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_master_rules_wherever_it_stands_and_a_sibling_while_it_is_away() {
-        let mut lists = Lists::new("me", 2);
+        let mut lists = Lists::new(&me(), 2);
         lists.take(0, list(&["master", "sibling"], 0, &["/a", "/b"], &[]));
         assert_eq!(lists.ruling(), Some(0));
         lists.take(1, list(&["master"], 0, &["/a"], &["/b"]));
@@ -241,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_mount_that_only_one_upstream_lists_is_mirrored_from_there() {
-        let mut lists = Lists::new("me", 2);
+        let mut lists = Lists::new(&me(), 2);
         lists.take(0, list(&["master"], 0, &["/a"], &[]));
         lists.take(1, list(&["another"], 0, &["/b"], &[]));
         assert_eq!(lists.wanted().len(), 2);
@@ -250,7 +254,7 @@ mod tests {
 
     #[test]
     fn one_who_follows_us_or_is_too_far_off_is_not_followed() {
-        let mut lists = Lists::new("me", 2);
+        let mut lists = Lists::new(&me(), 2);
         lists.take(0, list(&["master", "me", "sibling"], 9, &["/a"], &[]));
         assert_eq!(lists.standing(0), Standing::Loop);
         lists.take(1, list(&["master", "a", "b", "c", "d"], 0, &["/a"], &[]));
@@ -258,14 +262,14 @@ mod tests {
         assert_eq!((lists.ruling(), carriers(&lists, "/a")), (None, vec![]));
         lists.take(1, list(&["master", "a", "b", "c"], 0, &["/a"], &[]));
         assert_eq!(lists.ruling(), Some(1), "what we said of reigns is no news");
-        let mut own = Lists::new("me", 1);
+        let mut own = Lists::new(&me(), 1);
         own.take(0, list(&["me"], 0, &["/a"], &[]));
         assert_eq!(own.standing(0), Standing::Loop);
     }
 
     #[test]
     fn a_node_without_a_master_rules_nobody_but_may_have_pages() {
-        let mut lists = Lists::new("me", 2);
+        let mut lists = Lists::new(&me(), 2);
         lists.take(0, list(&["master"], 0, &["/a"], &[]));
         lists.take(1, list(&[], 0, &["/a"], &["/a"]));
         lists.lose(0);
@@ -276,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_master_that_was_replaced_is_not_heard_any_more() {
-        let mut lists = Lists::new("me", 2);
+        let mut lists = Lists::new(&me(), 2);
         lists.take(0, list(&["old"], 1, &["/a"], &[]));
         lists.take(1, list(&["new"], 2, &["/a"], &[]));
         assert_eq!(lists.standing(0), Standing::Deposed);
@@ -289,7 +293,7 @@ mod tests {
 
     #[test]
     fn an_older_list_of_the_same_run_changes_nothing() {
-        let mut lists = Lists::new("me", 1);
+        let mut lists = Lists::new(&me(), 1);
         let mut newer = list(&["master"], 0, &["/a"], &[]);
         newer.version = 2;
         assert!(lists.take(0, newer));

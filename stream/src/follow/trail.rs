@@ -48,11 +48,17 @@ impl Trail {
         Self::new(own, Above::CutOff { reign: 0 })
     }
 
-    fn new(own: String, above: Above) -> Self {
+    /// The trail of a node with this name, and of what it knows.
+    pub fn new(own: String, above: Above) -> Self {
         Self {
             own,
             above: Mutex::new(above),
         }
+    }
+
+    /// Whether nobody is above: the logs are this node's own.
+    pub fn is_master(&self) -> bool {
+        matches!(self.above(), Above::Nobody { .. })
     }
 
     /// The name of this node: random, new at each start.

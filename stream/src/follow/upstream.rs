@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
 use super::tally::Tally;
 use super::trail::{STREAM_PATH, Trail};
+use crate::mount::catalog::LINE_BYTES_MAX;
+use crate::mount::{Catalog, MountPath};
 use crate::secret::Secret;
+
+/// Before the path of a mount: its log with what its master knows of each page.
+pub const RECORDED: &str = "/api/v1/log";
 
 /// A connection is there within this time or not at all.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
@@ -24,6 +30,7 @@ pub struct Upstream {
     user: String,
     password: Option<Secret>,
     is_standby: bool,
+    is_recorded: bool,
 }
 
 impl Upstream {
@@ -35,7 +42,45 @@ impl Upstream {
             user: user.to_owned(),
             password: password.cloned(),
             is_standby: false,
+            is_recorded: false,
         }
+    }
+
+    /// Asks for logs with all that one needs to go on with them.
+    #[must_use]
+    pub fn recorded(mut self) -> Self {
+        self.is_recorded = true;
+        self
+    }
+
+    /// Whether logs come so.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
+    /// A request for the log of a mount.
+    pub(super) fn get_log(&self, path: &MountPath, trail: &Trail) -> RequestBuilder {
+        if self.is_recorded {
+            self.get(&format!("{RECORDED}{path}"), trail)
+        } else {
+            self.get(path.as_str(), trail)
+        }
+    }
+
+    /// The list of mounts as it is now.
+    ///
+    /// # Errors
+    /// Says in words why there is none to use.
+    pub async fn catalog(&self, trail: &Trail) -> Result<Catalog, String> {
+        let mut answer = ask(self.get("/api/v1/catalog", trail)).await?;
+        let mut line = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| reason(&error))? {
+            if line.len() + chunk.len() > LINE_BYTES_MAX {
+                return Err(format!("its list has more than {LINE_BYTES_MAX} bytes"));
+            }
+            line.extend_from_slice(&chunk);
+        }
+        Catalog::parse(&line)
     }
 
     /// One from which pages are fetched only while those before it bring none.

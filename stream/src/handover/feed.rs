@@ -12,6 +12,7 @@ use super::channel::{Channel, Said};
 use super::estate::Word;
 use crate::fanout::{Fanout, Figures};
 use crate::log::Log;
+use crate::log::account::Step;
 use crate::mount::Mount;
 use crate::ogg::{Found, Framer};
 use crate::shutdown::Shutdown;
@@ -154,7 +155,7 @@ fn take(said: &Said, mounts: &[Arc<Mount>]) -> io::Result<()> {
         let Found::Page(page) = found else {
             return Err(io::Error::other("pages are damaged"));
         };
-        log.append(&page, Instant::now())
+        log.append(&page, Step::default(), Instant::now())
             .map_err(|stray| io::Error::other(stray.to_string()))?;
     }
     Ok(())

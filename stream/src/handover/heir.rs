@@ -205,11 +205,11 @@ impl Inheritance {
         for taken in std::mem::take(&mut self.mounts) {
             let (path, log) = (taken.path, Arc::clone(taken.restored.log()));
             self.heads.push(log.head());
-            let mount = Mount::new(path.clone(), taken.facts, Arc::clone(&log), Instant::now());
+            let mount = Mount::new(path.clone(), taken.facts, log, Instant::now());
             taken.about.dress(&mount);
             let mount = table.find_or_make(&path, || mount).ok();
             if let Some(mount) = &mount {
-                mirrors.push(Mirror::resumed(Arc::clone(table), Arc::clone(mount), log));
+                mirrors.push(Mirror::resumed(table, Arc::clone(mount)));
             } else {
                 warn!("{path} is not taken over: there are too many mounts");
             }

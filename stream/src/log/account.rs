@@ -29,6 +29,15 @@ pub struct Trace {
     pub shift: Shift,
 }
 
+/// What the master of a log knows of a page beyond its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// What the splice knows behind it. `None`: nobody says, or the log itself ended the stream.
+    pub trace: Option<Trace>,
+    /// Another page follows that belongs to it: only both together are a whole step.
+    pub is_unfinished: bool,
+}
+
 /// What the time of the log is ahead of the source's, in samples: filler, less what was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shift {
@@ -96,7 +105,17 @@ impl Account {
     /// # Errors
     /// When the page does not fit the headers so far.
     pub(super) fn learn_header(&mut self, page: &Page) -> Result<(), Stray> {
-        self.links.take(page).map(drop)
+        self.links.take(page)?;
+        let stamp = page.stamp();
+        if stamp.is_first {
+            self.begin(page, Trace::unknown(page.serial()));
+        }
+        self.is_past_first_pages |= !stamp.is_first;
+        // Until another page of it comes, nobody can go on with the stream.
+        for stream in &mut self.streams {
+            stream.newest.is_last = true;
+        }
+        Ok(())
     }
 
     /// Puts in what the splice knows now of each logical stream.

@@ -7,12 +7,16 @@
 //!
 //! On disk: `sink` is told of every page, `scribe` says what to write down, `account` is what must
 //! be known to go on at an offset, `segment` what stands in the files, `restore` the way back.
+//!
+//! Another master that may have to go on with a log is told it as `recorded` says, and goes on by
+//! `succeed`.
 
 pub mod account;
 mod ago;
 mod epoch;
 pub mod filler;
 mod logical;
+pub mod recorded;
 pub mod restore;
 pub mod resume;
 pub mod ring;
@@ -21,6 +25,7 @@ pub mod segment;
 pub mod shared;
 pub mod sink;
 pub mod splice;
+pub mod succeed;
 pub mod writer;
 
 pub use ago::Ago;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::account::{Account, header_pages};
+use super::account::{Account, Step, header_pages};
 use super::ring::{Keep, Ring};
 use super::segment::{Damage, Record, Segment};
 use super::shared::Log;
@@ -105,9 +105,9 @@ impl Chain {
         let mut n_pages = 0;
         for (record, page) in self.pages() {
             follow(&mut measures, page);
-            let trace = Some(record.trace);
-            let taken = account.take(page, trace).map(drop);
-            let appended = taken.and_then(|()| ring.append(page, arrivals.of(record)));
+            let step = Step::from(record);
+            let taken = account.take(page, step.trace).map(drop);
+            let appended = taken.and_then(|()| ring.append_step(page, step, arrivals.of(record)));
             appended.map_err(|_| Damage::Page(n_pages))?;
             n_pages += 1;
         }
@@ -158,7 +158,7 @@ pub fn from_copy(
 }
 
 /// Follows each logical stream, by its serial number, as the splice did.
-fn follow(measures: &mut HashMap<u32, Measure>, page: &Page) {
+pub(super) fn follow(measures: &mut HashMap<u32, Measure>, page: &Page) {
     if page.stamp().is_first {
         measures.insert(page.serial(), Measure::new(page.body()));
     }

@@ -4,6 +4,7 @@
 //! offset is the same at the master and at every relay.
 
 mod copy;
+mod kept;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::account::{Account, Trace, header_pages};
+use super::account::{Account, Step, Trace, header_pages};
 use super::epoch::Epoch;
 use crate::ogg::{Link, Links, Page, Role, Stamp, Stray};
 
 pub use copy::Copied;
+pub use kept::Kept;
 
 /// How much a ring keeps: whichever limit is reached first.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,8 @@ pub struct Ring {
     entries: VecDeque<Entry>,
     n_bytes: usize,
     head: u64,
+    /// The newest stretch without bytes: from, to.
+    skipped: Option<(u64, u64)>,
     links: Links,
     /// Offset of the first header page of the current link.
     link_start: u64,
@@ -60,6 +64,7 @@ struct Entry {
     page: Page,
     arrived: Instant,
     is_join_point: bool,
+    step: Step,
 }
 
 /// Where a new listener starts.
@@ -88,6 +93,7 @@ impl Ring {
             entries: VecDeque::new(),
             n_bytes: 0,
             head: offset,
+            skipped: None,
             links: Links::new(),
             link_start: offset,
             has_begun: false,
@@ -125,11 +131,19 @@ impl Ring {
         self.tail.learn_header(page)
     }
 
+    /// Appends a page of which nothing is known but its bytes: see [`Self::append_step`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
+        self.append_step(page, Step::default(), now)
+    }
+
     /// Appends a page that arrived at `now` and drops what is too old.
     ///
     /// # Errors
     /// When the page belongs to no link of the chain; nothing is appended then.
-    pub fn append(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
+    pub fn append_step(&mut self, page: &Page, step: Step, now: Instant) -> Result<(), Stray> {
         let role = self.links.take(page)?;
         self.has_begun |= self.links.current().is_some();
         if matches!(role, Role::Start) {
@@ -148,6 +162,7 @@ impl Ring {
             page: page.clone(),
             arrived: now,
             is_join_point,
+            step,
         });
         self.head += page.len() as u64;
         self.n_bytes += page.len();
@@ -156,9 +171,12 @@ impl Ring {
     }
 
     /// Goes on at a later offset because the bytes between were never received. Cursors
-    /// before it have fallen behind.
+    /// before it have fallen behind; one that had everything goes on there, too.
     pub fn skip_to(&mut self, offset: u64) {
         if offset > self.head {
+            let is_next = |(_, to): &(u64, u64)| *to == self.head;
+            let from = self.skipped.filter(is_next).map_or(self.head, |s| s.0);
+            self.skipped = Some((from, offset));
             while let Some(oldest) = self.entries.pop_front() {
                 self.forget(&oldest);
             }
@@ -187,7 +205,7 @@ impl Ring {
     fn forget(&mut self, oldest: &Entry) {
         self.n_bytes -= oldest.page.len();
         // What was part of the log once is so again.
-        let _ = take(&mut self.tail, &oldest.page);
+        let _ = take(&mut self.tail, &oldest.page, oldest.step);
     }
 
     /// Which log this is.
@@ -343,10 +361,11 @@ impl Ring {
     }
 }
 
-/// Goes on behind a page of which no more is known than what it says itself.
-fn take(account: &mut Account, page: &Page) -> Result<Role, Stray> {
+/// Goes on behind a page, of which perhaps no more is known than what it says itself.
+fn take(account: &mut Account, page: &Page, step: Step) -> Result<Role, Stray> {
     let is_first = page.stamp().is_first;
-    account.take(page, is_first.then(|| Trace::unknown(page.serial())))
+    let unknown = is_first.then(|| Trace::unknown(page.serial()));
+    account.take(page, step.trace.or(unknown))
 }
 
 impl Entry {

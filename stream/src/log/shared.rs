@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Epoch;
-use super::account::Trace;
+use super::account::{Account, Step, Trace};
 use super::resume::{Answer, Wish, decide};
-use super::ring::{Copied, FellBehind, Join, Keep, Ring};
+use super::ring::{Copied, FellBehind, Join, Keep, Kept, Ring};
 use crate::ogg::{Link, Page, Stray};
 
 /// Somebody who sleeps until a page comes.
@@ -99,6 +99,19 @@ impl Log {
         self.ring().read(offset, n_bytes_max, n_pieces_max, found)
     }
 
+    /// Pages from `offset` on, with what is known of them: see [`Ring::kept`].
+    ///
+    /// # Errors
+    /// When `offset` is older than the ring.
+    pub fn kept(&self, offset: u64, n_bytes_max: usize) -> Result<Vec<Kept>, FellBehind> {
+        self.ring().kept(offset, n_bytes_max)
+    }
+
+    /// What must be known to go on with the oldest page that is kept, and all pages from there on.
+    pub(super) fn tail(&self) -> (Account, Vec<Kept>) {
+        self.ring().tail()
+    }
+
     /// When the byte at `offset` arrived. `None`: it is not kept, or has not come yet.
     pub fn arrival(&self, offset: u64) -> Option<Instant> {
         self.ring().arrival(offset)
@@ -112,6 +125,11 @@ impl Log {
     /// Offset of the first header page of the current link: tells links apart.
     pub fn link_start(&self) -> u64 {
         self.ring().link_start()
+    }
+
+    /// Where somebody goes on who has everything up to `offset`, if what follows there was skipped.
+    pub fn behind_skip(&self, offset: u64) -> Option<u64> {
+        self.ring().behind_skip(offset)
     }
 
     /// Where somebody goes on who has to jump over what he missed, and the header pages that have
@@ -147,7 +165,10 @@ impl Log {
                 prefix: Bytes::new(),
                 offset: first,
             },
-            Answer::Join | Answer::Ahead { .. } => ring.join(burst)?,
+            Answer::Join | Answer::Ahead { .. } => match ring.join_behind_skip(wish) {
+                Some(join) => join,
+                None => ring.join(burst)?,
+            },
         };
         let cursor = Cursor {
             log: Arc::clone(self),
@@ -181,9 +202,9 @@ impl Log {
     }
 
     /// Appends a page that arrived at `now`. Only the mount's publisher calls this.
-    pub(crate) fn append(&self, page: &Page, now: Instant) -> Result<(), Stray> {
+    pub(crate) fn append(&self, page: &Page, step: Step, now: Instant) -> Result<(), Stray> {
         let mut ring = self.ring();
-        ring.append(page, now)?;
+        ring.append_step(page, step, now)?;
         self.moved(ring);
         Ok(())
     }

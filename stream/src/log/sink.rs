@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
-use super::account::Trace;
+use super::account::{Step, Trace};
 use crate::ogg::Page;
 
 /// What is known of a page that was appended.
@@ -17,6 +17,18 @@ pub struct Appended {
     pub trace: Option<Trace>,
     /// Another page follows that belongs to it: only both together are a whole step.
     pub is_unfinished: bool,
+}
+
+impl Appended {
+    /// A page that was appended at `offset`.
+    pub fn new(offset: u64, step: Step, at: Instant) -> Self {
+        Self {
+            offset,
+            at,
+            trace: step.trace,
+            is_unfinished: step.is_unfinished,
+        }
+    }
 }
 
 /// Writes a log down.

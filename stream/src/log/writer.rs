@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Step;
 use super::filler::{Clock, ClockState};
 use super::ring::Keep;
 use super::shared::Log;
@@ -233,16 +234,14 @@ impl Writer {
         let n_pages = self.out.len();
         for (n, page) in self.out.drain(..).enumerate() {
             let offset = self.log.head();
-            let appended = self.log.append(&page, now);
+            let step = Step {
+                trace: self.splice.trace(page.serial()),
+                is_unfinished: n + 1 < n_pages,
+            };
+            let appended = self.log.append(&page, step, now);
             result = result.and(appended);
             if let (Ok(()), Some(sink)) = (appended, &mut self.sink) {
-                let appended = Appended {
-                    offset,
-                    at: now,
-                    trace: self.splice.trace(page.serial()),
-                    is_unfinished: n + 1 < n_pages,
-                };
-                sink.appended(&page, appended);
+                sink.appended(&page, Appended::new(offset, step, now));
             }
         }
         result

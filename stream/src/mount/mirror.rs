@@ -1,4 +1,4 @@
-//! The writer of a mount at a relay: the very bytes that its upstream has.
+//! The writer of a mount at a relay or a standby: the very bytes that its upstream has.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,9 +10,15 @@ use super::catalog::CatalogMount;
 use super::facts::Facts;
 use super::mount::{Mount, OnAir};
 use super::path::MountPath;
+use super::sinks::Sinks;
 use super::table::{MOUNTS_MAX, MountTable, TableFull};
-use crate::log::{Epoch, Keep, Log};
+use crate::log::account::{Shift, Step, Trace};
+use crate::log::sink::Appended;
+use crate::log::{Epoch, Keep, Log, Sink, succeed};
 use crate::ogg::{Page, Stray};
+
+/// Pages of one step are held back until all of them are there, but no more of them than this.
+const HELD_PAGES_MAX: usize = 256;
 
 /// The writer of a mount at a relay: appends the very bytes that its upstream has.
 #[derive(Debug)]
@@ -20,6 +26,11 @@ pub struct Mirror {
     table: Arc<MountTable>,
     mount: Arc<Mount>,
     log: Arc<Log>,
+    /// The beginning of a step that is not whole yet: who goes on with the log wants whole steps.
+    held: Vec<(Page, Step)>,
+    sink: Option<Box<dyn Sink>>,
+    /// The sink was told that filler may follow.
+    is_filled: bool,
     newest: Option<u64>,
 }
 
@@ -50,21 +61,34 @@ impl Mirror {
         if !is_new {
             mount.replace_log(Arc::clone(&log));
         }
-        Ok(Self {
-            table: Arc::clone(table),
-            mount,
-            log,
-            newest: None,
-        })
+        Ok(Self::resumed(table, mount))
     }
 
-    /// Goes on with a mount and its log that the program before this one mirrored.
-    pub(crate) fn resumed(table: Arc<MountTable>, mount: Arc<Mount>, log: Arc<Log>) -> Self {
+    /// Goes on with a mount and its log that the program before this one had.
+    pub fn resumed(table: &Arc<MountTable>, mount: Arc<Mount>) -> Self {
         Self {
-            table,
+            table: Arc::clone(table),
+            log: mount.log(),
             mount,
-            log,
+            held: Vec::new(),
+            sink: None,
+            is_filled: false,
             newest: None,
+        }
+    }
+
+    /// Lets somebody write the log down, if there is anybody.
+    pub fn write_down(&mut self, sinks: Option<&Arc<dyn Sinks>>) {
+        self.sink = sinks.and_then(|sinks| {
+            let account = succeed::account(&self.log)?;
+            sinks.open(&self.mount, account)
+        });
+    }
+
+    /// Nobody will go on with this log.
+    pub fn removed(&mut self) {
+        if let Some(sink) = &mut self.sink {
+            sink.removed();
         }
     }
 
@@ -75,7 +99,8 @@ impl Mirror {
 
     /// The offset of the next byte it wants.
     pub fn head(&self) -> u64 {
-        self.log.head()
+        let n_held: usize = self.held.iter().map(|(page, _)| page.len()).sum();
+        self.log.head() + n_held as u64
     }
 
     /// The mount it writes.
@@ -88,9 +113,30 @@ impl Mirror {
     /// # Errors
     /// When the page belongs to no link.
     pub fn append(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
-        let offset = self.log.head();
-        self.log.append(page, now)?;
-        self.newest = Some(offset);
+        self.append_step(page, Step::default(), now)
+    }
+
+    /// As [`Self::append`], with what its master knows of the page; not before its step is whole.
+    ///
+    /// # Errors
+    /// When the page belongs to no link.
+    pub fn append_step(&mut self, page: &Page, step: Step, now: Instant) -> Result<(), Stray> {
+        self.newest = Some(self.head());
+        self.held.push((page.clone(), step));
+        if step.is_unfinished && self.held.len() < HELD_PAGES_MAX {
+            return Ok(());
+        }
+        for (page, step) in std::mem::take(&mut self.held) {
+            let offset = self.log.head();
+            self.log.append(&page, step, now)?;
+            if let Some(sink) = &mut self.sink {
+                let is_filled = step.trace.is_some_and(is_filled);
+                if is_filled != std::mem::replace(&mut self.is_filled, is_filled) {
+                    sink.filling(is_filled);
+                }
+                sink.appended(&page, Appended::new(offset, step, now));
+            }
+        }
         Ok(())
     }
 
@@ -101,6 +147,13 @@ impl Mirror {
 
     /// Whether `page` is what the log has at `offset`. `None`: that is not kept any more.
     pub fn has(&self, offset: u64, page: &Page) -> Option<bool> {
+        let mut at = self.log.head();
+        for (held, _) in &self.held {
+            if at == offset {
+                return Some(held == page);
+            }
+            at += held.len() as u64;
+        }
         let mut pieces = Vec::new();
         let read = self
             .log
@@ -125,6 +178,7 @@ impl Mirror {
 
     /// Goes on at a later offset: the bytes between are lost.
     pub fn skip_to(&mut self, offset: u64) {
+        self.held.clear();
         let n_bytes = offset.saturating_sub(self.log.head());
         self.mount
             .counts()
@@ -135,7 +189,7 @@ impl Mirror {
     }
 
     /// Says what upstream says about the stream; nothing comes from it unless `is_heard`.
-    pub fn set_about(&self, upstream: &CatalogMount, is_heard: bool, now: Instant) {
+    pub fn set_about(&mut self, upstream: &CatalogMount, is_heard: bool, now: Instant) {
         let (facts, mount) = (&upstream.facts, &self.mount);
         let is_on_air = upstream.is_on_air && is_heard;
         let is_filled = upstream.is_filled && is_heard;
@@ -146,6 +200,9 @@ impl Mirror {
             return;
         }
         mount.set_facts(facts.clone());
+        if let Some(sink) = &mut self.sink {
+            sink.described();
+        }
         // It is away from the moment when nothing comes any more, not even filler.
         let was_moving = mount.is_moving();
         let filled_since = mount.filled_since().unwrap_or_else(Timestamp::now);
@@ -158,6 +215,11 @@ impl Mirror {
         }
         self.table.touch();
     }
+}
+
+/// Whether filler is the newest in the log.
+fn is_filled(trace: Trace) -> bool {
+    matches!(trace.shift, Shift::Due(1..))
 }
 
 /// Where a mirror begins.

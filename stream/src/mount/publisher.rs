@@ -2,6 +2,7 @@
 //! each uplink of its source. While they send nothing, or nobody sits there, the desk itself
 //! writes filler.
 
+mod take_over;
 mod writing;
 
 use std::collections::HashMap;

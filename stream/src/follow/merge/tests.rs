@@ -51,7 +51,7 @@ impl Merger {
 
     fn settle(&mut self) {
         for way in 0..2 {
-            while let Some((offset, page)) = self.ways[way].held.take(self.log.len() as u64) {
+            while let Some((offset, page, _)) = self.ways[way].held.take(self.log.len() as u64) {
                 self.take(usize::try_from(offset).unwrap(), &page);
             }
         }
@@ -80,7 +80,7 @@ proptest! {
                         merger.ways[way].next += 1;
                         if merger.take(starts[at], page) == Place::Above {
                             prop_assert!(
-                                merger.ways[way].held.keep(starts[at] as u64, page.clone(), now)
+                                merger.ways[way].held.keep(starts[at] as u64, page.clone(), Step::default(), now)
                             );
                         }
                     }
@@ -122,15 +122,16 @@ fn what_is_held_is_bounded_in_time_and_bytes() {
     let n_max = HELD_BYTES_MAX / page.len();
     for n in 0..n_max {
         let offset = 1000 + (n * page.len()) as u64;
-        assert!(held.keep(offset, page.clone(), now + Duration::from_secs(n as u64)));
+        let at = now + Duration::from_secs(n as u64);
+        assert!(held.keep(offset, page.clone(), Step::default(), at));
     }
-    assert!(!held.keep(u64::MAX, page.clone(), now));
+    assert!(!held.keep(u64::MAX, page.clone(), Step::default(), now));
     assert_eq!(
         (held.until(), held.first()),
         (Some(now + HELD_MAX), Some(1000))
     );
     assert_eq!(held.take(999), None);
-    assert_eq!(held.take(1000), Some((1000, page)));
+    assert_eq!(held.take(1000), Some((1000, page, Step::default())));
 }
 
 #[test]

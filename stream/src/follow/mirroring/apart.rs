@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::{LEFT_MAX, Mirroring, OFF_AIR_AFTER, OLD_LOG_AFTER, OTHER_LOG_AFTER};
 use crate::follow::pull::Beginning;
 use crate::log::Epoch;
+use crate::log::account::Step;
 use crate::mount::{Mirror, Start};
 use crate::ogg::Page;
 
@@ -40,7 +41,8 @@ impl Mirroring {
             keep: self.means.keep,
         };
         match Mirror::open(&self.means.table, &about.path, &about.facts, start, now) {
-            Ok(mirror) => {
+            Ok(mut mirror) => {
+                mirror.write_down(self.means.sinks.as_ref());
                 info!("mirroring {} from offset {}", about.path, beginning.offset);
                 let before = self.mirror.replace(mirror).map(|before| before.epoch());
                 self.left.retain(|left| *left != beginning.epoch);
@@ -79,18 +81,18 @@ impl Mirroring {
 
     /// Takes what was held and is not above the head any more.
     pub(super) fn take_held(&mut self) {
-        while let Some((way, at, offset, page)) = self.next_held() {
-            self.take_page((way, at), offset, page);
+        while let Some((way, at, offset, page, step)) = self.next_held() {
+            self.take_page((way, at), offset, page, step);
         }
     }
 
-    fn next_held(&mut self) -> Option<(usize, usize, u64, Page)> {
+    fn next_held(&mut self) -> Option<(usize, usize, u64, Page, Step)> {
         let head = self.mirror.as_ref()?.head();
         self.ways.iter_mut().enumerate().find_map(|(n, way)| {
             let mut pulls = way.pulls.iter_mut().enumerate();
             pulls.find_map(|(at, pull)| {
-                let (offset, page) = pull.held.take(head)?;
-                Some((n, at, offset, page))
+                let (offset, page, step) = pull.held.take(head)?;
+                Some((n, at, offset, page, step))
             })
         })
     }
@@ -164,10 +166,12 @@ impl Mirroring {
     }
 
     /// Tells the mount whether it is on air: its source is there, and so is the sound.
-    pub(super) fn say_about(&self) {
-        let Some(mirror) = &self.mirror else { return };
+    pub(super) fn say_about(&mut self) {
         let now = Instant::now();
         let is_heard = now.duration_since(self.alive_at()) < OFF_AIR_AFTER;
+        let Some(mirror) = &mut self.mirror else {
+            return;
+        };
         mirror.set_about(&self.wanted.borrow().about, is_heard, now);
     }
 }

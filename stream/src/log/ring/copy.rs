@@ -36,7 +36,8 @@ impl Ring {
             if let Some(head) = Head::of(self.epoch, &account, false) {
                 break head;
             }
-            take(&mut account, &entries.next()?.page).ok()?;
+            let entry = entries.next()?;
+            take(&mut account, &entry.page, entry.step).ok()?;
         };
         let mut copied = Copied {
             index: head.encode(),
@@ -46,13 +47,18 @@ impl Ring {
             offset,
             page,
             arrived,
+            step,
             ..
         } in entries
         {
             let age_ms = now.saturating_duration_since(*arrived).as_millis();
             let arrived_ms = now_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
-            let trace = trace(page.serial()).unwrap_or_else(|| Trace::unknown(page.serial()));
-            let record = Record::of(page, *offset, arrived_ms, trace, false);
+            // Behind its newest page it may know more than it did then.
+            let is_newest = self.open.contains(&page.stamp());
+            let now_known = is_newest.then(|| trace(page.serial())).flatten();
+            let known = now_known.or(step.trace);
+            let known = known.unwrap_or_else(|| Trace::unknown(page.serial()));
+            let record = Record::of(page, *offset, arrived_ms, known, step.is_unfinished);
             copied.index.extend_from_slice(&record.encode());
             copied.pages.extend_from_slice(page.bytes());
         }

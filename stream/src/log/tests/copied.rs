@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::stage::{Stage, epoch, keep, read};
+use crate::log::account::Step;
 use crate::log::logical::tests::vorbis;
 use crate::log::restore::{Restored, from_copy};
 use crate::log::{Keep, Log, resume};
@@ -78,7 +79,7 @@ fn a_ring_that_has_forgotten_its_beginning_goes_on_too() {
         let log = Log::new(epoch(), 0, small);
         let now = Instant::now();
         for page in &all[..n] {
-            log.append(page, now).unwrap();
+            log.append(page, Step::default(), now).unwrap();
         }
         let Some(copied) = log.copy(&[], now, NOW_MS) else {
             // Nothing but the beginning of a link is there: a moment later it can.
@@ -88,8 +89,8 @@ fn a_ring_that_has_forgotten_its_beginning_goes_on_too() {
         let restored = from_copy(&index, &pages, small, now, NOW_MS).unwrap();
         assert_eq!(restored.log().head(), log.head());
         for page in &all[n..] {
-            restored.log().append(page, now).unwrap();
-            log.append(page, now).unwrap();
+            restored.log().append(page, Step::default(), now).unwrap();
+            log.append(page, Step::default(), now).unwrap();
         }
         assert_eq!(read(restored.log()).1.last(), read(&log).1.last());
         assert_eq!(restored.log().link_start(), log.link_start());
