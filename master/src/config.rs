@@ -13,6 +13,7 @@ use stream::mount::MountPath;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 
 use crate::archive::{ArchiveConfig, Retentions};
+use crate::standby::StandbyConfig;
 
 /// The longest time without a source before filler stands in for it, in seconds.
 const FILLER_AFTER_SECONDS_MAX: f64 = 60.0;
@@ -51,6 +52,8 @@ pub struct Config {
     pub state_directory: Option<PathBuf>,
     /// What is kept as a recording, and for whom.
     pub archive: ArchiveConfig,
+    /// The master that this one stands by; without it, this is a first master.
+    pub standby: Option<StandbyConfig>,
     /// How many may be served.
     pub slots: SlotsConfig,
     /// Certificate and key; without them there is no TLS.
@@ -115,6 +118,7 @@ impl Default for Config {
             ring_megabytes: 16,
             state_directory: None,
             archive: ArchiveConfig::default(),
+            standby: None,
             slots: SlotsConfig::default(),
             tls: None,
             mount: Vec::new(),
@@ -181,6 +185,9 @@ impl Config {
         self.knobs().check()?;
         if let Some(files) = &self.tls {
             files.check()?;
+        }
+        if let Some(standby) = &self.standby {
+            standby.check()?;
         }
         let filler = |seconds, key: &str| check_number(key, seconds, 0.0, FILLER_AFTER_SECONDS_MAX);
         filler(self.filler_after_seconds, "filler_after_seconds")?;
@@ -307,6 +314,11 @@ mod tests {
             ("public_url = \"radio.example\"", "public_url"),
             ("listen = \"8000\"", "listen"),
             ("archive = { keep_hours = -1.0 }", "keep_hours"),
+            ("standby = { master = \"http://m\" }", "password"),
+            (
+                "standby = { master = \"https://m\", password = \"long enough\" }",
+                "standby.master",
+            ),
             ("archive = { keep_days = 1 }", "keep_days"),
             ("tls = { certificate = \"/x\" }", "key"),
             (

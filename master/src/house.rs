@@ -9,6 +9,7 @@ use axum::Router;
 use http::StatusCode;
 use jiff::Timestamp;
 use stream::fanout::Fanout;
+use stream::follow::Trail;
 use stream::handover::Inheritance;
 use stream::http::answer::Answer;
 use stream::http::date::http_date;
@@ -19,7 +20,7 @@ use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::http::{Caller, login, pages};
 use stream::log::resume::Wish;
-use stream::mount::{Class, Desk, Mount, MountPath, MountTable, Slots, TableFull};
+use stream::mount::{Class, Desk, Mirror, Mount, MountPath, MountTable, Slots, TableFull};
 use stream::shutdown::Shutdown;
 use tracing::warn;
 
@@ -28,11 +29,12 @@ use crate::config::Config;
 use crate::credentials::MayPublish;
 use crate::disk::{Disk, Found};
 use crate::ingest::Ingest;
-use crate::refuse::{ALLOW, refuse_password};
+use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
+use crate::standby::Standby;
 use crate::{credentials, routes};
 
 /// Relays get this much recent sound when they join: enough for the bursts of their listeners.
-const RELAY_BURST: Duration = Duration::from_secs(15);
+pub(crate) const RELAY_BURST: Duration = Duration::from_secs(15);
 
 /// A running master.
 #[derive(Debug)]
@@ -41,6 +43,7 @@ pub(crate) struct Master {
     table: Arc<MountTable>,
     ingest: Ingest,
     archive: Arc<Archive>,
+    standby: Arc<Standby>,
     service: Service,
     router: Router,
     shutdown: Shutdown,
@@ -52,10 +55,21 @@ impl Master {
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
         disk: Disk,
+        trail: Trail,
         shutdown: Shutdown,
     ) -> Self {
-        let config = Arc::new(config);
+        let (config, trail) = (Arc::new(config), Arc::new(trail));
         let table = Arc::new(MountTable::new());
+        let keep = config.knobs().keep();
+        let desk = Desk::with_sinks(Arc::clone(&table), keep, disk.sinks.clone());
+        let standby = Arc::new(Standby::new(
+            Arc::clone(&config),
+            Arc::clone(&desk),
+            Arc::clone(&table),
+            disk.sinks,
+            Arc::clone(&trail),
+            shutdown.clone(),
+        ));
         let slots = Slots::new(config.slots.listeners, config.slots.relays);
         let shown = Shown {
             program: "plenum-master",
@@ -65,6 +79,7 @@ impl Master {
             fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
             certificates: tls.map(|tls| Arc::clone(tls.certificates())),
+            reign: Some(Arc::clone(&trail)),
             started: (Instant::now(), Timestamp::now()),
         };
         let archive = Arc::new(Archive::new(
@@ -74,7 +89,7 @@ impl Master {
             Arc::clone(&fanout),
             shutdown.clone(),
         ));
-        let router = routes::router(&config, shown, &archive, &shutdown);
+        let router = routes::router(&config, shown, &archive, &standby, &shutdown);
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
@@ -84,13 +99,15 @@ impl Master {
         };
         Self {
             ingest: Ingest {
-                desk: Desk::with_sinks(Arc::clone(&table), config.knobs().keep(), disk.sinks),
+                desk,
                 config: Arc::clone(&config),
+                trail,
                 shutdown: shutdown.clone(),
             },
             config,
             table,
             archive,
+            standby,
             service,
             router,
             shutdown,
@@ -101,12 +118,39 @@ impl Master {
         &self.ingest.desk
     }
 
+    /// Goes on with the logs that were found on disk, and with what the program before this one
+    /// had: writes them, or copies on.
+    pub(crate) fn begin(self: &Arc<Self>, found: Vec<Found>, estate: &mut Inheritance) {
+        if self.trail().is_master() {
+            found.into_iter().for_each(|log| self.restore(log));
+            self.take_over(estate);
+        } else {
+            let mut mirrors = estate.mirrors(&self.table);
+            mirrors.extend(found.into_iter().filter_map(|log| self.copy_on(log)));
+            self.standby.start(mirrors);
+        }
+        estate.seat(&self.service.slots, &self.service.fanout);
+    }
+
     /// Puts a log back that was read from disk.
-    pub(crate) fn restore(&self, log: Found) {
+    fn restore(&self, log: Found) {
         let (path, now) = (log.path, Instant::now());
         if self.desk().restore(&path, log.facts, log.restored, now) == Err(TableFull) {
             warn!("{path} is not brought back: there are too many mounts");
         }
+    }
+
+    /// Puts a copy back that was read from disk.
+    fn copy_on(&self, log: Found) -> Option<Mirror> {
+        let (path, copy) = (log.path, Arc::clone(log.restored.log()));
+        let mount = || Mount::new(path.clone(), log.facts, copy, Instant::now());
+        let mount = self.table.find_or_make(&path, mount).ok()?;
+        Some(Mirror::resumed(&self.table, mount))
+    }
+
+    /// Whose logs they are.
+    pub(crate) fn trail(&self) -> &Arc<Trail> {
+        &self.ingest.trail
     }
 
     pub(crate) fn table(&self) -> &Arc<MountTable> {
@@ -117,8 +161,8 @@ impl Master {
         &self.config
     }
 
-    /// Goes on with what the program before this one had.
-    pub(crate) fn take_over(self: &Arc<Self>, estate: &mut Inheritance) {
+    /// Goes on with what the program before this one wrote.
+    fn take_over(self: &Arc<Self>, estate: &mut Inheritance) {
         estate.put_on(self.desk(), &self.table);
         for (source, socket) in std::mem::take(&mut estate.sources) {
             let master = Arc::clone(self);
@@ -126,7 +170,6 @@ impl Master {
                 master.ingest.go_on(source, socket).await;
             });
         }
-        estate.seat(&self.service.slots, &self.service.fanout);
     }
 
     async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
@@ -149,6 +192,11 @@ impl Master {
     async fn back_fill(&self, head: Head, caller: Caller, path: MountPath) {
         let shown = head.header("authorization");
         match credentials::may_publish(&self.config, shown, &path) {
+            MayPublish::Yes(_) if !self.trail().is_master() => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                let answer = Answer::new(head.version, status, &http_date());
+                caller.answer(&answer.sentence(NOT_PROMOTED)).await;
+            }
             MayPublish::Yes(_) => back_fill(&self.archive, head, caller, path).await,
             MayPublish::NotHere(_) => {
                 let answer = Answer::new(head.version, StatusCode::FORBIDDEN, &http_date());

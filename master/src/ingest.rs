@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
+use stream::follow::Trail;
 use stream::handover::{Stage, Verdict};
 use stream::http::Caller;
 use stream::http::answer::{Answer, SERVER};
@@ -25,7 +26,7 @@ use crate::acknowledge::Acknowledgements;
 use crate::body::Body;
 use crate::config::Config;
 use crate::credentials::{MayPublish, may_publish};
-use crate::refuse::{ALLOW, refuse_password};
+use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
 use end::End;
 
 /// How much is read from a source at once.
@@ -43,6 +44,7 @@ const SAY_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Ingest {
     pub(crate) config: Arc<Config>,
     pub(crate) desk: Arc<Desk>,
+    pub(crate) trail: Arc<Trail>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -62,6 +64,10 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         }
         MayPublish::Unknown => return refuse_password(&head, caller).await,
     };
+    if !ingest.trail.is_master() {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return refuse(&head, caller, status, NOT_PROMOTED).await;
+    }
     let body = match Body::of(&head) {
         Ok(body) => body,
         Err(why) => return refuse(&head, caller, StatusCode::BAD_REQUEST, why).await,

@@ -3,7 +3,8 @@
 //!
 //! Reading order: `config`, `house` (which connection goes where), `credentials`, `ingest`
 //! (one source's PUT), `disk` (logs that outlive the program), `archive` (the same as recordings),
-//! `routes` (pages).
+//! `standby` (a second master; what it copies is in `recorded`, `promote` is the command), `routes`
+//! (pages).
 
 mod acknowledge;
 mod archive;
@@ -13,8 +14,11 @@ mod credentials;
 mod disk;
 mod house;
 mod ingest;
+pub mod promote;
+mod recorded;
 mod refuse;
 mod routes;
+mod standby;
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -70,20 +74,22 @@ pub async fn run(
         }
         disk => disk?,
     };
-    let (found, lock) = (std::mem::take(&mut disk.found), disk.lock.take());
+    let (mut found, lock) = (std::mem::take(&mut disk.found), disk.lock.take());
+    if is_heir {
+        // Whatever an heir finds elsewhere is older than what it has.
+        found.clear();
+    }
+    let trail = standby::trail_at_start(&config, estate.reign).await;
     let master = Master::new(
         config,
         Arc::clone(&fanout),
         tls.as_deref(),
         disk,
+        trail,
         shutdown.clone(),
     );
     let master = Arc::new(master);
-    // Whatever an heir finds elsewhere is older than what it has.
-    for log in found.into_iter().filter(|_| !is_heir) {
-        master.restore(log);
-    }
-    master.take_over(&mut estate);
+    master.begin(found, &mut estate);
     let giver = Giver {
         program: PROGRAM,
         launch: succession.launch,
@@ -92,6 +98,7 @@ pub async fn run(
         table: Arc::clone(master.table()),
         fanout,
         desk: Some(Arc::clone(master.desk())),
+        reign: Some(Arc::clone(master.trail())),
         lock,
         feeding: estate.feed(&shutdown),
         shutdown: shutdown.clone(),
@@ -108,6 +115,10 @@ async fn sweep(master: Arc<Master>, hold: Duration, shutdown: Shutdown) {
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut member = shutdown.freeze().join(Stage::Writers);
     while is_time(&mut clock, &mut member, &shutdown).await {
+        if !master.trail().is_master() {
+            // What is copied goes when the other master says so.
+            continue;
+        }
         for path in master.desk().sweep(hold, Instant::now()) {
             info!(
                 "removed {path}: its source has been away for {} s",

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use master::config::Config;
+use master::promote::Promote;
 use stream::config::{EXIT_CONFIG, command_line, default_file};
 use stream::handover::{self, Succession};
 use stream::log_setup;
@@ -19,6 +20,7 @@ use tracing::{error, info};
     after_help = "Examples:\n  \
         plenum-master --config master.toml           run with these settings\n  \
         plenum-master --config master.toml --check   are the settings right? (exit code 0 or 2)\n  \
+        plenum-master promote --config master.toml   tell this standby to take over\n  \
         PLENUM_MASTER__LISTEN=127.0.0.1:9000 plenum-master --config master.toml\n\n\
         Every setting is explained in the master.toml that comes with the program; each can be\n\
         overridden by an environment variable: PLENUM_MASTER__RELAY__PASSWORD is `password` in\n\
@@ -36,12 +38,23 @@ struct Arguments {
     /// Takes over from the program that started it
     #[arg(long, hide = true)]
     take_over: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tells a standby that runs to take over from the master it stands by
+    Promote(Promote),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_setup::start();
+    if let Some(Command::Promote(promote)) = arguments.command {
+        return promote.run().await;
+    }
     let file = arguments.config.or_else(|| default_file("master"));
     let config = match Config::load(file.as_deref()) {
         Ok(config) => config,

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::header;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use stream::follow::Trail;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use stream::follow::upstream::RECORDED;
 use stream::http::catalogs::{self, Catalogs};
 use stream::http::shown::Shown;
 use stream::http::{common, login};
@@ -17,33 +18,64 @@ use stream::shutdown::Shutdown;
 
 use crate::archive::{self, Archive};
 use crate::config::Config;
+use crate::house::RELAY_BURST;
+use crate::recorded::Logs;
+use crate::standby::Standby;
 
 /// All pages.
 pub(crate) fn router(
     config: &Arc<Config>,
     shown: Shown,
     archive: &Arc<Archive>,
+    standby: &Arc<Standby>,
     shutdown: &Shutdown,
 ) -> Router {
-    let run = format!("{:032x}", fastrand::u128(..));
     let catalogs = Catalogs {
         table: Arc::clone(&shown.table),
-        trail: Arc::new(Trail::of_master(run)),
+        trail: Arc::clone(standby.trail()),
+        shutdown: shutdown.clone(),
+    };
+    let logs = Logs {
+        table: Arc::clone(&shown.table),
+        slots: shown.slots.clone(),
+        burst: RELAY_BURST,
         shutdown: shutdown.clone(),
     };
     let for_relays = Router::new()
         .route("/admin/streamlist.txt", get(streamlist))
         .with_state(Arc::clone(&shown.table))
+        .route(&format!("{RECORDED}/{{*mount}}"), get(log))
+        .with_state(logs)
         .merge(catalogs::router(catalogs));
     let (relay, admin) = (config.relay.iter(), config.admin.iter());
     let relays = relay.chain(admin.clone()).cloned().collect();
     let for_relays = login::only_for(relays, login::FOR_RELAYS, for_relays);
+    let promote = Router::new()
+        .route("/api/v1/promote", post(promote))
+        .with_state(Arc::clone(standby));
+    let what = "only the operator ([admin]) may promote";
+    let promote = login::only_for(admin.clone().cloned().collect(), what, promote);
     let mut recordings = archive::router(Arc::clone(archive));
     if !config.archive.public {
         let what = "recordings here are for the operator ([admin])";
         recordings = login::only_for(admin.cloned().collect(), what, recordings);
     }
-    for_relays.merge(recordings).merge(common::router(shown))
+    let pages = for_relays.merge(promote).merge(recordings);
+    pages.merge(common::router(shown))
+}
+
+/// What a standby copies.
+async fn log(State(logs): State<Logs>, uri: Uri, headers: HeaderMap) -> Response {
+    logs.answer(&uri, &headers)
+}
+
+/// `/api/v1/promote`: a standby becomes the master; `?force` even while the other one is there.
+async fn promote(State(standby): State<Arc<Standby>>, RawQuery(query): RawQuery) -> Response {
+    let is_forced = matches!(query.as_deref(), Some("force" | "force=1"));
+    match standby.promote(is_forced).await {
+        Ok(reign) => Json(json!({ "reign": reign })).into_response(),
+        Err(why) => (StatusCode::CONFLICT, format!("{why}\n")).into_response(),
+    }
 }
 
 /// The list that an Icecast slave polls: a path a line. One that is missing is dropped there

@@ -77,6 +77,7 @@ impl Relay {
             fanout: Arc::clone(&fanout),
             public_url: config.public_url.clone(),
             certificates: tls.map(|tls| Arc::clone(tls.certificates())),
+            reign: None,
             started: (Instant::now(), Timestamp::now()),
         }));
         let service = Service {

@@ -59,6 +59,7 @@ pub async fn run(
         table: Arc::clone(&table),
         fanout: Arc::clone(&fanout),
         desk,
+        reign: None,
         lock: None,
         feeding: estate.feed(&shutdown),
         shutdown: shutdown.clone(),

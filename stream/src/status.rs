@@ -21,6 +21,12 @@ pub struct Status {
     pub version: &'static str,
     /// How long it has been running.
     pub uptime_seconds: u64,
+    /// A master's: the higher one counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reign: Option<u64>,
+    /// A master that copies another's logs and takes no sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_standby: Option<bool>,
     /// Slots taken and slots in all.
     pub slots: SlotsStatus,
     /// Whom a relay follows.
@@ -139,6 +145,8 @@ impl Status {
             program,
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: uptime.as_secs(),
+            reign: None,
+            is_standby: None,
             slots: SlotsStatus {
                 listeners: share(Class::Listener),
                 relays: share(Class::Relay),

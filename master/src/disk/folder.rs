@@ -161,7 +161,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_at_most(path, SEGMENT_BYTES_MAX)
 }
 
-fn read_at_most(path: &Path, n_bytes_max: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_at_most(path: &Path, n_bytes_max: u64) -> io::Result<Vec<u8>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         file => file?,

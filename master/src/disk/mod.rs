@@ -3,12 +3,14 @@
 //!
 //! `folder` says what lies where, `load` reads back, `queue` takes pages without ever waiting,
 //! `writing` is the one thread that writes, `keeping` deletes what is too old. What stands in the
-//! files is `stream::log::segment`. These are the only files a master writes; `archive` reads them.
+//! files is `stream::log::segment`. `reign` keeps whether a standby was promoted. These are the only
+//! files a master writes; `archive` reads them.
 
 pub(crate) mod folder;
 mod keeping;
 mod load;
 mod queue;
+pub(crate) mod reign;
 #[cfg(test)]
 mod tests;
 mod writing;

@@ -46,6 +46,8 @@ pub(crate) enum Word {
         removed: Vec<MountPath>,
         figures: FiguresState,
         state_directory: Option<PathBuf>,
+        #[serde(default)]
+        reign: Option<Reign>,
     },
     /// The heir has all of it.
     Taken,
@@ -174,6 +176,15 @@ pub struct Met {
     pub read: Bytes,
     /// When it came.
     pub came: Instant,
+}
+
+/// Whose logs a master has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reign {
+    /// Of several masters the one with the highest number counts.
+    pub number: u64,
+    /// They are another's, and copied.
+    pub is_standby: bool,
 }
 
 /// A state directory, and the lock on it.

@@ -13,11 +13,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, info, warn};
 
 use super::channel::{Channel, SOCKETS_MAX};
-use super::estate::{Lock, Met, MountState, VERSION, Word};
+use super::estate::{Lock, Met, MountState, Reign, VERSION, Word};
 use super::feed::{Feeding, is_needed, stay};
 use super::freeze::{Freeze, Part, Stage, Verdict};
 use super::launch::{Launch, end};
 use crate::fanout::{Fanout, Frozen};
+use crate::follow::Trail;
 use crate::log::Ago;
 use crate::mount::{Desk, Mount, MountTable};
 use crate::shutdown::Shutdown;
@@ -49,6 +50,8 @@ pub struct Giver {
     pub fanout: Arc<Fanout>,
     /// Who writes the mounts, at a master.
     pub desk: Option<Arc<Desk>>,
+    /// Whose logs they are, at a master.
+    pub reign: Option<Arc<Trail>>,
     /// The state directory, at a master that has one.
     pub lock: Option<Lock>,
     /// Whether the program before this one is still there.
@@ -206,6 +209,10 @@ impl Giver {
             removed: self.table.removed(),
             figures: self.fanout.state(),
             state_directory: self.lock.as_ref().map(|lock| lock.path.clone()),
+            reign: self.reign.as_ref().map(|trail| Reign {
+                number: trail.reign(),
+                is_standby: !trail.is_master(),
+            }),
         };
         let lock = self.lock.as_ref().map(|lock| lock.file.as_fd());
         debug!("upgrade: everything is sent");

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tracing::{info, warn};
 
 use super::channel::{Channel, Said};
-use super::estate::{Lock, Met, MountTaken, Seat, Source, VERSION, Word};
+use super::estate::{Lock, Met, MountTaken, Reign, Seat, Source, VERSION, Word};
 use super::feed::{Feeding, feed};
 use crate::fanout::{Before, Fanout, FiguresState, Joiner, Wire};
 use crate::http::door;
@@ -55,6 +55,8 @@ pub struct Inheritance {
     pub sources: Vec<(Source, TcpStream)>,
     /// The state directory.
     pub lock: Option<Lock>,
+    /// Whose logs they are, at a master.
+    pub reign: Option<Reign>,
 }
 
 /// Where a program listens: at its own address, or where the one listens that it takes over from.
@@ -188,8 +190,10 @@ impl Inheritance {
                 removed,
                 figures,
                 state_directory,
+                reign,
             } => {
                 (self.removed, self.figures) = (removed, Some(figures));
+                self.reign = reign;
                 let lock = state_directory.zip(sockets.next());
                 self.lock = lock.map(|(path, file)| Lock { path, file });
                 return Ok(true);
@@ -199,7 +203,7 @@ impl Inheritance {
         Ok(false)
     }
 
-    /// Puts the mounts of a relay into its table, and gives those who mirror them on.
+    /// Puts the mounts of a relay or a standby into its table, and gives those who mirror them on.
     pub fn mirrors(&mut self, table: &Arc<MountTable>) -> Vec<Mirror> {
         let mut mirrors = Vec::new();
         for taken in std::mem::take(&mut self.mounts) {

@@ -19,7 +19,7 @@ mod giver;
 mod heir;
 mod launch;
 
-pub use estate::{Lock, Met, Source, SourceState};
+pub use estate::{Lock, Met, Reign, Source, SourceState};
 pub use feed::Feeding;
 pub use freeze::{Freeze, Member, Part, Stage, Verdict};
 pub use giver::{Giver, asked};

@@ -143,6 +143,7 @@ impl Collector for Scrape {
         self.tls(&mut encoder)?;
         self.uplink(&mut encoder)?;
         self.upstreams(&mut encoder)?;
+        self.reign(&mut encoder)?;
         let uptime = self.0.started.0.elapsed().as_secs_f64();
         gauge(
             &mut encoder,
@@ -210,6 +211,20 @@ impl Scrape {
             })?;
         }
         Ok(())
+    }
+
+    fn reign(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let Some(trail) = &self.0.reign else {
+            return Ok(());
+        };
+        let help = "The reign of this master: the higher one counts";
+        gauge(encoder, "reign", help, |mut e| {
+            e.encode_gauge(&i64::try_from(trail.reign()).unwrap_or(i64::MAX))
+        })?;
+        let help = "1 while this master is a standby: it copies another and takes no sources";
+        gauge(encoder, "standby", help, |mut e| {
+            e.encode_gauge(&f64::from(u8::from(!trail.is_master())))
+        })
     }
 
     fn tls(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {

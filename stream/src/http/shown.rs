@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::certificate::Certificates;
 use super::line::Line;
 use crate::fanout::Fanout;
-use crate::follow::Tally;
+use crate::follow::{Tally, Trail};
 use crate::mount::{MountTable, Slots};
 use crate::status::Status;
 
@@ -57,6 +57,8 @@ pub struct Shown {
     pub public_url: Option<String>,
     /// The certificate, if there is TLS.
     pub certificates: Option<Arc<Certificates>>,
+    /// Whose logs they are, at a master: that can change.
+    pub reign: Option<Arc<Trail>>,
     /// When the program started.
     pub started: (Instant, Timestamp),
 }
@@ -80,8 +82,11 @@ impl Shown {
     pub(super) fn status(&self) -> Status {
         let now = Instant::now();
         let uptime = now.saturating_duration_since(self.started.0);
-        Status::of(self.program, uptime, &self.table.all(), &self.slots, now)
-            .with_upstreams(&self.upstreams, now)
+        let mut status = Status::of(self.program, uptime, &self.table.all(), &self.slots, now)
+            .with_upstreams(&self.upstreams, now);
+        status.reign = self.reign.as_ref().map(|trail| trail.reign());
+        status.is_standby = self.reign.as_ref().map(|trail| !trail.is_master());
+        status
     }
 
     /// The address that listeners use: the operator's, or what the caller used, if it looks like

@@ -101,6 +101,7 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
         fanout: Arc::clone(&fanout),
         public_url: None,
         certificates: tls.as_ref().map(|tls| Arc::clone(tls.certificates())),
+        reign: None,
         started: (Instant::now(), Timestamp::now()),
     });
     let service = Service {
