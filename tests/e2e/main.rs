@@ -11,6 +11,7 @@ mod faults;
 mod full_house;
 mod gap;
 mod icecast;
+mod promote;
 mod protocol;
 mod restart;
 mod silence;

@@ -4,7 +4,9 @@ use anyhow::Result;
 
 use crate::built::{has_uplinks, has_upstreams};
 use crate::report::Report;
-use crate::{icecast, listener_faults, master_faults, relay_faults, source_faults, two_ways};
+use crate::{
+    icecast, listener_faults, master_faults, relay_faults, source_faults, two_masters, two_ways,
+};
 
 /// How long the long ones are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +41,6 @@ pub(crate) enum Kind {
     Where(fn() -> Result<bool>, Run),
     /// As [`Kind::Where`], and shorter than it says unless all of it is asked for.
     ScaledWhere(fn() -> Result<bool>, Run),
-    /// Plenum cannot do this yet.
-    NotBuilt,
 }
 
 impl Kind {
@@ -52,7 +52,6 @@ impl Kind {
             Self::Scaled(run) => Some((run, is_scaled)),
             Self::Where(is_built, run) => is_built()?.then_some((run, false)),
             Self::ScaledWhere(is_built, run) => is_built()?.then_some((run, is_scaled)),
-            Self::NotBuilt => None,
         })
     }
 }
@@ -75,7 +74,7 @@ const fn fault(id: &'static str, what: &'static str, criterion: &'static str, ki
     }
 }
 
-use Kind::{Measure, NotBuilt, Promise, Scaled, ScaledWhere, Where};
+use Kind::{Measure, Promise, Scaled, ScaledWhere, Where};
 
 /// Plenum's.
 pub(crate) const FAULTS: &[Fault] = &[
@@ -143,7 +142,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         "F12",
         "master's host dead, standby promoted",
         "nobody at a relay disconnected; filler for 15 s at most",
-        NotBuilt,
+        Promise(two_masters::promoted),
     ),
     fault(
         "F13",

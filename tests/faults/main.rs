@@ -23,6 +23,7 @@ mod schedule;
 mod settings;
 mod source_faults;
 mod stage;
+mod two_masters;
 mod two_ways;
 
 use std::process::ExitCode;

@@ -28,6 +28,28 @@ pub(crate) fn master_toml(plan: &Plan, source_password: &str, relay_password: &s
     )
 }
 
+/// A second master with the settings of the first, and a state directory of its own.
+pub(crate) fn standby_toml(
+    master: &str,
+    plan: &Plan,
+    master_url: &str,
+    relay_password: &str,
+    admin_password: &str,
+) -> String {
+    let state = |name| format!("state_directory = \"{}\"", plan.path(name).display());
+    master.replace(&state("state"), &state("state-of-standby"))
+        + &format!(
+            "[standby]\nmaster = \"{master_url}\"\npassword = \"{relay_password}\"\n\
+             [admin]\npassword = \"{admin_password}\"\n"
+        )
+}
+
+/// What a relay is told of a second master.
+pub(crate) fn upstream_toml(url: Option<&str>, password: &str) -> String {
+    let upstream = |url| format!("[[upstream]]\nurl = \"{url}\"\npassword = \"{password}\"\n");
+    url.map_or_else(String::new, upstream)
+}
+
 pub(crate) fn balancer_toml(own_url: &str, master_url: &str, tokens: &[String]) -> String {
     let mut text = format!(
         "listen = \"0.0.0.0:{PORT}\"\npublic_url = \"{own_url}\"\n[master]\nurl = \"{master_url}\"\n"
@@ -69,19 +91,22 @@ pub(crate) fn relay_toml(
     )
 }
 
-/// With the master's other address, two uplinks.
+/// With another master's address, a spare; with the master's other address, two uplinks.
 pub(crate) fn source_toml(
     plan: &Plan,
     master_url: &str,
+    spare_url: Option<&str>,
     second: Option<Ipv4Addr>,
     password: &str,
 ) -> String {
     let uplinks = second.map_or_else(String::new, |second| {
         format!("[[uplink]]\n[[uplink]]\nurl = \"http://{second}:{PORT}{MOUNT}\"\n")
     });
+    let spares = spare_url.map(|url| format!("spare_urls = [\"{url}{MOUNT}\"]\n"));
+    let spares = spares.unwrap_or_default();
     format!(
         "url = \"{master_url}{MOUNT}\"\nuser = \"{SOURCE_USER}\"\npassword = \"{password}\"\n\
-         spool = \"{}\"\ncatch_up_seconds = {}\n{uplinks}",
+         spool = \"{}\"\ncatch_up_seconds = {}\n{spares}{uplinks}",
         plan.path("spool").display(),
         plan.catch_up
     )

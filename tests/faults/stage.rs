@@ -22,7 +22,9 @@ use tests::wait::eventually;
 
 use crate::listener::{At, Listener};
 use crate::report::Truth;
-use crate::settings::{balancer_toml, master_toml, relay_toml, source_toml};
+use crate::settings::{
+    balancer_toml, master_toml, relay_toml, source_toml, standby_toml, upstream_toml,
+};
 
 pub(crate) const MOUNT: &str = "/live.ogg";
 /// What the source records; later runs get a number.
@@ -48,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) card: Option<Desk>,
     /// The source sends over two ways, to two addresses of the master.
     pub(crate) has_uplinks: bool,
+    /// A second master stands by, whom sources and relays know.
+    pub(crate) has_standby: bool,
     /// For each relay from the first, what else its settings hold. `@1` is the address of the
     /// first, `@2` that of the second, `@password` what relays log in with.
     pub(crate) relays_more: Vec<&'static str>,
@@ -75,6 +79,7 @@ impl Plan {
             proxied_from: usize::MAX,
             card: None,
             has_uplinks: false,
+            has_standby: false,
             relays_more: Vec::new(),
             is_in_a_row: false,
             behind: Vec::new(),
@@ -110,6 +115,7 @@ impl Plan {
 pub(crate) struct Stage {
     pub(crate) source: Place,
     pub(crate) master: Place,
+    pub(crate) standby: Option<Place>,
     pub(crate) relays: Vec<Place>,
     pub(crate) balancer: Place,
     pub(crate) crowd: Namespace,
@@ -127,6 +133,7 @@ impl Stage {
     pub(crate) fn start(plan: Plan) -> Result<Self> {
         let mut stage = Self::build(plan)?;
         stage.master.start_server()?;
+        stage.standby.iter_mut().try_for_each(Place::start_server)?;
         stage.balancer.start_server()?;
         stage.relays.iter_mut().try_for_each(Place::start_server)?;
         stage.source.program.start()?;
@@ -154,6 +161,12 @@ impl Stage {
         let second = plan.has_uplinks.then(|| hub.second_address()).transpose()?;
         let text = master_toml(&plan, &source_password, &relay_password);
         let master = place(&plan, "master", "master", hub, &text)?;
+        let spare = plan.has_standby.then(|| laboratory.add("standby"));
+        let spare = spare.transpose()?;
+        let spare_url = spare.as_ref().map(url);
+        let text = standby_toml(&text, &plan, &master_url, &relay_password, &secret()?);
+        let standby = spare.map(|space| place(&plan, "master", "standby", space, &text));
+        let standby = standby.transpose()?;
         let text = balancer_toml(&balancer_url, &master_url, &tokens);
         let balancer = place(&plan, "balancer", "balancer", balancer, &text)?;
         let urls: Vec<_> = spaces.iter().map(url).collect();
@@ -166,6 +179,7 @@ impl Stage {
                 .as_ref()
                 .map_or_else(|| master_url.clone(), Proxy::url);
             let text = relay_toml(&plan, n, &urls, &upstream, &relay_password)
+                + &upstream_toml(spare_url.as_deref(), &relay_password)
                 + &format!(
                     "[balancer]\nurl = \"{balancer_url}\"\ntoken = \"{}\"\n",
                     tokens[n]
@@ -173,12 +187,14 @@ impl Stage {
             relays.push(place(&plan, "relay", &names[n], space, &text)?);
             proxies.push(proxy);
         }
-        let text = source_toml(&plan, &master_url, second, &source_password);
+        let spare_url = spare_url.as_deref();
+        let text = source_toml(&plan, &master_url, spare_url, second, &source_password);
         let mut source = place(&plan, "source", "source", desk, &text)?;
         source.program = with_sound(source.program, &plan)?;
         Ok(Self {
             source,
             master,
+            standby,
             relays,
             balancer,
             crowd: laboratory.add("crowd")?,
@@ -255,6 +271,16 @@ impl Stage {
         Ok(Instant::now())
     }
 
+    /// The master's machine is gone: nobody hears a word of it any more.
+    pub(crate) fn lose_master(&mut self) -> Result<()> {
+        let places = [&self.source, &self.balancer];
+        for place in places.into_iter().chain(&self.standby).chain(&self.relays) {
+            self.laboratory
+                .blackhole(&place.space, &self.master.space)?;
+        }
+        self.master.program.kill()
+    }
+
     /// What listeners are compared with.
     pub(crate) fn truth(&self) -> Truth {
         Truth {
@@ -280,9 +306,8 @@ impl Stage {
 
     /// The end of each program's log.
     pub(crate) fn story(&self) -> String {
-        let places = [&self.source, &self.master, &self.balancer]
-            .into_iter()
-            .chain(&self.relays);
+        let places = [&self.source, &self.master, &self.balancer];
+        let places = places.into_iter().chain(&self.standby).chain(&self.relays);
         places
             .map(|place| place.program.story())
             .collect::<Vec<_>>()

@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,6 +22,8 @@ pub struct Line {
 #[derive(Debug, Default)]
 struct State {
     is_cut: AtomicBool,
+    /// Where new connections lead.
+    far_port: AtomicU16,
     /// Connections that began before the newest loss are gone.
     generation: AtomicU64,
 }
@@ -37,11 +39,12 @@ impl Line {
             port: listener.local_addr()?.port(),
             state: Arc::default(),
         };
+        line.lead_to(port);
         let state = Arc::clone(&line.state);
         std::thread::spawn(move || {
             for near in listener.incoming().filter_map(Result::ok) {
                 let state = Arc::clone(&state);
-                std::thread::spawn(move || connect(&near, port, &state));
+                std::thread::spawn(move || connect(&near, &state));
             }
         });
         Ok(line)
@@ -50,6 +53,11 @@ impl Line {
     /// Where it begins.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Whoever connects from now on comes out at another port, as when a name gets another address.
+    pub fn lead_to(&self, port: u16) {
+        self.state.far_port.store(port, SeqCst);
     }
 
     /// From now on nothing gets through, in neither direction.
@@ -82,12 +90,12 @@ impl State {
     }
 }
 
-fn connect(near: &TcpStream, port: u16, state: &Arc<State>) {
+fn connect(near: &TcpStream, state: &Arc<State>) {
     let generation = state.generation.load(SeqCst);
     if !state.pass(generation) {
         return;
     }
-    let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else {
+    let Ok(far) = TcpStream::connect(("127.0.0.1", state.far_port.load(SeqCst))) else {
         return;
     };
     let (Ok(near_too), Ok(far_too)) = (near.try_clone(), far.try_clone()) else {
