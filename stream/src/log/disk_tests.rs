@@ -178,6 +178,24 @@ fn another_stream_never_stands_where_somebody_may_have_heard_the_old_one() {
 }
 
 #[test]
+fn a_mere_end_never_stands_where_somebody_may_have_heard_sound() {
+    let mut stage = Stage::new(1 << 20);
+    stage.play(&opus(1, 5));
+    let last = &opus(1, 9)[7];
+    let own = last.restamped(Stamp {
+        is_last: true,
+        ..last.stamp()
+    });
+    let mere = crate::ogg::Page::end_of(&opus(1, 5)[6].stamp(), &[0]);
+    for (end, is_skipped) in [(own, false), (mere, true)] {
+        let mut writer = restore(&stage.files(), START_MS).unwrap().unwrap().writer;
+        let head = writer.log().head();
+        writer.take(&end, Instant::now(), || 5).unwrap();
+        assert_eq!(writer.log().head() > head + SKIP_BYTES, is_skipped);
+    }
+}
+
+#[test]
 fn what_follows_a_page_that_was_dropped_is_not_the_very_next() {
     let mut stage = Stage::new(1 << 20);
     stage.play(&opus(1, 5));

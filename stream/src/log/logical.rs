@@ -89,6 +89,14 @@ impl Logical {
         self.source_serial == page.serial() && self.first_packets == page.body() && !self.has_ended
     }
 
+    /// Whether a page of the source that ends there ends later than what was written.
+    pub(super) fn goes_on_to(&self, granule: i64) -> bool {
+        match self.shift {
+            Shift::Known(shift) => granule.saturating_add(shift) > self.newest.granule,
+            Shift::Due(_) => true,
+        }
+    }
+
     /// Writes the source's next page and gives how many samples it lasts.
     pub(super) fn write(&mut self, page: &Page, out: &mut Vec<Page>) -> u64 {
         let stamp = page.stamp();

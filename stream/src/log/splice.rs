@@ -158,6 +158,14 @@ impl Splice {
             .map(|logical| logical.source_sequence_next)
     }
 
+    /// Whether the page only ends its stream, and brings no sound.
+    pub fn is_mere_end(&self, page: &Page) -> bool {
+        let stamp = page.stamp();
+        let mut open = self.open.iter();
+        let logical = open.find(|logical| logical.source_serial == stamp.serial);
+        stamp.is_last && logical.is_some_and(|logical| !logical.goes_on_to(stamp.granule))
+    }
+
     /// Whether a source's stream has come to its end, and nothing has begun since.
     pub fn has_ended(&self, source_serial: u32) -> bool {
         let mut open = self.open.iter();

@@ -157,7 +157,9 @@ impl Writer {
         }
         let stamp = page.stamp();
         let wanted = self.splice.wanted(stamp.serial);
-        let is_next = !stamp.is_first && wanted == Some(stamp.sequence);
+        // An end without sound may have been put there by a source that died and came back.
+        let is_own = !stamp.is_first && !self.splice.is_mere_end(page);
+        let is_next = is_own && wanted == Some(stamp.sequence);
         let length = self.splice.take(page, chance, &mut self.out);
         if self.out.is_empty() {
             if !is_next && self.splice.wanted(stamp.serial) != wanted {
