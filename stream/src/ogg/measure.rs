@@ -121,8 +121,8 @@ impl Measure {
         self.silence_of(packet)
     }
 
-    /// The packets of silence that have to stand between the newest one, which is silence, and
-    /// the page of sound that follows: a long Vorbis block says whether its neighbours are
+    /// The packets of silence that have to stand between the newest one, which is silence or was
+    /// cut off, and the page of sound that follows: a long Vorbis block says whether its neighbours are
     /// long (Vorbis I §4.3.1), and some decoders believe it.
     pub fn bridge(&mut self, page: &Page) -> Vec<Silence> {
         let Tempo::Vorbis { modes, newest } = &self.tempo else {
@@ -208,7 +208,7 @@ fn silent(modes: &Modes, newest: Block) -> Block {
 /// The fewest blocks by which what `newest` and `next` say of their neighbours comes true.
 fn bridge(modes: &Modes, newest: Block, next: Block) -> Vec<Block> {
     use Length::{Long, Short};
-    let bridges: [&[Length]; 4] = [&[], &[Short], &[Long], &[Long, Short]];
+    let bridges: [&[Length]; 5] = [&[], &[Short], &[Long], &[Long, Short], &[Short, Long]];
     let is_true = |bridge: &&[Length]| {
         let first = bridge.first().copied().unwrap_or(next.length);
         let last = bridge.last().copied().unwrap_or(newest.length);
