@@ -16,6 +16,7 @@ use tests::peers::Icecast;
 use tests::players::Decoder;
 use tests::ports;
 use tests::programs::{Program, find};
+use tests::soak::hear_the_end;
 use tests::speech;
 use tests::wait::eventually;
 
@@ -105,9 +106,7 @@ fn our_relay_under_icecast_loses_nothing_while_the_way_is_cut_for_3_s() -> Resul
         below.hear_on(&ear, 6)?;
     }
     below.source.stop(STOP_MAX)?;
-    sleep(Duration::from_secs(1));
-    ensure!(!ear.heard().has_ended, "the listener was sent away");
-    let heard = ear.stop();
+    let heard = hear_the_end(ear).with_context(|| below.story())?;
     heard.check_order().with_context(|| below.story())?;
     let file = folder.path().join("heard.ogg");
     std::fs::write(&file, &heard.body)?;

@@ -106,7 +106,7 @@ fn survive(end: impl Fn(&mut Cluster) -> Result<()>) -> Result<()> {
 
 /// Every sample that the source encoded, once; and at the relay one log, without a hole.
 fn judge(cluster: &Cluster, heard: &Heard) -> Result<()> {
-    every_sample_once(cluster, heard)?;
+    every_sample_once(&cluster.recording(), heard)?;
     let n_skipped = metric(cluster, Role::Relay(0), "skipped_bytes")?;
     ensure!(n_skipped == 0, "the relay skipped {n_skipped} bytes");
     Ok(())

@@ -14,10 +14,8 @@ use tests::heard::{Heard, same_bytes};
 use tests::http::{Request, get};
 use tests::line::Line;
 use tests::netns::{Laboratory, Namespace};
-use tests::pcm::compare;
-use tests::players::Decoder;
 use tests::programs::Program;
-use tests::soak::hear_the_end;
+use tests::soak::{every_sample_once, hear_the_end};
 use tests::speech;
 use tests::wait::{eventually, until};
 
@@ -74,19 +72,10 @@ fn standing(server: &str) -> Result<Vec<String>> {
 
 /// Every sample that the source encoded, once; and one log, without a hole.
 fn judge(cluster: &Cluster, heard: &Heard, gap_max: Duration) -> Result<()> {
-    heard.check_order()?;
-    let file = cluster.folder().join("heard.ogg");
-    std::fs::write(&file, &heard.body)?;
-    let comparison = compare(
-        &Decoder::Reference.decode(&cluster.recording())?,
-        &Decoder::Reference.decode(&file)?,
-    );
+    every_sample_once(&cluster.recording(), heard)?;
     let end = heard.pages.last().map_or(Duration::ZERO, |page| page.at);
     let gap = heard.longest_gap(end);
-    note(&format!(
-        "{comparison}; longest time without a page {gap:?}"
-    ));
-    ensure!(comparison.is_exact(), "{comparison}");
+    note(&format!("longest time without a page {gap:?}"));
     ensure!(gap < gap_max, "{gap:?} without a page");
     Ok(())
 }

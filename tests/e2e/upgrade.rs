@@ -134,7 +134,7 @@ fn upgrade_a_chain(state: Option<&Path>) -> Result<Cluster> {
     cluster.program(Role::Source).stop(STOP_MAX)?;
     for ear in [at_relay, direct] {
         let heard = hear_the_end(ear).with_context(|| cluster.story())?;
-        every_sample_once(&cluster, &heard)?;
+        every_sample_once(&cluster.recording(), &heard)?;
     }
     let metrics = get(&format!("{}/metrics", cluster.ports().relay_urls()[0]))?.text();
     let skipped = format!("plenum_skipped_bytes_total{{mount=\"{MOUNT}\"}} 0");

@@ -51,11 +51,11 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// That somebody heard all that the source recorded, once, in order, in one logical stream.
+/// That somebody heard all of the source's `recording`, once, in order, in one logical stream.
 ///
 /// # Errors
 /// When he did not; the text says what is missing or too much.
-pub fn every_sample_once(cluster: &Cluster, heard: &Heard) -> Result<()> {
+pub fn every_sample_once(recording: &Path, heard: &Heard) -> Result<()> {
     heard.check_order()?;
     let serials = heard.pages.iter().filter(|page| page.stamp.is_first);
     ensure!(serials.count() == 1, "more than one logical stream");
@@ -63,7 +63,7 @@ pub fn every_sample_once(cluster: &Cluster, heard: &Heard) -> Result<()> {
     let file = folder.path().join("heard.ogg");
     std::fs::write(&file, &heard.body)?;
     let comparison = compare(
-        &Decoder::Reference.decode(&cluster.recording())?,
+        &Decoder::Reference.decode(recording)?,
         &Decoder::Reference.decode(&file)?,
     );
     note(&format!("source to listener: {comparison}"));

@@ -4,19 +4,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use tests::cluster::{Cluster, MOUNT, PLAY_MAX, Role, START_MAX, Sound, write_private};
 use tests::configs::{self, Ports};
 use tests::ear::Ear;
-use tests::figures::note;
 use tests::heard::Heard;
 use tests::http::get;
 use tests::line::Line;
-use tests::pcm::compare;
-use tests::players::Decoder;
 use tests::ports;
 use tests::programs::{Program, find};
-use tests::soak::listen_from_the_start;
+use tests::soak::{every_sample_once, listen_from_the_start};
 use tests::speech;
 use tests::wait::eventually;
 
@@ -146,17 +143,8 @@ impl Stage {
 
     /// Every sample that the source encoded, once, in one logical stream.
     pub(super) fn judge(&self, heard: &Heard) -> Result<()> {
-        heard.check_order()?;
-        ensure!(n_streams(heard) == 1, "more than one logical stream");
-        let file = self.folder.path().join("heard.ogg");
-        std::fs::write(&file, &heard.body)?;
-        let comparison = compare(
-            &Decoder::Reference.decode(&self.folder.path().join("record.ogg"))?,
-            &Decoder::Reference.decode(&file)?,
-        );
-        note(&format!("source to relay's listener: {comparison}"));
-        ensure!(comparison.is_exact(), "{comparison}; {}", self.story());
-        Ok(())
+        every_sample_once(&self.folder.path().join("record.ogg"), heard)
+            .with_context(|| self.story())
     }
 
     pub(super) fn record(&self) -> Result<Vec<u8>> {
