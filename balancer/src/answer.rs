@@ -16,11 +16,20 @@ pub const METHODS: &str = "GET, HEAD, OPTIONS";
 const MOUNTS_LISTED_MAX: usize = 20;
 
 /// 302 to a mount on a server. Nobody may keep it: the next listener goes elsewhere.
-pub fn redirect(to: &BaseUrl, mount: &MountPath, query: Option<&str>) -> Response<Body> {
-    let location = match query {
-        Some(query) => format!("{to}{mount}?{query}"),
-        None => format!("{to}{mount}"),
-    };
+pub fn redirect(
+    to: &BaseUrl,
+    mount: &MountPath,
+    query: &str,
+    ticket: Option<&str>,
+) -> Response<Body> {
+    let mut location = format!("{to}{mount}");
+    if !query.is_empty() {
+        location = format!("{location}?{query}");
+    }
+    if let Some(ticket) = ticket {
+        let and = if query.is_empty() { '?' } else { '&' };
+        location = format!("{location}{and}{}={ticket}", stream::ticket::QUERY);
+    }
     // A query is taken over from the request, where the HTTP parser lets bytes above 127 pass.
     let Ok(location) = HeaderValue::from_str(&location) else {
         return text(

@@ -3,23 +3,28 @@
 //! Answers the two questions of the routes, "where to?" and "who is this?", and keeps count.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use stream::mount::MountPath;
+use stream::report::Receipt;
+use stream::ticket::Bounced;
 use tokio::sync::Notify;
 
 use crate::base_url::{BaseUrl, Scheme};
 use crate::checked_report::CheckedReport;
-use crate::choose::{Choice, Excluded, Listener};
+use crate::choice::{Excluded, Family, Listener};
 use crate::client_addr::client_key;
 use crate::config::Config;
 use crate::geo::Geo;
 use crate::overflow::Overflow;
 use crate::playlist;
-use crate::registry::{Refusal, Registry, State};
+use crate::registry::{Origin, Refusal, Registry, State};
+use crate::waiting::WaitingRoom;
 
 /// How often a request that waits for relays looks again.
 const WAIT_STEP: Duration = Duration::from_millis(50);
@@ -32,6 +37,10 @@ pub struct Balancer {
     geo: Geo,
     overflow: Option<Overflow>,
     started: Instant,
+    /// Listeners who wait for a slot.
+    waiting: WaitingRoom,
+    /// Makes numbers of players that say nothing to anybody else.
+    callers: RandomState,
     /// A relay has a new address, or there are new databases: look where it is.
     pub(crate) moved: Notify,
     /// What happened since the start.
@@ -60,6 +69,15 @@ pub enum Intent {
     Look,
 }
 
+/// Where somebody is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The server.
+    pub url: BaseUrl,
+    /// What he takes with him, if it is a relay of ours and he goes.
+    pub ticket: Option<String>,
+}
+
 /// Why somebody is sent nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nowhere {
@@ -72,15 +90,29 @@ pub enum Nowhere {
 impl Balancer {
     /// A balancer that has not heard from any relay yet.
     pub fn new(config: Config, geo: Geo) -> Self {
+        let started = Instant::now();
+        let origin = Origin {
+            run: fastrand::u32(1..),
+            at: started,
+            second: u32::try_from(Timestamp::now().as_second()).unwrap_or_default(),
+        };
+        let registry = Registry::new(
+            config.registrations(),
+            config.report_stale(),
+            config.policy(),
+            origin,
+        );
         Self {
-            registry: Mutex::new(Registry::new(config.registrations(), config.report_stale())),
+            registry: Mutex::new(registry),
             overflow: config
                 .master
                 .clone()
                 .map(|master| Overflow::new(master.url)),
             geo,
             config,
-            started: Instant::now(),
+            started,
+            waiting: WaitingRoom::default(),
+            callers: RandomState::new(),
             moved: Notify::new(),
             counts: Counts::default(),
         }
@@ -106,46 +138,61 @@ impl Balancer {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The relay whose token this is, by its place in the configuration. Compares with every
-    /// token, so that the time it takes says nothing.
-    pub fn relay_of_token(&self, token: &str) -> Option<usize> {
-        let mut found = None;
-        for (at, relay) in self.config.relay.iter().enumerate() {
-            if relay.token.matches(token) {
-                found = Some(at);
-            }
-        }
-        found
-    }
-
     /// Takes a report of the relay at place `at`.
     ///
     /// # Errors
     /// When it contradicts the operator or an earlier report.
-    pub fn take(&self, at: usize, report: CheckedReport) -> Result<(), Refusal> {
-        let is_moved = self.registry().take(at, report, Instant::now())?;
-        if is_moved {
+    pub fn take(&self, at: usize, report: CheckedReport) -> Result<Receipt, Refusal> {
+        let now = Instant::now();
+        let mut registry = self.registry();
+        let taken = registry.take(at, report, now)?;
+        let n_free = registry.n_free_at(at, now);
+        let receipt = registry.receipt(at);
+        drop(registry);
+        self.waiting.let_in(n_free);
+        if taken.is_moved {
             self.moved.notify_one();
         }
-        Ok(())
+        Ok(receipt)
     }
 
-    /// The listener behind an address. The address itself is kept nowhere.
-    pub fn listener(
-        &self,
-        address: IpAddr,
-        scheme: Scheme,
-        sent_back_by: Vec<BaseUrl>,
-    ) -> Listener {
-        Listener {
-            sent_back_by,
-            scheme,
-            spot: self.geo.spot(address),
-            key: client_key(address),
+    /// Lets those in who wait, as many as there are slots.
+    pub(crate) fn let_in(&self) {
+        if self.waiting.n_waiting() > 0 {
+            let n_free = self.registry().n_free(Instant::now());
+            self.waiting.let_in(n_free);
         }
     }
 
-    /// Where to send a listener. Waits a moment if the balancer has just started.
+    /// Listeners who wait for a slot.
+    pub fn n_waiting(&self) -> usize {
+        self.waiting.n_waiting()
+    }
+
+    /// The listener behind an address, whose player calls itself `agent`. The address itself is
+    /// kept nowhere.
+    pub fn listener(&self, address: IpAddr, scheme: Scheme, agent: &str) -> Listener {
+        let key = client_key(address);
+        Listener {
+            scheme,
+            family: match address.to_canonical() {
+                IpAddr::V4(_) => Family::V4,
+                IpAddr::V6(_) => Family::PrefersV6,
+            },
+            spot: self.geo.spot(address),
+            key,
+            caller: Some(self.callers.hash_one((key, agent))),
+            bounced: Bounced::default(),
+        }
+    }
+
+    /// Whom a listener is not to be sent to, who shows this ticket.
+    pub fn returned(&self, ticket: &str) -> Bounced {
+        self.registry().returned(ticket, Instant::now())
+    }
+
+    /// Where to send a listener: to a relay, else to the master, else where he can go in a moment.
+    /// Waits also if the balancer has just started.
     ///
     /// # Errors
     /// Says why nowhere.
@@ -154,14 +201,23 @@ impl Balancer {
         listener: &Listener,
         mount: &MountPath,
         intent: Intent,
-    ) -> Result<BaseUrl, Nowhere> {
+    ) -> Result<Target, Nowhere> {
         let to_relay = || self.to_relay(listener, mount, intent);
         let miss = match self.patiently(to_relay).await {
             Ok(relay) => return Ok(relay),
             Err(miss) => miss,
         };
-        if let Some(master) = self.to_master(listener, mount, intent) {
+        let to_master = || self.to_master(listener, mount, intent);
+        if let Some(master) = to_master() {
             return Ok(master);
+        }
+        let may_wait = matches!(miss, Some(Excluded::Full | Excluded::Unproven));
+        if intent == Intent::Listen && may_wait {
+            let attempt = || to_relay().ok().or_else(to_master);
+            let at_most = self.config.wait_for_slot();
+            if let Some(target) = self.waiting.wait(at_most, attempt).await {
+                return Ok(target);
+            }
         }
         self.counts.unserved.fetch_add(1, Ordering::Relaxed);
         let at_master = self.overflow.as_ref();
@@ -172,11 +228,6 @@ impl Balancer {
         } else {
             Nowhere::UnknownMount
         })
-    }
-
-    /// What the choice would be for a listener, with reasons.
-    pub fn explain(&self, listener: &Listener, mount: &MountPath) -> Choice {
-        self.registry().ask(listener, mount, Instant::now()).0
     }
 
     /// The mount that a playlist called `name` is for. Waits as [`Balancer::send`].
@@ -216,32 +267,35 @@ impl Balancer {
         listener: &Listener,
         mount: &MountPath,
         intent: Intent,
-    ) -> Result<BaseUrl, Option<Excluded>> {
+    ) -> Result<Target, Option<Excluded>> {
         let now = Instant::now();
-        let (choice, relay) = match intent {
-            Intent::Listen => self.registry().send(listener, mount, now),
-            Intent::Look => self.registry().ask(listener, mount, now),
-        };
-        let relay = relay.ok_or_else(|| choice.closest_miss())?;
-        self.count(intent, &self.counts.to_relay);
-        Ok(relay)
+        let mut registry = self.registry();
+        if intent == Intent::Look {
+            let url = registry.ask(listener, mount, now)?;
+            return Ok(Target { url, ticket: None });
+        }
+        let sent = registry.send(listener, mount, now)?;
+        drop(registry);
+        self.counts.to_relay.fetch_add(1, Ordering::Relaxed);
+        let ticket = sent.ticket();
+        let url = sent.url;
+        Ok(Target { url, ticket })
     }
 
     /// The master, if it can take a listener.
-    fn to_master(&self, listener: &Listener, mount: &MountPath, intent: Intent) -> Option<BaseUrl> {
+    fn to_master(&self, listener: &Listener, mount: &MountPath, intent: Intent) -> Option<Target> {
         let overflow = self.overflow.as_ref()?;
         let is_open = overflow.url().scheme() == listener.scheme && overflow.carries(mount);
         if !is_open {
             return None;
         }
-        self.count(intent, &self.counts.to_master);
-        Some(overflow.url().clone())
-    }
-
-    fn count(&self, intent: Intent, counter: &AtomicU64) {
         if intent == Intent::Listen {
-            counter.fetch_add(1, Ordering::Relaxed);
+            self.counts.to_master.fetch_add(1, Ordering::Relaxed);
         }
+        Some(Target {
+            url: overflow.url().clone(),
+            ticket: None,
+        })
     }
 
     /// Tries again until it works, or everybody was heard, or the wait after the start is over.
@@ -261,7 +315,7 @@ impl Balancer {
         let registry = self.registry();
         registry
             .relays(now)
-            .all(|(_, state)| state != State::Unheard)
+            .all(|(_, _, state)| state != State::Unheard)
             && self.overflow.as_ref().is_none_or(Overflow::is_up)
     }
 }

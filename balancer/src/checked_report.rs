@@ -6,13 +6,17 @@
 use std::collections::BTreeMap;
 
 use stream::mount::{MOUNTS_MAX, MountPath};
-use stream::report::{MountReport, Place, Report};
+use stream::report::{Arrivals, MountReport, Place, Report};
 
 use crate::base_url::BaseUrl;
 use crate::place;
 
 /// A relay that claims more places is refused: a typing mistake, or worse.
 pub const SLOTS_MAX: u32 = 1_000_000;
+/// More runs of balancers in one report are refused.
+const RUNS_MAX: usize = 64;
+/// More stretches of tickets in one report are refused.
+const STRETCHES_MAX: usize = 10_000;
 /// The longest `run`, `content_type` and `epoch`.
 const WORD_BYTES_MAX: usize = 100;
 
@@ -35,6 +39,8 @@ pub struct CheckedReport {
     pub place: Option<Place>,
     /// What it carries.
     pub mounts: BTreeMap<MountPath, Carried>,
+    /// Who came with a ticket and who without, if it says so.
+    pub arrivals: Option<Arrivals>,
 }
 
 /// One mount at a relay.
@@ -86,6 +92,7 @@ impl CheckedReport {
             is_draining: report.draining,
             place,
             mounts: check_mounts(report.mounts)?,
+            arrivals: report.arrivals.map(check_arrivals).transpose()?,
         })
     }
 }
@@ -113,6 +120,27 @@ fn check_mounts(mounts: Vec<MountReport>) -> Result<BTreeMap<MountPath, Carried>
         }
     }
     Ok(checked)
+}
+
+fn check_arrivals(arrivals: Arrivals) -> Result<Arrivals, String> {
+    let n_runs = arrivals.admitted.len();
+    let stretches = || {
+        arrivals
+            .admitted
+            .iter()
+            .flat_map(|admitted| &admitted.serials)
+    };
+    let n_stretches = stretches().count();
+    if n_runs > RUNS_MAX || n_stretches > STRETCHES_MAX {
+        return Err(format!(
+            "`arrivals.admitted` has {n_runs} runs with {n_stretches} stretches, at most \
+             {RUNS_MAX} with {STRETCHES_MAX} are taken"
+        ));
+    }
+    if stretches().any(|(first, last)| first > last) {
+        return Err("`arrivals.admitted` has a stretch that ends before it begins".to_owned());
+    }
+    Ok(arrivals)
 }
 
 /// Short and printable, so that it can stand in a log line and on a page.

@@ -12,13 +12,15 @@ use stream::report::Place;
 use stream::secret::Secret;
 
 use crate::base_url::{BaseUrl, Scheme};
+use crate::choice::pairs::PAIRS_MAX;
+use crate::choice::{Pair, Pairs, Policy};
 use crate::place::{Country, Spot, checked};
-use crate::registry::Registration;
+use crate::registry::{Orders, RELAYS_MAX, Registration};
 
 /// Environment variables that override the file begin with this.
 pub const ENVIRONMENT_PREFIX: &str = "PLENUM_BALANCER";
-/// More relays than this are refused: every redirect looks at all of them.
-pub const RELAYS_MAX: usize = 1_000;
+/// Half-way round the globe: nothing is farther away than that.
+const BIAS_KM_MAX: f32 = 20_000.0;
 /// The longest name of a relay.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -34,6 +36,8 @@ pub struct Config {
     pub report_stale_seconds: f64,
     /// How long after the start a listener waits for relays to report.
     pub wait_for_relays_seconds: f64,
+    /// How long a listener waits for a slot when all are taken.
+    pub wait_for_slot_seconds: f64,
     /// Databases that tell where an address is.
     pub geo_files: Vec<PathBuf>,
     /// Proxies whose word on the listener's address counts.
@@ -43,6 +47,8 @@ pub struct Config {
     pub relay: Vec<RelayConfig>,
     /// Where listeners go when no relay has room.
     pub master: Option<MasterConfig>,
+    /// What is to count between two countries instead of the distance that a border is worth.
+    pub country_pair: Vec<Pair>,
 }
 
 /// One relay.
@@ -61,6 +67,11 @@ pub struct RelayConfig {
     pub longitude: Option<f64>,
     /// Two letters.
     pub country: Option<Country>,
+    /// It is taken for so many kilometres nearer than it is.
+    #[serde(default)]
+    pub bias_km: f32,
+    /// No more than so many of its slots are used.
+    pub slots_max: Option<u32>,
 }
 
 /// The master as the last resort.
@@ -78,10 +89,12 @@ impl Default for Config {
             public_url: None,
             report_stale_seconds: 4.0,
             wait_for_relays_seconds: 3.0,
+            wait_for_slot_seconds: 8.0,
             geo_files: Vec::new(),
             trusted_proxies: Vec::new(),
             relay: Vec::new(),
             master: None,
+            country_pair: Vec::new(),
         }
     }
 }
@@ -116,6 +129,12 @@ impl Config {
             self.wait_for_relays_seconds,
             0.0..=8.0,
         )?;
+        check_seconds(
+            "wait_for_slot_seconds",
+            self.wait_for_slot_seconds,
+            0.0..=8.0,
+        )?;
+        check_pairs(&self.country_pair)?;
         if self.relay.len() > RELAYS_MAX {
             return Err(format!(
                 "{} relays, at most {RELAYS_MAX} work",
@@ -160,12 +179,31 @@ impl Config {
         Duration::from_secs_f64(self.wait_for_relays_seconds)
     }
 
-    /// The relays without their tokens.
+    /// See `wait_for_slot_seconds`.
+    pub fn wait_for_slot(&self) -> Duration {
+        Duration::from_secs_f64(self.wait_for_slot_seconds)
+    }
+
+    /// What counts how much when a relay is chosen.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            pairs: Pairs::new(&self.country_pair),
+            ..Policy::default()
+        }
+    }
+
+    /// The relays.
     pub fn registrations(&self) -> Vec<Registration> {
         let registration = |relay: &RelayConfig| Registration {
             name: relay.name.clone(),
+            token: Some(relay.token.clone()),
             url: relay.url.clone(),
             spot: relay.spot(),
+            orders: Orders {
+                bias_km: relay.bias_km,
+                slots_max: relay.slots_max,
+                ..Orders::default()
+            },
         };
         self.relay.iter().map(registration).collect()
     }
@@ -177,6 +215,12 @@ impl RelayConfig {
         if !(1..=NAME_BYTES_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_plain) {
             return Err(format!(
                 "a relay is named {:?}; use 1 to {NAME_BYTES_MAX} letters, digits and . _ -",
+                self.name
+            ));
+        }
+        if !is_distance(self.bias_km) {
+            return Err(format!(
+                "`bias_km` of relay `{}` is not between -{BIAS_KM_MAX} and {BIAS_KM_MAX}",
                 self.name
             ));
         }
@@ -205,7 +249,34 @@ impl RelayConfig {
                     longitude,
                 }),
             country: self.country,
+            ..Spot::default()
         }
+    }
+}
+
+fn is_distance(km: f32) -> bool {
+    (-BIAS_KM_MAX..=BIAS_KM_MAX).contains(&km)
+}
+
+fn check_pairs(pairs: &[Pair]) -> Result<(), String> {
+    if pairs.len() > PAIRS_MAX {
+        return Err(format!(
+            "{} [[country_pair]], at most {PAIRS_MAX} work",
+            pairs.len()
+        ));
+    }
+    let is_wrong = |pair: &&Pair| match pair.km {
+        Some(km) => pair.deny || !is_distance(km),
+        None => !pair.deny,
+    };
+    match pairs.iter().find(is_wrong) {
+        Some(Pair {
+            listeners, relays, ..
+        }) => Err(format!(
+            "the [[country_pair]] of {listeners} and {relays} needs either `km`, between \
+             -{BIAS_KM_MAX} and {BIAS_KM_MAX}, or `deny = true`"
+        )),
+        None => Ok(()),
     }
 }
 

@@ -200,6 +200,7 @@ impl Record {
                 .into_iter()
                 .flatten()
                 .find_map(Country::parse),
+            ..Spot::default()
         }
     }
 }

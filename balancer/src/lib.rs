@@ -1,9 +1,9 @@
 //! The balancer: sends each listener to a relay near him that has room. Carries no audio.
 //!
-//! Reading order: `choose` (who wins, and why), `reservations` (why nobody is sent to a full
-//! relay), `registry` (what relays said), `balancer` (all of it together), `routes` (who may
-//! ask what), `serve` (the connections). Pure parts beside them: `checked_report`,
-//! `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
+//! Reading order: `choice` (who wins, and why), `registry` (what relays said, and why nobody is
+//! sent to a full one), `balancer` (all of it together), `waiting` (a listener bears a moment
+//! when all is full), `routes` (who may ask what), `serve` (the connections). Pure parts beside
+//! them: `checked_report`, `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
 
 use std::sync::Arc;
 
@@ -19,9 +19,10 @@ pub mod balancer;
 pub mod base_url;
 pub mod centroids;
 pub mod checked_report;
-pub mod choose;
+pub mod choice;
 pub mod client_addr;
 pub mod config;
+pub mod explain;
 pub mod geo;
 mod linger;
 mod locate;
@@ -30,10 +31,10 @@ pub mod pages;
 pub mod place;
 pub mod playlist;
 pub mod registry;
-pub mod reservations;
 pub mod routes;
 pub mod serve;
 pub mod status;
+pub mod waiting;
 mod watch;
 
 use balancer::Balancer;

@@ -27,6 +27,12 @@ impl Country {
             .then(|| Self(letters.map(|letter| letter.to_ascii_uppercase())))
     }
 
+    /// A small number for it, from 1 on.
+    pub fn index(self) -> u16 {
+        let [a, b] = self.0.map(|letter| u16::from(letter - b'A'));
+        1 + 26 * a + b
+    }
+
     /// The two letters.
     pub fn letters(self) -> [u8; 2] {
         self.0
@@ -68,6 +74,11 @@ pub struct Spot {
     pub place: Option<Place>,
     /// The country, if it is known.
     pub country: Option<Country>,
+    /// The number of the autonomous system, if it is known.
+    pub asn: Option<u32>,
+    /// A number that addresses of one announced prefix share, if it is known. Shown to nobody.
+    #[serde(skip)]
+    pub prefix: Option<u64>,
 }
 
 impl Spot {
@@ -76,6 +87,8 @@ impl Spot {
         Self {
             place: self.place.or(other.place),
             country: self.country.or(other.country),
+            asn: self.asn.or(other.asn),
+            prefix: self.prefix.or(other.prefix),
         }
     }
 
@@ -99,7 +112,7 @@ impl Spot {
     }
 
     /// The point, or the middle of the country.
-    fn middle(&self) -> Option<Place> {
+    pub fn middle(&self) -> Option<Place> {
         self.place
             .or_else(|| centroids::middle(self.country?.letters()))
     }

@@ -2,7 +2,7 @@
 //!
 //! `/live.ogg` sends a listener to a relay; the rest is for playlists, people and relays.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,25 +16,25 @@ use axum::{Router, http};
 use serde::Deserialize;
 use stream::http::basic::bearer;
 use stream::mount::MountPath;
-use stream::report::{REPORT_BYTES_MAX, Receipt};
+use stream::report::REPORT_BYTES_MAX;
+use stream::ticket::split_query;
 
 use crate::answer;
-use crate::balancer::{Balancer, Intent, Nowhere};
+use crate::balancer::{Balancer, Intent, Nowhere, Target};
 use crate::base_url::{BaseUrl, Scheme};
 use crate::checked_report::CheckedReport;
-use crate::choose::{Excluded, Listener, SENT_BACK_MAX};
+use crate::choice::{Excluded, Family, Listener};
 use crate::client_addr::{client_address, client_scheme};
+use crate::explain::Explanation;
 use crate::pages;
 use crate::playlist::{Format, is_plain_host};
 use crate::registry::Refusal;
-use crate::status::{Explanation, Status};
+use crate::status::Status;
 
 /// The longest query that is taken over into a redirect.
 pub const QUERY_BYTES_MAX: usize = 1024;
 /// How long the body of a report may take.
 const REPORT_TIME_MAX: Duration = Duration::from_secs(5);
-/// When the next report is wanted.
-const REPORT_INTERVAL_MS: u64 = 1_000;
 /// A wrong token is answered after this many milliseconds, so that guessing takes years and
 /// the time says nothing.
 const WRONG_TOKEN_DELAY_MS: std::ops::Range<u64> = 500..1_500;
@@ -61,8 +61,8 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
         Method::OPTIONS => return answer::preflight(),
         _ => return answer::wrong_method(),
     };
-    let query = request.uri.query();
-    if query.is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
+    let query = request.uri.query().unwrap_or_default();
+    if query.len() > QUERY_BYTES_MAX {
         let sentence = format!("the query is longer than {QUERY_BYTES_MAX} bytes\n");
         return answer::text(StatusCode::URI_TOO_LONG, &sentence);
     }
@@ -72,9 +72,13 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
     let Ok(mount) = MountPath::parse(request.uri.path()) else {
         return unknown_mount(&balancer);
     };
-    let listener = listener(&balancer, &request);
+    let (ticket, query) = split_query(query);
+    let mut listener = listener(&balancer, &request);
+    if let Some(ticket) = ticket {
+        listener.bounced = balancer.returned(ticket);
+    }
     match balancer.send(&listener, &mount, intent).await {
-        Ok(server) => answer::redirect(&server, &mount, query),
+        Ok(Target { url, ticket }) => answer::redirect(&url, &mount, &query, ticket.as_deref()),
         Err(Nowhere::UnknownMount) => unknown_mount(&balancer),
         Err(Nowhere::NoRelay(miss)) => {
             answer::unavailable(&format!("{mount} {}\n", why(miss, listener.scheme)))
@@ -88,17 +92,27 @@ fn unknown_mount(balancer: &Balancer) -> Response<Body> {
 
 fn why(miss: Option<Excluded>, scheme: Scheme) -> String {
     match miss {
-        Some(Excluded::Full | Excluded::SentBack) => {
+        Some(Excluded::Full | Excluded::SentBack | Excluded::Unproven | Excluded::NotReached) => {
             "is full: every place at every relay is taken".to_owned()
         }
         Some(Excluded::WrongScheme) => {
             format!("is on air, but on no relay that speaks {}", scheme.as_str())
         }
+        Some(Excluded::WrongFamily) => {
+            "is on air, but on no relay that this kind of address can reach".to_owned()
+        }
+        Some(Excluded::CountryDenied) => "is on no relay that serves your country".to_owned(),
         Some(Excluded::Draining) => "is only on relays that are being taken down".to_owned(),
         Some(Excluded::NotOnAir) => "is not on air at the moment".to_owned(),
-        Some(Excluded::NoMount | Excluded::Stale) | None => {
-            "is on no relay that can be reached at the moment".to_owned()
-        }
+        Some(
+            Excluded::NoMount
+            | Excluded::Stale
+            | Excluded::Unheard
+            | Excluded::Removed
+            | Excluded::Disabled
+            | Excluded::Quarantined,
+        )
+        | None => "is on no relay that can be reached at the moment".to_owned(),
     }
 }
 
@@ -139,18 +153,21 @@ fn listener(balancer: &Balancer, request: &Parts) -> Listener {
         .map(|value| value.to_str().unwrap_or("?"))
         .collect();
     let address = client_address(peer(request).ip(), &forwarded_for, trusted);
-    let sent_back_by = sent_back_by(request.uri.query().unwrap_or_default());
-    balancer.listener(address, scheme(balancer, request), sent_back_by)
+    let agent = word(&request.headers, header::USER_AGENT).unwrap_or_default();
+    let mut listener = balancer.listener(address, scheme(balancer, request), agent);
+    if let Some(family) = word(&request.headers, header::HOST).and_then(family_of_host) {
+        listener.family = family;
+    }
+    listener
 }
 
-/// Relays that sent the listener back to us: each has added its address as `not=` to the
-/// query, which travels with him.
-fn sent_back_by(query: &str) -> Vec<BaseUrl> {
-    url::form_urlencoded::parse(query.as_bytes())
-        .filter(|(key, _)| key == "not")
-        .filter_map(|(_, address)| BaseUrl::parse(&address).ok())
-        .take(SENT_BACK_MAX)
-        .collect()
+/// Whoever asks a bare address can surely reach addresses like it, and nothing else is sure.
+fn family_of_host(host: &str) -> Option<Family> {
+    if host.starts_with('[') {
+        return Some(Family::V6);
+    }
+    let name = host.split(':').next().unwrap_or_default();
+    name.parse::<Ipv4Addr>().is_ok().then_some(Family::V4)
 }
 
 fn scheme(balancer: &Balancer, request: &Parts) -> Scheme {
@@ -212,7 +229,7 @@ async fn explain(
     let listener = listener(&balancer, &request);
     json(
         StatusCode::OK,
-        &Explanation::of(&balancer, &listener, &mount),
+        &Explanation::of(&balancer, &listener, &mount, Instant::now()),
     )
 }
 
@@ -221,7 +238,8 @@ async fn report(State(balancer): Shared, request: Request) -> Response<Body> {
     let token = word(&request.headers, header::AUTHORIZATION)
         .and_then(bearer)
         .unwrap_or_default();
-    let Some(relay) = balancer.relay_of_token(token) else {
+    let relay = balancer.registry().relay_of_token(token);
+    let Some(relay) = relay else {
         return wrong_token(&balancer).await;
     };
     let body = match tokio::time::timeout(REPORT_TIME_MAX, to_bytes(body, REPORT_BYTES_MAX)).await {
@@ -250,12 +268,7 @@ async fn report(State(balancer): Shared, request: Request) -> Response<Body> {
         return answer::text(StatusCode::BAD_REQUEST, sentence);
     }
     match balancer.take(relay, report) {
-        Ok(()) => json(
-            StatusCode::OK,
-            &Receipt {
-                next_report_ms: REPORT_INTERVAL_MS,
-            },
-        ),
+        Ok(receipt) => json(StatusCode::OK, &receipt),
         Err(refusal) => refused(&refusal),
     }
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use stream::mount::MountPath;
 
 use crate::balancer::Balancer;
-use crate::choose::{Choice, Excluded, Listener, Verdict};
 use crate::place::Spot;
 use crate::registry::{Relay, State};
 
@@ -123,7 +122,7 @@ impl Status {
             ..Totals::default()
         };
         let mut relays = Vec::new();
-        for (relay, state) in registry.relays(now) {
+        for (_, relay, state) in registry.relays(now) {
             totals.add(relay, state);
             add_mounts(&mut mounts, relay, state);
             relays.push(RelayStatus::of(relay, state, now));
@@ -214,57 +213,4 @@ fn mount_status<'a>(
         relays: 0,
         listeners: 0,
     })
-}
-
-/// The answer of `/api/v1/explain`: the choice for the one who asks.
-#[derive(Debug, Serialize)]
-pub struct Explanation {
-    /// What he asked about.
-    pub mount: MountPath,
-    /// How he came in.
-    pub scheme: &'static str,
-    /// Where the databases say he is.
-    pub place: Option<Spot>,
-    /// The relay he would be sent to.
-    pub chosen: Option<String>,
-    /// Why this one, and why not the others.
-    pub relays: Vec<RelayExplanation>,
-}
-
-/// One relay, seen from the one who asks.
-#[derive(Debug, Serialize)]
-pub struct RelayExplanation {
-    /// Its name.
-    pub name: String,
-    /// Why it is out of the question; null: it is not.
-    pub excluded: Option<Excluded>,
-    /// How far away it is; null: nobody knows.
-    pub distance_km: Option<f64>,
-    /// Share of its places that are free, 0 to 1.
-    pub free_share: f64,
-    /// It is about as near as the nearest one that is not excluded.
-    pub is_near: bool,
-}
-
-impl Explanation {
-    /// What the choice would be for `listener`.
-    pub fn of(balancer: &Balancer, listener: &Listener, mount: &MountPath) -> Self {
-        let Choice { chosen, verdicts } = balancer.explain(listener, mount);
-        let names = balancer.config().relay.iter().map(|relay| &relay.name);
-        let relay = |(name, verdict): (&String, &Verdict)| RelayExplanation {
-            name: name.clone(),
-            excluded: verdict.excluded,
-            distance_km: verdict.distance_km,
-            free_share: verdict.free_share,
-            is_near: verdict.is_near,
-        };
-        let relays: Vec<_> = names.zip(&verdicts).map(relay).collect();
-        Self {
-            mount: mount.clone(),
-            scheme: listener.scheme.as_str(),
-            place: Some(listener.spot).filter(|spot| !spot.is_unknown()),
-            chosen: chosen.and_then(|at| Some(relays.get(at)?.name.clone())),
-            relays,
-        }
-    }
 }

@@ -13,6 +13,8 @@ use crate::registry::State;
 
 /// How often it looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// As often as this in between it lets listeners in who wait for a slot.
+const LETS_IN_PER_LOOK: u32 = 4;
 /// What repeats is summed up over this long.
 const SUM_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -21,9 +23,12 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
     let mut sums = Sums::default();
     let mut next_sum = Instant::now() + SUM_INTERVAL;
     loop {
-        let pause = tokio::time::sleep(LOOK_INTERVAL);
-        if shutdown.unless_requested(pause).await.is_none() {
-            return;
+        for _ in 0..LETS_IN_PER_LOOK {
+            let pause = tokio::time::sleep(LOOK_INTERVAL / LETS_IN_PER_LOOK);
+            if shutdown.unless_requested(pause).await.is_none() {
+                return;
+            }
+            balancer.let_in();
         }
         let now = Instant::now();
         let changes = balancer.registry().changes(now);
@@ -40,6 +45,19 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
 fn tell(balancer: &Balancer, name: &str, before: State, after: State) {
     match after {
         State::Unheard => {}
+        State::Removed => info!(relay = name, "relay {name} was taken out of the list"),
+        State::Disabled => info!(
+            relay = name,
+            "relay {name} is disabled: nobody is sent there"
+        ),
+        State::Quarantined => {
+            let now = Instant::now();
+            let registry = balancer.registry();
+            let relay = registry.find(name).and_then(|at| registry.relay(at));
+            let why = relay.and_then(|relay| relay.quarantine(now));
+            let why = why.map_or("it is over already", |(why, _)| why);
+            warn!(relay = name, "relay {name} is in quarantine: {why}");
+        }
         State::Stale => {
             let seconds = balancer.config().report_stale_seconds;
             warn!(

@@ -59,6 +59,7 @@ impl Relay {
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
         following: Following,
+        overflow: Option<Overflow>,
         shutdown: Shutdown,
     ) -> Self {
         let Following { trail, tallies } = following;
@@ -85,10 +86,7 @@ impl Relay {
             relay_burst: RELAY_BURST,
             fanout,
             slots,
-            overflow: config.balancer.as_ref().map(|balancer| Overflow {
-                balancer: balancer.url.clone(),
-                own_url: config.public_url.clone().unwrap_or_default(),
-            }),
+            overflow,
         };
         Self {
             table,

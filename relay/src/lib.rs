@@ -15,10 +15,13 @@ use std::sync::Arc;
 
 use stream::follow::{Follower, Tally, Trail};
 use stream::handover::{self, Giver, Heir, Inheritance, Succession};
+use stream::http::admissions::Admissions;
 use stream::http::door;
+use stream::http::listener::Overflow;
 use stream::http::tls::Tls;
 use stream::mount::{Desk, MountTable, Slots};
 use stream::shutdown::Shutdown;
+use stream::ticket::TicketKey;
 use tokio::net::TcpListener;
 
 use config::Config;
@@ -47,10 +50,21 @@ pub async fn run(
     let mut estate = Heir::inherit(succession.heir, config.knobs().keep()).await?;
     let (following, desk) = follow(&config, &table, &mut estate, &shutdown);
     estate.seat(&slots, &fanout);
-    if let Some(balancer) = &config.balancer {
-        let reporter = report::Reporter::new(&config, balancer, Arc::clone(&table), slots.clone());
+    let overflow = config.balancer.as_ref().map(|balancer| {
+        let admissions = Arc::new(Admissions::new(TicketKey::of(&balancer.token)));
+        let reporter = report::Reporter::new(
+            &config,
+            balancer,
+            Arc::clone(&table),
+            slots.clone(),
+            Arc::clone(&admissions),
+        );
         shutdown.spawn("report", reporter.run(shutdown.clone()));
-    }
+        Overflow {
+            balancer: balancer.url.clone(),
+            admissions,
+        }
+    });
     let giver = Giver {
         program: PROGRAM,
         launch: succession.launch,
@@ -71,6 +85,7 @@ pub async fn run(
         fanout,
         tls.as_deref(),
         following,
+        overflow,
         shutdown.clone(),
     );
     giver.start(asked);

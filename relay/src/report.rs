@@ -1,15 +1,17 @@
-//! Tells the balancer once a second what this relay carries and how much room it has.
+//! Tells the balancer what this relay carries, how much room it has and who came: once a second
+//! if anything changed, and else as often as the balancer wants to hear.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use stream::follow::upstream::{client, reason};
+use stream::http::admissions::Admissions;
 use stream::mount::{Class, MountTable, Slots};
 use stream::report::{MountReport, Place, Receipt, Report};
 use stream::secret::Secret;
 use stream::shutdown::Shutdown;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::config::{BalancerConfig, Config};
@@ -18,8 +20,13 @@ use crate::config::{BalancerConfig, Config};
 const REPORT_MAX: Duration = Duration::from_secs(3);
 /// The balancer may ask for reports this often at most, and this seldom.
 const EVERY_MS: std::ops::RangeInclusive<u64> = 200..=10_000;
-/// How often, until the balancer says otherwise and while it is away.
+/// How often, until the balancer says otherwise and while it is away; and at most, if something
+/// changes.
 const EVERY_DEFAULT: Duration = Duration::from_secs(1);
+/// So many listeners more or fewer are a change, …
+const LISTENERS_CHANGE: u32 = 5;
+/// … or so many hundredths of them.
+const LISTENERS_CHANGE_PERCENT: u32 = 1;
 
 /// The one who reports.
 pub(crate) struct Reporter {
@@ -32,6 +39,11 @@ pub(crate) struct Reporter {
     sequence: u64,
     table: Arc<MountTable>,
     slots: Slots,
+    admissions: Arc<Admissions>,
+    /// The balancer wants to know who came.
+    wants_arrivals: bool,
+    /// The last report that was taken.
+    last: Option<Report>,
     /// What went wrong last time; empty when it went well.
     complaint: Option<String>,
 }
@@ -42,6 +54,7 @@ impl Reporter {
         balancer: &BalancerConfig,
         table: Arc<MountTable>,
         slots: Slots,
+        admissions: Arc<Admissions>,
     ) -> Self {
         Self {
             client: client(),
@@ -53,6 +66,9 @@ impl Reporter {
             sequence: 0,
             table,
             slots,
+            admissions,
+            wants_arrivals: false,
+            last: None,
             complaint: Some(String::new()),
         }
     }
@@ -89,8 +105,32 @@ impl Reporter {
             if is_stopping {
                 return;
             }
-            shutdown.unless_requested(sleep(wait)).await;
+            shutdown.unless_requested(self.until_due(wait)).await;
         }
+    }
+
+    /// Waits so long, or until something has changed, but then a second at least.
+    async fn until_due(&self, wait: Duration) {
+        let due = Instant::now() + wait;
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            sleep(left.min(EVERY_DEFAULT)).await;
+            if left <= EVERY_DEFAULT || self.has_news() {
+                return;
+            }
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        let now = self.report(false);
+        let is_news = |last: &Report| {
+            let n_changed = now.listeners.abs_diff(last.listeners);
+            n_changed >= LISTENERS_CHANGE
+                || n_changed * 100 > last.listeners * LISTENERS_CHANGE_PERCENT
+                || now.slots != last.slots
+                || on_air(&now) != on_air(last)
+        };
+        self.admissions.has_news() || self.last.as_ref().is_none_or(is_news)
     }
 
     async fn send(&mut self, is_draining: bool) -> Result<Receipt, String> {
@@ -118,10 +158,25 @@ impl Reporter {
             }
         };
         let late = || Err(format!("no answer within {} s", REPORT_MAX.as_secs()));
-        timeout(REPORT_MAX, work).await.unwrap_or_else(|_| late())
+        let outcome = timeout(REPORT_MAX, work).await.unwrap_or_else(|_| late());
+        match &outcome {
+            Ok(receipt) => {
+                if let Some(arrivals) = &report.arrivals {
+                    self.admissions.told(arrivals);
+                }
+                self.admissions.set_draining(receipt.drain);
+                self.wants_arrivals = receipt.arrivals;
+                self.last = Some(report);
+            }
+            // It may be another one now, which does not know what it did not ask for.
+            Err(_) => self.wants_arrivals = false,
+        }
+        outcome
     }
 
     fn report(&self, is_draining: bool) -> Report {
+        // Before the listeners are counted: whoever is told of is among them.
+        let arrivals = self.wants_arrivals.then(|| self.admissions.arrivals());
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mounts = self.table.all();
         let mounts = mounts.iter().map(|mount| {
@@ -145,6 +200,15 @@ impl Reporter {
             draining: is_draining,
             place: self.place,
             mounts: mounts.collect(),
+            arrivals,
         }
     }
+}
+
+/// What can be heard here, and what cannot.
+fn on_air(report: &Report) -> Vec<(&str, bool)> {
+    let mounts = report.mounts.iter();
+    mounts
+        .map(|mount| (mount.path.as_str(), mount.is_on_air))
+        .collect()
 }

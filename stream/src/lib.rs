@@ -3,7 +3,8 @@
 //! Reading order: `ogg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
-//! Around them: `config`, `secret`, `shutdown`, `backoff`, `log_setup`.
+//! Between balancer and relays: `report` and `ticket`. Around them: `config`, `secret`, `shutdown`,
+//! `backoff`, `log_setup`.
 
 pub mod backoff;
 pub mod config;
@@ -20,3 +21,4 @@ pub mod report;
 pub mod secret;
 pub mod shutdown;
 pub mod status;
+pub mod ticket;

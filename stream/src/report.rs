@@ -29,6 +29,33 @@ pub struct Report {
     pub place: Option<Place>,
     /// What it carries.
     pub mounts: Vec<MountReport>,
+    /// Who came with a ticket and who without. Only for a balancer whose [`Receipt`] wants it:
+    /// an older one refuses what it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<Arrivals>,
+}
+
+/// Who came to a relay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrivals {
+    /// Listeners that came without a ticket of the balancer, since the relay's start.
+    pub direct: u64,
+    /// Those that found no slot, since the relay's start.
+    pub bounced: u64,
+    /// Tickets whose listeners have come and are among `listeners`, or were, since the last
+    /// report that was taken.
+    pub admitted: Vec<Admitted>,
+}
+
+/// Tickets of one run of a balancer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admitted {
+    /// The run, as in the ticket.
+    pub run: u32,
+    /// First and last serial number of each stretch without a hole, in rising order.
+    pub serials: Vec<(u32, u32)>,
 }
 
 /// One mount at a relay.
@@ -62,6 +89,17 @@ pub struct Place {
 /// The balancer's answer to a report it took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// When it wants the next report, in milliseconds.
+    /// When it wants the next report, in milliseconds, if nothing changes before.
     pub next_report_ms: u64,
+    /// It wants to know who came.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub arrivals: bool,
+    /// The relay is to send new listeners back: the balancer's operator is taking it down.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub drain: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

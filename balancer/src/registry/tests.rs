@@ -1,30 +1,52 @@
 //! Reports in, redirects out, by a clock that the test turns.
 
 use stream::report::Place;
+use stream::ticket::Bounced;
 
 use super::*;
 use crate::base_url::Scheme;
 use crate::checked_report::Carried;
-use crate::choose::Excluded;
+use crate::choice::{Excluded, Family, Listener};
 use crate::place::Country;
-use crate::reservations::ARRIVAL_MAX;
 
 const STALE: Duration = Duration::from_secs(4);
+pub(super) const RUN: u32 = 77;
 const SECOND: Duration = Duration::from_secs(1);
 
-fn registration(name: &str) -> Registration {
+pub(super) fn registration(name: &str) -> Registration {
     Registration {
         name: name.to_owned(),
+        token: Some(Secret::given(format!("token of {name}"))),
         url: None,
         spot: Spot::default(),
+        orders: Orders::default(),
     }
 }
 
-fn registry(names: &[&str]) -> Registry {
-    Registry::new(names.iter().map(|name| registration(name)).collect(), STALE)
+pub(super) fn with(
+    registrations: Vec<Registration>,
+    stale_after: Duration,
+    start: Instant,
+) -> Registry {
+    let origin = Origin {
+        run: RUN,
+        at: start,
+        second: 1_000_000,
+    };
+    let mut registry = Registry::new(registrations, stale_after, Policy::default(), origin);
+    for at in 0..registry.relays.len() {
+        // What is not about trust is about relays that have proved themselves.
+        registry.relays[at].trust.vouch();
+    }
+    registry
 }
 
-fn report(sequence: u64, listeners: u32, slots: u32) -> CheckedReport {
+fn registry(names: &[&str], start: Instant) -> Registry {
+    let registrations = names.iter().map(|name| registration(name)).collect();
+    with(registrations, STALE, start)
+}
+
+pub(super) fn report(sequence: u64, listeners: u32, slots: u32) -> CheckedReport {
     let carried = Carried {
         content_type: "application/ogg".to_owned(),
         is_on_air: true,
@@ -39,48 +61,55 @@ fn report(sequence: u64, listeners: u32, slots: u32) -> CheckedReport {
         is_draining: false,
         place: None,
         mounts: [(live(), carried)].into(),
+        arrivals: None,
     }
 }
 
-fn live() -> MountPath {
+pub(super) fn live() -> MountPath {
     MountPath::parse("/live.ogg").unwrap()
 }
 
-fn somebody() -> Listener {
+pub(super) fn somebody() -> Listener {
     Listener {
         scheme: Scheme::Http,
+        family: Family::Any,
         spot: Spot::default(),
         key: 1,
-        sent_back_by: Vec::new(),
+        caller: None,
+        bounced: Bounced::default(),
     }
 }
 
 fn send(registry: &mut Registry, now: Instant) -> Result<usize, Excluded> {
-    let (choice, url) = registry.send(&somebody(), &live(), now);
-    assert_eq!(choice.chosen.is_some(), url.is_some());
-    choice
-        .chosen
-        .ok_or_else(|| choice.closest_miss().expect("there are relays"))
+    let sent = registry.send(&somebody(), &live(), now);
+    sent.map(|sent| sent.relay)
+        .map_err(|miss| miss.expect("there are relays"))
 }
 
 #[test]
 fn nobody_is_sent_to_a_relay_that_has_not_reported_lately() {
     let start = Instant::now();
-    let mut registry = registry(&["a"]);
-    assert_eq!(send(&mut registry, start), Err(Excluded::Stale));
+    let mut registry = registry(&["a"], start);
+    assert_eq!(send(&mut registry, start), Err(Excluded::Unheard));
     registry.take(0, report(1, 0, 10), start).unwrap();
     assert_eq!(send(&mut registry, start), Ok(0));
     let late = start + STALE;
     assert_eq!(send(&mut registry, late - Duration::from_millis(1)), Ok(0));
     assert_eq!(send(&mut registry, late), Err(Excluded::Stale));
     registry.take(0, report(2, 0, 10), late).unwrap();
-    assert_eq!(send(&mut registry, late), Ok(0));
+    assert_eq!(
+        send(&mut registry, late),
+        Err(Excluded::Stale),
+        "once is chance"
+    );
+    registry.take(0, report(3, 0, 10), late + SECOND).unwrap();
+    assert_eq!(send(&mut registry, late + SECOND), Ok(0));
 }
 
 #[test]
 fn listeners_on_their_way_take_places_until_a_report_can_have_counted_them() {
     let start = Instant::now();
-    let mut registry = registry(&["a"]);
+    let mut registry = registry(&["a"], start);
     registry.take(0, report(1, 7, 10), start).unwrap();
     for _ in 0..3 {
         assert_eq!(send(&mut registry, start), Ok(0));
@@ -88,8 +117,13 @@ fn listeners_on_their_way_take_places_until_a_report_can_have_counted_them() {
     assert_eq!(send(&mut registry, start), Err(Excluded::Full));
     registry.take(0, report(2, 8, 10), start + SECOND).unwrap();
     assert_eq!(send(&mut registry, start + SECOND), Err(Excluded::Full));
-    let settled = start + ARRIVAL_MAX;
-    registry.take(0, report(3, 8, 10), settled).unwrap();
+    registry
+        .take(0, report(3, 8, 10), start + 3 * SECOND)
+        .unwrap();
+    assert_eq!(send(&mut registry, start + 3 * SECOND), Err(Excluded::Full));
+    let policy = Policy::default();
+    let settled = start + policy.arrival + policy.report_way;
+    registry.take(0, report(4, 8, 10), settled).unwrap();
     assert_eq!(send(&mut registry, settled), Ok(0));
     assert_eq!(send(&mut registry, settled), Ok(0));
     assert_eq!(send(&mut registry, settled), Err(Excluded::Full));
@@ -98,10 +132,10 @@ fn listeners_on_their_way_take_places_until_a_report_can_have_counted_them() {
 #[test]
 fn asking_takes_no_place() {
     let start = Instant::now();
-    let mut registry = registry(&["a"]);
+    let mut registry = registry(&["a"], start);
     registry.take(0, report(1, 9, 10), start).unwrap();
     for _ in 0..3 {
-        assert!(registry.ask(&somebody(), &live(), start).1.is_some());
+        assert!(registry.ask(&somebody(), &live(), start).is_ok());
     }
     assert_eq!(send(&mut registry, start), Ok(0));
 }
@@ -109,7 +143,7 @@ fn asking_takes_no_place() {
 #[test]
 fn an_older_report_of_the_same_run_is_refused_and_a_new_run_starts_over() {
     let now = Instant::now();
-    let mut registry = registry(&["a"]);
+    let mut registry = registry(&["a"], now);
     registry.take(0, report(5, 0, 10), now).unwrap();
     for old in [4, 5] {
         let refused = registry.take(0, report(old, 0, 10), now);
@@ -117,7 +151,7 @@ fn an_older_report_of_the_same_run_is_refused_and_a_new_run_starts_over() {
     }
     let mut second = report(1, 0, 10);
     second.run = "second".to_owned();
-    assert_eq!(registry.take(0, second, now), Ok(false));
+    assert!(!registry.take(0, second, now).unwrap().is_moved);
     assert_eq!(
         registry.take(0, report(6, 0, 10), now),
         Err(Refusal::FormerRun),
@@ -131,7 +165,7 @@ fn a_fixed_address_cannot_be_reported_away() {
     let fixed = BaseUrl::parse("http://fixed.example").unwrap();
     let mut registration = registration("a");
     registration.url = Some(fixed.clone());
-    let mut registry = Registry::new(vec![registration], STALE);
+    let mut registry = with(vec![registration], STALE, now);
     assert_eq!(
         registry.take(0, report(1, 0, 10), now),
         Err(Refusal::OtherUrl {
@@ -140,7 +174,7 @@ fn a_fixed_address_cannot_be_reported_away() {
     );
     let mut right = report(1, 0, 10);
     right.url = fixed;
-    assert_eq!(registry.take(0, right, now), Ok(true));
+    assert!(registry.take(0, right, now).unwrap().is_moved);
 }
 
 #[test]
@@ -152,12 +186,13 @@ fn the_operator_knows_best_where_a_relay_is_then_the_relay_then_the_database() {
     let database = Spot {
         place: Some(place(3.0)),
         country: Country::parse("DE"),
+        ..Spot::default()
     };
     let now = Instant::now();
     let spot = |fixed: Spot, reported: Option<Place>| {
         let mut registration = registration("a");
         registration.spot = fixed;
-        let mut registry = Registry::new(vec![registration], STALE);
+        let mut registry = with(vec![registration], STALE, now);
         let mut report = report(1, 0, 10);
         report.place = reported;
         let host = report.url.host().clone();
@@ -167,7 +202,7 @@ fn the_operator_knows_best_where_a_relay_is_then_the_relay_then_the_database() {
     };
     let fixed = Spot {
         place: Some(place(1.0)),
-        country: None,
+        ..Spot::default()
     };
     assert_eq!(spot(fixed, Some(place(2.0))), fixed);
     let reported = spot(Spot::default(), Some(place(2.0)));
@@ -181,15 +216,15 @@ fn the_operator_knows_best_where_a_relay_is_then_the_relay_then_the_database() {
 #[test]
 fn a_place_found_for_a_host_that_moved_is_ignored() {
     let now = Instant::now();
-    let mut registry = registry(&["a"]);
+    let mut registry = registry(&["a"], now);
     registry.take(0, report(1, 0, 10), now).unwrap();
     let old_host = registry.hosts()[0].1.clone();
     let mut moved = report(2, 0, 10);
     moved.url = BaseUrl::parse("http://192.0.2.1:8000").unwrap();
-    assert_eq!(registry.take(0, moved, now), Ok(true));
+    assert!(registry.take(0, moved, now).unwrap().is_moved);
     let spot = Spot {
-        place: None,
         country: Country::parse("DE"),
+        ..Spot::default()
     };
     registry.locate(0, &old_host, spot);
     assert!(registry.relays[0].spot().is_unknown());
@@ -198,7 +233,7 @@ fn a_place_found_for_a_host_that_moved_is_ignored() {
 #[test]
 fn every_change_of_state_is_told_once() {
     let start = Instant::now();
-    let mut registry = registry(&["a", "b"]);
+    let mut registry = registry(&["a", "b"], start);
     assert_eq!(registry.changes(start), []);
     registry.take(0, report(1, 0, 1), start).unwrap();
     let told = |from, to| vec![("a".to_owned(), from, to)];
@@ -244,9 +279,9 @@ impl Crowd {
 fn crowd(n: u32, during: Duration, report_every: Duration, seed: u64) -> (u32, u32) {
     let names: Vec<String> = (0..13).map(|n| format!("relay-{n}")).collect();
     let registrations = names.iter().map(|name| registration(name)).collect();
-    let mut registry = Registry::new(registrations, report_every * 3);
-    let mut random = fastrand::Rng::with_seed(seed);
     let start = Instant::now();
+    let mut registry = with(registrations, report_every * 3, start);
+    let mut random = fastrand::Rng::with_seed(seed);
     let tick = Duration::from_millis(10);
     let mut crowd = Crowd {
         on_the_way: Vec::new(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use balancer::config::{Config, ENVIRONMENT_PREFIX};
 use serde_json::{Value, json};
 use stream::shutdown::Shutdown;
+use stream::ticket::split_query;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -46,6 +47,18 @@ impl Answer {
             .map_or("", |(_, value)| value)
     }
 
+    /// Where he is sent, without the ticket; empty if nowhere.
+    pub(crate) fn target(&self) -> String {
+        let (target, query) = self
+            .header("location")
+            .split_once('?')
+            .unwrap_or((self.header("location"), ""));
+        match split_query(query).1 {
+            rest if rest.is_empty() => target.to_owned(),
+            rest => format!("{target}?{rest}"),
+        }
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
@@ -65,6 +78,7 @@ impl Desk {
         let calm = [
             ("wait_for_relays_seconds", "0.0"),
             ("report_stale_seconds", "300.0"),
+            ("wait_for_slot_seconds", "0.0"),
         ];
         let environment = calm
             .into_iter()
@@ -127,7 +141,10 @@ impl Desk {
             .report(&format!("token of {name}"), &report.to_string())
             .await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.json(), json!({"next_report_ms": 1000}));
+        assert_eq!(
+            answer.json(),
+            json!({"next_report_ms": 1000, "arrivals": true})
+        );
     }
 
     /// The status, once `is` says that it is as expected.

@@ -14,3 +14,5 @@ mod people;
 mod program;
 #[cfg(test)]
 mod relays;
+#[cfg(test)]
+mod tickets;

@@ -1,4 +1,4 @@
-//! The time now, as HTTP writes it (RFC 9110 §5.6.7).
+//! The time now, as HTTP writes it (RFC 9110 §5.6.7), and in seconds.
 
 /// Such as `Sun, 18 Sep 2011 16:00:00 GMT`.
 pub fn http_date() -> String {
@@ -6,6 +6,11 @@ pub fn http_date() -> String {
     jiff::fmt::rfc2822::DateTimePrinter::new()
         .timestamp_to_rfc9110_string(&now)
         .unwrap_or_default()
+}
+
+/// In Unix seconds.
+pub fn unix_second() -> u32 {
+    u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default()
 }
 
 #[cfg(test)]

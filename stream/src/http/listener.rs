@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::admissions::Admissions;
 use super::answer::Answer;
 use super::caller::Caller;
-use super::date::http_date;
+use super::date::{http_date, unix_second};
 use super::head::Head;
 use super::serving::Serving;
 use crate::fanout::{Fanout, Joiner, Pace, Wire};
@@ -32,22 +33,17 @@ pub struct Service {
     pub overflow: Option<Overflow>,
 }
 
-/// The way back to a balancer. Both are addresses without path.
+/// The way back to a balancer.
 #[derive(Clone, Debug)]
 pub struct Overflow {
-    /// The balancer.
+    /// Its address without path.
     pub balancer: String,
-    /// Ourselves, as it knows us: it is told not to send the listener here again.
-    pub own_url: String,
+    /// Who came with whose ticket.
+    pub admissions: Arc<Admissions>,
 }
 
 /// Seconds after which somebody who found no slot may try again.
 const RETRY_AFTER_SECONDS: &str = "5";
-
-/// In the query of a listener's URL: a relay that had no slot for him.
-const NOT: &str = "not=";
-/// One who was sent back so often is not sent back again: some players follow for ever.
-const SENT_BACK_MAX: usize = 2;
 
 /// The headers that a script on a web page may read.
 const EXPOSED: &str = "Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
@@ -156,9 +152,20 @@ fn place(
     if head.method == "HEAD" {
         return Err(first);
     }
+    let sent = service
+        .overflow
+        .as_ref()
+        .filter(|_| class == Class::Listener);
+    if sent.is_some_and(|overflow| overflow.admissions.turns_away(head)) {
+        return Err(no_slot(service, head));
+    }
     let Some(slot) = service.slots.take(class) else {
         return Err(no_slot(service, head));
     };
+    // After the slot is taken: whoever is told of is counted, too.
+    if let Some(overflow) = sent {
+        overflow.admissions.admit(head, Instant::now());
+    }
     first.extend_from_slice(&prefix);
     let last = match decision {
         Decision::Exact { last, .. } => last,
@@ -259,25 +266,15 @@ pub fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
     let answer = |status| {
         with_cors(Answer::new(head.version, status, &date)).header("Cache-Control", "no-store")
     };
-    let query = head.query.as_deref().unwrap_or_default();
-    let n_sent_back = query
-        .split('&')
-        .filter(|pair| pair.starts_with(NOT))
-        .count();
-    match &service.overflow {
-        Some(overflow) if n_sent_back < SENT_BACK_MAX => {
-            let own_url = overflow.own_url.replace('[', "%5B").replace(']', "%5D");
-            let query = if query.is_empty() {
-                String::new()
-            } else {
-                format!("{query}&")
-            };
-            let location = format!("{}{}?{query}{NOT}{own_url}", overflow.balancer, head.path);
-            answer(StatusCode::FOUND)
-                .header("Location", &location)
-                .sentence("all slots here are taken; the balancer knows a free one")
-        }
-        _ => answer(StatusCode::SERVICE_UNAVAILABLE)
+    let back = service.overflow.as_ref().and_then(|overflow| {
+        let query = overflow.admissions.bounce(head, unix_second())?;
+        Some(format!("{}{}?{query}", overflow.balancer, head.path))
+    });
+    match back {
+        Some(location) => answer(StatusCode::FOUND)
+            .header("Location", &location)
+            .sentence("all slots here are taken; the balancer knows a free one"),
+        None => answer(StatusCode::SERVICE_UNAVAILABLE)
             .header("Retry-After", RETRY_AFTER_SECONDS)
             .sentence("all slots are taken; try again in a few seconds"),
     }

@@ -1,0 +1,93 @@
+//! The choice explained: for every relay what speaks for and against it. Pure.
+
+use super::asker::Listener;
+use super::columns::{Carries, Columns, Offers};
+use super::policy::Policy;
+use super::reason::{Excluded, Gate};
+use super::scan;
+use super::terms::{Asker, Terms, between_km};
+
+/// What came out for one relay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Everything that puts it out of the question; empty: it is not. The first one is the one
+    /// to look at first.
+    pub excluded: Vec<Excluded>,
+    /// What it would cost to send the listener there.
+    pub terms: Terms,
+    /// Share of its usable slots that are taken or promised, 0 to 1.
+    pub utilisation: f32,
+}
+
+/// A listener's question about one mount.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub listener: &'a Listener,
+    /// What each relay does with the mount.
+    pub carries: &'a [Carries],
+    /// Relays that are out of the question for him alone, and why.
+    pub excluded: &'a [(usize, Excluded)],
+}
+
+impl Question<'_> {
+    /// The relay that wins, by its place in the list. `scratch` is of no use afterwards.
+    pub fn choose(
+        &self,
+        columns: &Columns,
+        policy: &Policy,
+        scratch: &mut Vec<f32>,
+    ) -> Option<usize> {
+        scan::choose(columns, self, policy, scratch)
+    }
+
+    /// One verdict for each relay, in their order.
+    pub fn verdicts(&self, columns: &Columns, policy: &Policy) -> Vec<Verdict> {
+        let asker = Asker::new(self.listener, policy);
+        let verdict = |at: usize| {
+            let between_points_km = between_km(asker.site.at, columns.sites[at].at);
+            let terms = asker.terms(columns, at, between_points_km);
+            Verdict {
+                excluded: self.reasons(columns, at, &terms),
+                terms,
+                utilisation: columns.utilisation[at],
+            }
+        };
+        (0..columns.len()).map(verdict).collect()
+    }
+
+    /// Of all relays that are excluded, the reason of the one that came closest to being sent to:
+    /// full is closer than not on air, and so on. `None` when there are no relays at all.
+    pub fn closest_miss(&self, columns: &Columns, policy: &Policy) -> Option<Excluded> {
+        let asker = Asker::new(self.listener, policy);
+        let first = |at| {
+            let terms = asker.terms(columns, at, 0.0);
+            self.reasons(columns, at, &terms).into_iter().min()
+        };
+        (0..columns.len()).filter_map(first).max()
+    }
+
+    fn reasons(&self, columns: &Columns, at: usize, terms: &Terms) -> Vec<Excluded> {
+        let gates = columns.gates[at];
+        let mut reasons: Vec<_> = gates.reasons().collect();
+        if !gates.has(Gate::Removed) && !gates.has(Gate::Unheard) {
+            match self.carries.get(at).copied().unwrap_or_default() {
+                Carries::No => reasons.push(Excluded::NoMount),
+                Carries::Silent => reasons.push(Excluded::NotOnAir),
+                Carries::OnAir => {}
+            }
+            let offers = columns.offers[at];
+            if !offers.has_scheme(self.listener.scheme) {
+                reasons.push(Excluded::WrongScheme);
+            } else if !offers.has(Offers::needed(self.listener)) {
+                reasons.push(Excluded::WrongFamily);
+            }
+        }
+        if terms.country_km == f32::INFINITY {
+            reasons.push(Excluded::CountryDenied);
+        }
+        let own = self.excluded.iter().filter(|(relay, _)| *relay == at);
+        reasons.extend(own.map(|(_, reason)| *reason));
+        reasons
+    }
+}

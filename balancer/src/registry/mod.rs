@@ -1,0 +1,444 @@
+//! What every relay last said, and how many listeners are on their way to it. Pure.
+//!
+//! Relays have places in a list, which stay theirs while the program runs. A report can fill an
+//! entry, never make one. Holds nothing of any listener.
+//!
+//! Reading order: `reservations` (why nobody is sent to a full relay), `trust` (nor to one that
+//! serves nobody), `relay` and `taking` (all that is known of one, and what a report changes),
+//! `sending` (who is sent where), `duplicates` (players that ask twice). Beside them: `direct`,
+//! `health`, `orders`, `mounts`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use stream::mount::MountPath;
+use stream::report::Receipt;
+use stream::secret::{HOW_TO_MAKE_ONE, Secret};
+use stream::ticket::{RelayId, TicketKey};
+use url::Host;
+
+use crate::base_url::BaseUrl;
+use crate::checked_report::CheckedReport;
+use crate::choice::{Columns, Policy};
+use crate::place::Spot;
+
+pub mod direct;
+pub mod duplicates;
+pub mod health;
+mod mounts;
+mod orders;
+mod relay;
+pub mod reservations;
+mod sending;
+mod taking;
+pub mod trust;
+
+use duplicates::Duplicates;
+pub use health::{Health, Probe};
+pub use mounts::MOUNTS_MAX;
+use mounts::Mounts;
+pub use orders::Orders;
+pub use relay::Relay;
+pub use sending::Sent;
+use taking::REPORTS_LOST_MAX;
+pub use taking::{Polled, Refusal, Taken};
+
+/// More relays than this are refused.
+pub const RELAYS_MAX: usize = 10_000;
+/// Reports that come because nothing changed are to cost no more than so many a second in all.
+const REPORTS_PER_SECOND: u32 = 500;
+/// A relay is asked to report at least this often, …
+const REPORT_EVERY_MAX: Duration = Duration::from_secs(10);
+/// … and no more often than this if nothing changes.
+const REPORT_EVERY_MIN: Duration = Duration::from_secs(1);
+/// What changes by the passing of time alone is looked at this often.
+const SWEEP_EVERY: Duration = Duration::from_millis(100);
+
+/// What the operator says of a relay.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Its name.
+    pub name: String,
+    /// What it shows with its reports. `None`: it sends none, but is asked.
+    pub token: Option<Secret>,
+    /// The only address it may report.
+    pub url: Option<BaseUrl>,
+    /// Where it is; stronger than what it reports.
+    pub spot: Spot,
+    /// What the operator wants of it.
+    pub orders: Orders,
+}
+
+/// When a registry began, and what its tickets are told by.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Names this run of the balancer; not 0.
+    pub run: u32,
+    /// It began at this moment, …
+    pub at: Instant,
+    /// … which is this many Unix seconds.
+    pub second: u32,
+}
+
+/// All relays.
+#[derive(Debug)]
+pub struct Registry {
+    relays: Vec<Relay>,
+    columns: Columns,
+    mounts: Mounts,
+    ids: HashMap<RelayId, usize>,
+    duplicates: Duplicates,
+    policy: Policy,
+    stale_after: Duration,
+    origin: Origin,
+    swept: Instant,
+    scratch: Vec<f32>,
+}
+
+/// How a relay stands, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Was taken out of the list.
+    Removed,
+    /// Has never reported.
+    Unheard,
+    /// Has not reported lately.
+    Stale,
+    /// The operator does not want it.
+    Disabled,
+    /// Wants no new listeners.
+    Draining,
+    /// Swallowed listeners, or serves something else.
+    Quarantined,
+    /// All its places are taken or promised.
+    Full,
+    /// Takes listeners.
+    Open,
+}
+
+impl Registry {
+    /// A registry in which nobody has reported yet.
+    pub fn new(
+        registrations: Vec<Registration>,
+        stale_after: Duration,
+        policy: Policy,
+        origin: Origin,
+    ) -> Self {
+        let mut registry = Self {
+            relays: Vec::new(),
+            columns: Columns::default(),
+            mounts: Mounts::default(),
+            ids: HashMap::new(),
+            duplicates: Duplicates::default(),
+            policy,
+            stale_after,
+            swept: origin.at,
+            origin,
+            scratch: Vec::new(),
+        };
+        for registration in registrations {
+            // The settings were checked for what is refused here.
+            let _ = registry.add(registration, origin.at);
+        }
+        registry
+    }
+
+    /// One more relay. Returns its place in the list; that of a removed one is used again.
+    ///
+    /// # Errors
+    /// A sentence, when there are too many, or its name or token is another's.
+    pub fn add(&mut self, registration: Registration, now: Instant) -> Result<usize, String> {
+        let name = &registration.name;
+        if self.find(name).is_some() {
+            return Err(format!(
+                "two relays are named `{name}`, give each a name of its own"
+            ));
+        }
+        let relay = Relay::new(registration, &self.policy);
+        // Four bytes made of a token, so two tokens can have the same by a rare chance, too.
+        if relay
+            .key
+            .as_ref()
+            .is_some_and(|key| self.ids.contains_key(&key.relay()))
+        {
+            return Err(format!(
+                "relay `{}` has the token of another relay; {HOW_TO_MAKE_ONE}",
+                relay.name()
+            ));
+        }
+        if self.ids.len().max(self.relays.len()) >= RELAYS_MAX && !self.has_removed() {
+            return Err(format!("at most {RELAYS_MAX} relays work"));
+        }
+        let free = self.relays.iter().position(|relay| relay.is_removed);
+        let at = free.unwrap_or(self.relays.len());
+        if let Some(key) = &relay.key {
+            self.ids.insert(key.relay(), at);
+        }
+        if free.is_some() {
+            self.columns.rename(at, relay.name());
+            self.relays[at] = relay;
+        } else {
+            self.columns.push(relay.name());
+            self.relays.push(relay);
+        }
+        self.columns.set_spot(at, self.relays[at].spot());
+        self.refresh(at, now);
+        Ok(at)
+    }
+
+    /// The relay whose token this is. It is found by what the token is hashed to, so the time it
+    /// takes says nothing of other tokens.
+    pub fn relay_of_token(&self, token: &str) -> Option<usize> {
+        let at = *self
+            .ids
+            .get(&TicketKey::of(&Secret::given(token)).relay())?;
+        let right = self.relays[at].registration.token.as_ref()?;
+        right.matches(token).then_some(at)
+    }
+
+    /// The answer to a report of the relay at place `at`.
+    pub fn receipt(&self, at: usize) -> Receipt {
+        let every = self.report_every().as_millis();
+        Receipt {
+            next_report_ms: u64::try_from(every).unwrap_or(u64::MAX),
+            arrivals: true,
+            drain: self.relays[at].orders.is_draining,
+        }
+    }
+
+    /// Takes a relay out of the list. Its listeners stay where they are.
+    pub fn remove(&mut self, at: usize, now: Instant) {
+        let relay = &mut self.relays[at];
+        relay.is_removed = true;
+        if let Some(key) = &relay.key {
+            self.ids.remove(&key.relay());
+        }
+        self.mounts.change(at, relay.report(), None);
+        self.refresh(at, now);
+    }
+
+    /// The place of the relay with this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let is_it = |relay: &Relay| !relay.is_removed && relay.name() == name;
+        self.relays.iter().position(is_it)
+    }
+
+    /// The relay at a place; not one that was removed.
+    pub fn relay(&self, at: usize) -> Option<&Relay> {
+        self.relays.get(at).filter(|relay| !relay.is_removed)
+    }
+
+    /// What the operator wants of a relay from now on.
+    pub fn order(&mut self, at: usize, orders: Orders, now: Instant) {
+        self.relays[at].orders = orders;
+        self.refresh(at, now);
+    }
+
+    /// Puts a relay away until somebody lifts that, or two good probes do.
+    pub fn quarantine(&mut self, at: usize, evidence: String, now: Instant) {
+        self.relays[at].health.accuse(evidence, now);
+        self.refresh(at, now);
+    }
+
+    /// Lets a relay have listeners again, whatever put it away: few at first.
+    pub fn lift(&mut self, at: usize, now: Instant) {
+        self.relays[at].health.lift();
+        self.relays[at].trust.lift();
+        self.refresh(at, now);
+    }
+
+    /// Somebody has listened to a relay as listeners do. `true`: it now gets listeners, or none,
+    /// unlike before.
+    pub fn probed(&mut self, at: usize, probe: Probe, now: Instant) -> bool {
+        let relay = &mut self.relays[at];
+        let is_good = probe == Probe::Good;
+        let is_news = relay.health.probed(probe, now);
+        if is_good && relay.health.evidence().is_none() {
+            relay.trust.vouch();
+        }
+        self.refresh(at, now);
+        is_news
+    }
+
+    /// Takes a report of the relay at place `at`.
+    ///
+    /// # Errors
+    /// When the report contradicts the operator or an earlier report.
+    pub fn take(
+        &mut self,
+        at: usize,
+        report: CheckedReport,
+        now: Instant,
+    ) -> Result<Taken, Refusal> {
+        let life = self.stale_after.max(self.report_every() * REPORTS_LOST_MAX);
+        let relay = &mut self.relays[at];
+        self.mounts.change(at, relay.report(), Some(&report));
+        let taken = relay.take(report, life, self.origin.run, &self.policy, now);
+        let relay = &self.relays[at];
+        if taken.is_err() {
+            // It keeps what it had, and so do the mounts.
+            self.mounts.change(at, None, relay.report());
+        }
+        self.columns.set_spot(at, relay.spot());
+        self.refresh(at, now);
+        taken
+    }
+
+    /// Takes what was found out by asking the relay at place `at`, which is reached at `url`.
+    pub fn take_polled(&mut self, at: usize, url: BaseUrl, polled: Polled, now: Instant) -> Taken {
+        let relay = &mut self.relays[at];
+        let before = relay.report().cloned();
+        let taken = relay.take_polled(url, polled, &self.policy, now);
+        self.mounts.change(at, before.as_ref(), relay.report());
+        self.columns.set_spot(at, relay.spot());
+        self.refresh(at, now);
+        taken
+    }
+
+    /// How often a relay is to report if nothing changes: the fewer there are, the sooner it is
+    /// noticed when one dies.
+    pub fn report_every(&self) -> Duration {
+        let n = u32::try_from(self.relays.len()).unwrap_or(u32::MAX);
+        (REPORT_EVERY_MIN * n / REPORTS_PER_SECOND).clamp(REPORT_EVERY_MIN, REPORT_EVERY_MAX)
+    }
+
+    /// The figures of the choice.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Slots that are neither taken nor promised, at relays that take listeners.
+    pub fn n_free(&self, now: Instant) -> u64 {
+        (0..self.relays.len())
+            .map(|at| self.n_free_at(at, now))
+            .sum()
+    }
+
+    /// The same of the relay at place `at`.
+    pub fn n_free_at(&self, at: usize, now: Instant) -> u64 {
+        if !self.columns.gates(at).is_open() {
+            return 0;
+        }
+        let relay = &self.relays[at];
+        u64::from(relay.usable(&self.policy, now)).saturating_sub(relay.taken())
+    }
+
+    fn has_removed(&self) -> bool {
+        self.relays.iter().any(|relay| relay.is_removed)
+    }
+
+    /// Every relay with its place and how it stands.
+    pub fn relays(&self, now: Instant) -> impl Iterator<Item = (usize, &Relay, State)> {
+        let relays = self.relays.iter().enumerate();
+        relays
+            .filter(|(_, relay)| !relay.is_removed)
+            .map(move |(at, relay)| (at, relay, relay.state(&self.policy, now)))
+    }
+
+    /// Every mount that some relay knows.
+    pub fn mounts(&self) -> BTreeSet<&MountPath> {
+        self.mounts.all()
+    }
+
+    /// Whether some relay has this mount in its last report.
+    pub fn knows(&self, mount: &MountPath) -> bool {
+        self.mounts.has(mount)
+    }
+
+    /// Every mount that some relay has on air.
+    pub fn mounts_on_air(&self, now: Instant) -> BTreeSet<&MountPath> {
+        let fresh = self.relays.iter().filter(|relay| relay.is_fresh(now));
+        fresh
+            .filter_map(Relay::report)
+            .flat_map(|report| &report.mounts)
+            .filter(|(_, carried)| carried.is_on_air)
+            .map(|(path, _)| path)
+            .collect()
+    }
+
+    /// The host of each relay that has reported, and the relay's place in the list.
+    pub fn hosts(&self) -> Vec<(usize, Host)> {
+        let host = |(at, relay): (usize, &Relay)| Some((at, relay.url()?.host().clone()));
+        self.relays.iter().enumerate().filter_map(host).collect()
+    }
+
+    /// A database says that the relay at place `at` is here, if `host` still is its host.
+    pub fn locate(&mut self, at: usize, host: &Host, spot: Spot) {
+        let relay = &mut self.relays[at];
+        if relay.url().is_some_and(|url| url.host() == host) {
+            relay.locate(spot);
+            self.columns.set_spot(at, relay.spot());
+        }
+    }
+
+    /// The host of the relay at place `at`, if it still is its host, has IPv4 or IPv6 addresses.
+    pub fn set_families(&mut self, at: usize, host: &Host, has_v4: bool, has_v6: bool) {
+        let relay = &mut self.relays[at];
+        if relay.url().is_some_and(|url| url.host() == host) {
+            relay.set_families((has_v4, has_v6));
+            self.columns.set_offers(at, relay.offers());
+        }
+    }
+
+    /// Relays whose state is another than at the last call: name, before, now. Full counts as
+    /// open here: near the brim a relay goes back and forth every second.
+    pub fn changes(&mut self, now: Instant) -> Vec<(String, State, State)> {
+        let mut changes = Vec::new();
+        for relay in &mut self.relays {
+            let state = match relay.state(&self.policy, now) {
+                State::Full => State::Open,
+                state => state,
+            };
+            if state != relay.told {
+                changes.push((relay.name().to_owned(), relay.told, state));
+                relay.told = state;
+            }
+        }
+        changes
+    }
+
+    /// Brings the columns of one relay up to date.
+    fn refresh(&mut self, at: usize, now: Instant) {
+        let relay = &mut self.relays[at];
+        let load = relay.load(&self.policy, now);
+        let illness = relay.health.illness(now);
+        self.columns.set_load(at, load, &self.policy);
+        self.columns
+            .set_merits(at, relay.orders.bias_km, illness, &self.policy);
+        self.columns.set_offers(at, relay.offers());
+    }
+
+    /// Brings the columns of all relays up to date.
+    fn sweep(&mut self, now: Instant) {
+        for at in 0..self.relays.len() {
+            self.refresh(at, now);
+        }
+        self.swept = now;
+    }
+}
+
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Unheard => "never heard of",
+            Self::Stale => "silent",
+            Self::Disabled => "disabled",
+            Self::Draining => "draining",
+            Self::Quarantined => "in quarantine",
+            Self::Full => "full",
+            Self::Open => "open",
+        }
+    }
+
+    /// Whether it reported lately.
+    pub fn is_fresh(self) -> bool {
+        !matches!(self, Self::Removed | Self::Unheard | Self::Stale)
+    }
+}
+
+#[cfg(test)]
+mod safety;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! One relay: what it said, what the operator says, and what came of sending listeners there. Pure.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use stream::ticket::TicketKey;
+
+use super::direct::Direct;
+use super::health::Health;
+use super::orders::Orders;
+use super::reservations::Reservations;
+use super::trust::Trust;
+use super::{Registration, State};
+use crate::base_url::BaseUrl;
+use crate::checked_report::CheckedReport;
+use crate::choice::{Gate, Gates, Load, Offers, Policy};
+use crate::place::Spot;
+
+/// A relay that fell silent while it ran is back after so many reports.
+pub(super) const REPORTS_BACK_MIN: u32 = 2;
+
+/// One relay.
+#[derive(Debug)]
+pub struct Relay {
+    pub(super) registration: Registration,
+    pub(super) key: Option<TicketKey>,
+    pub(super) orders: Orders,
+    pub(super) is_removed: bool,
+    pub(super) health: Health,
+    pub(super) trust: Trust,
+    pub(super) reservations: Reservations,
+    pub(super) last: Option<Last>,
+    pub(super) former_runs: VecDeque<String>,
+    pub(super) direct: Direct,
+    /// It sent somebody back since its last report.
+    pub(super) is_brimful: bool,
+    /// Where a database says that its host is.
+    pub(super) host_spot: Spot,
+    /// The outcome of operator, report and database.
+    spot: Spot,
+    /// The families of its host's addresses, IPv4 and IPv6, once they were looked up.
+    families: Option<(bool, bool)>,
+    /// What the log was told last.
+    pub(super) told: State,
+}
+
+/// The last report.
+#[derive(Debug)]
+pub(super) struct Last {
+    pub(super) report: CheckedReport,
+    /// No later than the moment that it tells of.
+    pub(super) of: Instant,
+    pub(super) received: Instant,
+    /// Without another one it counts for so long.
+    pub(super) life: Duration,
+    /// How many came in time, one after another.
+    pub(super) n_in_time: u32,
+}
+
+impl Relay {
+    pub(super) fn new(registration: Registration, policy: &Policy) -> Self {
+        let mut relay = Self {
+            key: registration.token.as_ref().map(TicketKey::of),
+            orders: registration.orders,
+            is_removed: false,
+            health: Health::default(),
+            trust: Trust::new(policy),
+            reservations: Reservations::default(),
+            last: None,
+            former_runs: VecDeque::new(),
+            direct: Direct::default(),
+            is_brimful: false,
+            host_spot: Spot::default(),
+            spot: registration.spot,
+            families: None,
+            told: State::Unheard,
+            registration,
+        };
+        relay.settle_families();
+        relay
+    }
+
+    /// The name its operator gave it.
+    pub fn name(&self) -> &str {
+        &self.registration.name
+    }
+
+    /// Where listeners reach it, since it reported.
+    pub fn url(&self) -> Option<&BaseUrl> {
+        Some(&self.last.as_ref()?.report.url)
+    }
+
+    /// Its last report.
+    pub fn report(&self) -> Option<&CheckedReport> {
+        Some(&self.last.as_ref()?.report)
+    }
+
+    /// How old its last report is.
+    pub fn report_age(&self, now: Instant) -> Option<Duration> {
+        Some(now.saturating_duration_since(self.last.as_ref()?.received))
+    }
+
+    /// Listeners that may be on their way.
+    pub fn n_reserved(&self) -> u64 {
+        self.reservations.count()
+    }
+
+    /// Where it is, as far as anybody knows.
+    pub fn spot(&self) -> &Spot {
+        &self.spot
+    }
+
+    /// What the operator wants of it.
+    pub fn orders(&self) -> Orders {
+        self.orders
+    }
+
+    /// How it does by the word of probes and listeners.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Whether listeners get there.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Why it is in quarantine, and until when if that is known.
+    pub fn quarantine(&self, now: Instant) -> Option<(&str, Option<Instant>)> {
+        let seen = self.health.evidence();
+        let seen = seen.map(|evidence| (evidence.what.as_str(), None));
+        seen.or_else(|| {
+            let until = self.trust.quarantined_until(now)?;
+            Some(("listeners who were sent there did not arrive", Some(until)))
+        })
+    }
+
+    /// How many listeners come a second without being sent.
+    pub fn direct_per_second(&self) -> f64 {
+        self.direct.per_second()
+    }
+
+    /// It says whose tickets it admitted.
+    pub fn names_arrivals(&self) -> bool {
+        self.report()
+            .is_some_and(|report| report.arrivals.is_some())
+    }
+
+    /// Upper bound of its listeners.
+    pub fn taken(&self) -> u64 {
+        let listeners = self.report().map_or(0, |report| report.listeners);
+        u64::from(listeners) + self.reservations.count()
+    }
+
+    /// Slots that may be used: what it has, or the operator allows, without those that are kept
+    /// for listeners who come without being sent.
+    pub fn usable(&self, policy: &Policy, now: Instant) -> u32 {
+        let Some(last) = &self.last else {
+            return 0;
+        };
+        let slots = last.report.slots;
+        let allowed = self.orders.slots_max.map_or(slots, |max| max.min(slots));
+        let unknown = now.saturating_duration_since(last.of) + policy.arrival;
+        allowed.saturating_sub(self.direct.reserve(unknown))
+    }
+
+    /// How it stands, for the choice.
+    pub(super) fn load(&self, policy: &Policy, now: Instant) -> Load {
+        let (taken, usable) = (self.taken(), self.usable(policy, now));
+        let n_reserved = self.reservations.count();
+        let window = self.trust.window().map(u64::from);
+        let is_full = taken >= u64::from(usable) || self.is_brimful || self.reservations.is_full();
+        // While it has not proved itself, its next slots are all it has: they become dear.
+        let within_window = window.map(|window| taken - n_reserved + window);
+        let places = within_window.unwrap_or(u64::MAX).min(u64::from(usable));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a share needs no more than 24 bits"
+        )]
+        let utilisation = if taken >= places {
+            1.0
+        } else {
+            taken as f32 / places as f32
+        };
+        let is_draining = self.report().is_some_and(|report| report.is_draining);
+        let gates = Gates::default()
+            .with(Gate::Removed, self.is_removed)
+            .with(Gate::Unheard, self.last.is_none())
+            .with(Gate::Stale, self.last.is_some() && !self.is_fresh(now))
+            .with(Gate::Disabled, self.orders.is_disabled)
+            .with(Gate::Draining, is_draining || self.orders.is_draining)
+            .with(Gate::Quarantined, self.quarantine(now).is_some())
+            .with(
+                Gate::Unproven,
+                window.is_some_and(|window| n_reserved >= window),
+            )
+            .with(Gate::Full, self.last.is_some() && is_full);
+        Load { gates, utilisation }
+    }
+
+    /// What its address is good for.
+    pub(super) fn offers(&self) -> Offers {
+        let Some(url) = self.url() else {
+            return Offers::default();
+        };
+        // A name that was not looked up may have both.
+        let (has_v4, has_v6) = self.families.unwrap_or((true, true));
+        Offers::new(url.scheme(), has_v4, has_v6)
+    }
+
+    /// The relay sent the listener with this ticket back.
+    pub(super) fn bounce(&mut self, serial: u32) {
+        if self.reservations.bounce(serial) {
+            self.is_brimful = true;
+        }
+    }
+
+    /// A database, or the resolver, says this of its host.
+    pub(super) fn locate(&mut self, spot: Spot) {
+        self.host_spot = spot;
+        self.settle_spot();
+    }
+
+    pub(super) fn set_families(&mut self, families: (bool, bool)) {
+        self.families = Some(families);
+    }
+
+    pub(super) fn settle_families(&mut self) {
+        self.families = match self.url().map(BaseUrl::host) {
+            Some(url::Host::Ipv4(_)) => Some((true, false)),
+            Some(url::Host::Ipv6(_)) => Some((false, true)),
+            Some(url::Host::Domain(_)) | None => None,
+        };
+    }
+
+    /// Operator before report before database. When the operator gives a point, he
+    /// distrusts the database, so its country does not count either.
+    pub(super) fn settle_spot(&mut self) {
+        let fixed = self.registration.spot;
+        let reported = Spot {
+            place: self.report().and_then(|report| report.place),
+            ..Spot::default()
+        };
+        self.spot = match fixed.place {
+            Some(_) => Spot {
+                asn: fixed.asn.or(self.host_spot.asn),
+                prefix: self.host_spot.prefix,
+                ..fixed
+            },
+            None => fixed.or(reported).or(self.host_spot),
+        };
+    }
+
+    pub(super) fn is_in_time(&self, now: Instant) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| now.saturating_duration_since(last.received) < last.life)
+    }
+
+    /// It reports, and did not fall silent just before.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        let is_back = |last: &Last| last.n_in_time >= REPORTS_BACK_MIN;
+        self.is_in_time(now) && self.last.as_ref().is_some_and(is_back)
+    }
+
+    /// How it stands, in a word.
+    pub fn state(&self, policy: &Policy, now: Instant) -> State {
+        let gates = self.load(policy, now).gates;
+        let first = [
+            (Gate::Removed, State::Removed),
+            (Gate::Unheard, State::Unheard),
+            (Gate::Stale, State::Stale),
+            (Gate::Disabled, State::Disabled),
+            (Gate::Draining, State::Draining),
+            (Gate::Quarantined, State::Quarantined),
+            (Gate::Full, State::Full),
+        ]
+        .into_iter()
+        .find(|(gate, _)| gates.has(*gate));
+        first.map_or(State::Open, |(_, state)| state)
+    }
+}

@@ -1,0 +1,219 @@
+//! The redirects to one relay that its last report cannot have counted yet. Pure.
+//!
+//! Let a report that says L listeners tell of the moment t0, and let P be the redirects that are
+//! open here. Then L + P is an upper bound of the relay's listeners at every moment until the next
+//! report, however late that comes, but for listeners who come without being sent:
+//!
+//! * Who left after t0 only lowers it.
+//! * Who was sent and came before t0 is in L, or was and has left.
+//! * Who was sent and came after t0 is in P. For a redirect leaves P in three ways only. One, a
+//!   report names it: then he came before that report's t0. Two, the relay sent him back: then he
+//!   is not there. Three, a report tells of a moment later than its issue by the longest time that
+//!   a listener takes: then he came before that t0, or never comes. No redirect leaves by the
+//!   passing of time alone: a report that is a minute old says nothing of who came since.
+//!
+//! So as long as the bound is below the slots whenever somebody is sent, nobody is sent to a full
+//! relay. What the age of a report costs is free slots, never a rejection. A listener counted
+//! twice (in L, and still in P) costs one until he is named, or the longest time is over.
+//!
+//! The longest time is [`Policy::hold`](crate::choice::Policy::hold) for relays that name whom
+//! they admit, and [`Policy::arrival`](crate::choice::Policy::arrival) for those that do not: it
+//! cannot be long there, since everybody counts twice for it. Who comes later than that counts as
+//! one who was not sent, and for those some slots are kept free (`direct`).
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// More open redirects than this to one relay do not go together: it counts as full.
+pub const REDIRECTS_MAX: usize = 1 << 20;
+
+/// Redirects to one relay, by their serial numbers.
+#[derive(Debug, Default)]
+pub struct Reservations {
+    /// Rising serial numbers without a hole; the last one is `last_serial`.
+    redirects: VecDeque<Redirect>,
+    last_serial: u32,
+    n_open: u64,
+}
+
+#[derive(Debug)]
+struct Redirect {
+    issued: Instant,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nobody knows yet whether he came.
+    Open,
+    /// The same, and nobody will ever say: he has the ticket of another.
+    Nameless,
+    /// It takes no slot any more.
+    Closed,
+}
+
+impl Reservations {
+    /// One more listener is sent. Returns the serial number of his ticket.
+    pub fn add(&mut self, now: Instant) -> u32 {
+        self.push(now, State::Open);
+        self.last_serial
+    }
+
+    /// One more listener is sent with the ticket that another has got already.
+    pub fn add_nameless(&mut self, now: Instant) {
+        self.push(now, State::Nameless);
+    }
+
+    fn push(&mut self, issued: Instant, state: State) {
+        self.last_serial = self.last_serial.wrapping_add(1);
+        self.n_open += 1;
+        self.redirects.push_back(Redirect { issued, state });
+    }
+
+    /// How many listeners may be on their way.
+    pub fn count(&self) -> u64 {
+        self.n_open
+    }
+
+    /// Whether there is no room for more.
+    pub fn is_full(&self) -> bool {
+        self.redirects.len() >= REDIRECTS_MAX
+    }
+
+    /// Whether nobody knows yet if the listener with this ticket came.
+    pub fn is_open(&self, serial: u32) -> bool {
+        self.place(serial)
+            .is_some_and(|at| self.redirects[at].state == State::Open)
+    }
+
+    /// A report names these, the first and the last one included. Returns how many of them were
+    /// open.
+    pub fn admit(&mut self, (first, last): (u32, u32)) -> u32 {
+        let Some(oldest) = self.oldest() else {
+            return 0;
+        };
+        // Whatever the report says, no more is looked at than there is.
+        let (first, last) = (first.max(oldest), last.min(self.last_serial));
+        let mut n_open = 0;
+        for serial in first..=last {
+            n_open += u32::from(self.close(serial));
+        }
+        n_open
+    }
+
+    /// The relay sent him back. Whether that was still open.
+    pub fn bounce(&mut self, serial: u32) -> bool {
+        self.close(serial)
+    }
+
+    /// A report tells of a moment so late that whoever was sent until `last_issue` has come, if
+    /// ever. Returns how many of these have a ticket that nobody named.
+    pub fn expire(&mut self, last_issue: Instant) -> u32 {
+        let mut n_lost = 0;
+        while let Some(redirect) = self.redirects.front() {
+            if redirect.state != State::Closed {
+                if redirect.issued > last_issue {
+                    break;
+                }
+                self.n_open -= 1;
+                n_lost += u32::from(redirect.state == State::Open);
+            }
+            self.redirects.pop_front();
+        }
+        n_lost
+    }
+
+    fn close(&mut self, serial: u32) -> bool {
+        let Some(at) = self.place(serial) else {
+            return false;
+        };
+        let redirect = &mut self.redirects[at];
+        let is_open = redirect.state == State::Open;
+        if is_open {
+            redirect.state = State::Closed;
+            self.n_open -= 1;
+        }
+        is_open
+    }
+
+    fn place(&self, serial: u32) -> Option<usize> {
+        let at = serial.checked_sub(self.oldest()?)?;
+        usize::try_from(at)
+            .ok()
+            .filter(|at| *at < self.redirects.len())
+    }
+
+    /// The serial number of the first one that is kept.
+    fn oldest(&self) -> Option<u32> {
+        let n = u32::try_from(self.redirects.len()).ok()?;
+        (n > 0).then(|| self.last_serial.wrapping_sub(n).wrapping_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_redirect_counts_until_it_is_named_or_bounced_or_a_report_is_late_enough() {
+        let start = Instant::now();
+        let mut reservations = Reservations::default();
+        let serials: Vec<u32> = (0..5).map(|_| reservations.add(start)).collect();
+        assert_eq!(serials, [1, 2, 3, 4, 5]);
+        assert_eq!(reservations.admit((2, 3)), 2);
+        assert_eq!(
+            reservations.admit((0, u32::MAX - 1)),
+            3,
+            "2 and 3 were named"
+        );
+        assert_eq!(reservations.count(), 0);
+        let serial = reservations.add(start + SECOND);
+        assert!(reservations.is_open(serial) && reservations.bounce(serial));
+        assert!(!reservations.bounce(serial) && !reservations.is_open(serial));
+        reservations.add(start + 2 * SECOND);
+        reservations.add_nameless(start + 2 * SECOND);
+        assert_eq!(reservations.expire(start + SECOND), 0);
+        assert_eq!(reservations.count(), 2);
+        assert_eq!(
+            reservations.expire(start + 2 * SECOND),
+            1,
+            "one had a ticket"
+        );
+        assert_eq!((reservations.count(), reservations.redirects.len()), (0, 0));
+    }
+
+    #[test]
+    fn serial_numbers_that_were_never_given_out_change_nothing() {
+        let start = Instant::now();
+        let mut reservations = Reservations::default();
+        assert_eq!(reservations.admit((0, u32::MAX)), 0);
+        reservations.add(start);
+        assert_eq!(reservations.admit((2, u32::MAX)), 0);
+        assert_eq!(reservations.admit((5, 1)), 0);
+        assert!(!reservations.bounce(0) && !reservations.bounce(2));
+        assert_eq!(reservations.count(), 1);
+    }
+
+    #[test]
+    fn one_that_nobody_names_stays_but_those_around_it_need_no_memory_in_the_end() {
+        let start = Instant::now();
+        let mut reservations = Reservations::default();
+        for second in 0..100 {
+            let serial = reservations.add(start + second * SECOND);
+            if second != 50 {
+                reservations.admit((serial, serial));
+            }
+        }
+        assert_eq!(reservations.expire(start + 49 * SECOND), 0);
+        assert_eq!(
+            (reservations.count(), reservations.redirects.len()),
+            (1, 50)
+        );
+        assert_eq!(reservations.expire(start + 50 * SECOND), 1);
+        assert_eq!(reservations.redirects.len(), 0);
+    }
+}
