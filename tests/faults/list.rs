@@ -236,9 +236,15 @@ pub(crate) const FAULTS: &[Fault] = &[
     ),
     fault(
         "F34",
-        "40 listeners behind a line for 20",
+        "40 listeners who read half as fast as sound is made",
         "R0 for the others; stall 0; the slow stay and are moved once a minute at most; 32 KiB for each",
         Promise(listener_faults::slow),
+    ),
+    fault(
+        "F34l",
+        "40 listeners behind a line for 20",
+        "R0 for the others; stall 0; the slow are moved once a minute at most; nine in ten stay; 32 KiB for each",
+        Promise(listener_faults::narrow),
     ),
     fault(
         "F34r",

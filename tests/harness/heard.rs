@@ -21,6 +21,10 @@ pub struct Heard {
     pub pages: Vec<HeardPage>,
     /// Bytes that belong to no page.
     pub n_junk: usize,
+    /// When the last byte came, since the request was sent.
+    pub last_byte: Duration,
+    /// The longest time without a byte, until the last one came.
+    pub longest_wait: Duration,
     /// Whether the other side has closed the connection.
     pub has_ended: bool,
 }
@@ -49,6 +53,9 @@ impl Heard {
     /// Takes the next bytes of the body, which came at `at`.
     pub fn take(&mut self, framer: &mut Framer, mut bytes: &[u8], at: Duration) {
         self.body.extend_from_slice(bytes);
+        let waited = at.saturating_sub(self.last_byte);
+        self.longest_wait = self.longest_wait.max(waited);
+        self.last_byte = at;
         let end = self.body.len();
         while let Some(found) = framer.next(&mut bytes) {
             match found {

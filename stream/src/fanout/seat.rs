@@ -20,8 +20,9 @@ use crate::log::resume::Wish;
 use crate::log::{Cursor, FellBehind, Log};
 use crate::mount::{Audience, Class, Mount, Slot};
 
-/// A listener into whose socket not a byte fits for this long is closed.
-const STALL_MAX: Duration = Duration::from_secs(30);
+/// A listener into whose socket not a byte fits for this long is closed. He who acknowledges
+/// nothing has gone long before ([`super::socket`]): this one takes a little now and then.
+const STALL_MAX: Duration = Duration::from_secs(90);
 /// One who falls behind again within this time is closed instead of being moved on.
 const JUMP_EVERY: Duration = Duration::from_secs(60);
 /// One who is moved to the log that follows gets this much of it at once: he missed its

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// Bytes that nobody acknowledges for this long mean that the listener is gone.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+/// Bytes that nobody acknowledges for this long mean that the listener is gone. Who shares a
+/// crowded line may get nothing for half a minute, and is still there.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(35);
 /// A listener to whom nothing is being sent is asked whether he is there after this time.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 /// And again after this.
