@@ -75,6 +75,8 @@ pub struct Publisher {
     writer: Arc<Mutex<Writer>>,
     /// The logical stream he goes on with, as [`Claimant::serial`].
     serial: Option<u32>,
+    /// Whether a page of his has come.
+    has_begun: bool,
     sitter: u64,
     dismissed: CancellationToken,
 }
@@ -165,6 +167,7 @@ impl Desk {
             mount,
             writer,
             serial: claimant.serial,
+            has_begun: false,
             sitter,
             dismissed,
         })
@@ -314,6 +317,11 @@ impl Publisher {
             // Another uplink was faster. To others the same first page is the next stream: they
             // send a file again.
             return Ok(());
+        }
+        let is_his_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_his_first && writer.log().link().is_none() && writer.splice().begins_with(page) {
+            // One before him went away within his headers. What begins now is no part of that.
+            writer.end_link(now);
         }
         writer.take(page, now, chance)?;
         let n_missing = writer.splice().counts().n_missing;

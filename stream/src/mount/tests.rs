@@ -194,6 +194,26 @@ fn a_source_that_died_within_its_headers_does_not_keep_the_next_one_from_beginni
 }
 
 #[test]
+fn nor_does_one_who_died_within_the_headers_of_a_later_stream() {
+    let house = house();
+    let mut publisher = house.claim_as("source", Some(1), Duration::ZERO).unwrap();
+    for page in &opus(1, 3) {
+        publisher.take(page, house.now, || 77).unwrap();
+    }
+    drop(publisher);
+    let mut publisher = house.claim_as("source", Some(2), Duration::ZERO).unwrap();
+    publisher.take(&opus(2, 3)[0], house.now, || 78).unwrap();
+    drop(publisher);
+    let mount = house.table.find(&live()).unwrap();
+    assert!(mount.log().link().is_none());
+    let mut publisher = house.claim_as("source", Some(3), Duration::ZERO).unwrap();
+    for page in &opus(3, 3) {
+        publisher.take(page, house.now, || 79).unwrap();
+    }
+    assert_eq!(mount.log().link().unwrap().streams[0].serial, 79);
+}
+
+#[test]
 fn a_mount_whose_source_stays_away_is_removed_and_named_as_removed() {
     let house = house();
     let mut publisher = house.claim("source", Duration::ZERO).unwrap();

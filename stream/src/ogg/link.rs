@@ -82,6 +82,7 @@ struct Logical {
     n_packets: usize,
     partial: Vec<u8>,
     has_all_headers: bool,
+    has_ended: bool,
 }
 
 impl Links {
@@ -112,6 +113,7 @@ impl Links {
         if let Some(link) = &self.current {
             return Ok(Role::Data(Arc::clone(link)));
         }
+        logical.has_ended |= page.stamp().is_last;
         if logical.has_all_headers || logical.headers_end_before(page) {
             logical.has_all_headers = true;
             return self
@@ -133,7 +135,8 @@ impl Links {
     }
 
     fn take_first(&mut self, page: &Page) -> Result<Role, Stray> {
-        let starts = self.current.is_some() || self.logicals.is_empty();
+        // What ended within its headers was no link: the next begins without it.
+        let starts = self.current.is_some() || self.logicals.iter().all(|one| one.has_ended);
         if starts {
             *self = Self::new();
         }
@@ -161,6 +164,7 @@ impl Links {
             n_packets: 1,
             partial: Vec::new(),
             has_all_headers: false,
+            has_ended: page.stamp().is_last,
         });
         self.n_header_bytes += page.len();
         self.first_pages.push(page.clone());
