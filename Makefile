@@ -9,6 +9,7 @@ ONLY ?=
 RANDOM ?=
 SEED ?=
 ICECAST ?=
+CITY ?=
 PREFIX ?= /usr/local
 SEEDS ?= 5000
 
@@ -28,7 +29,7 @@ BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq libfaketime mpv \
 	oggz-tools opus-tools procps vorbis-tools
 
-.PHONY: help demo test check release soak uplink faults bench churn swarm simulate install setup setup-build \
+.PHONY: help demo test check release soak uplink faults bench churn swarm simulate geo install setup setup-build \
 	setup-demo setup-bench rust
 
 help:
@@ -47,6 +48,7 @@ help:
 	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
 	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
 	@echo 'make swarm             only the load tool: target/release/plenum-swarm'
+	@echo 'make geo CITY=a.mmdb   the balancer'"'"'s built-in geo data anew, from DB-IP City Lite'
 	@echo 'make install           the four programs and plenum-swarm into $(PREFIX)/bin; PREFIX=... elsewhere'
 	@echo 'make setup             Debian packages for all of this, where missing'
 
@@ -97,6 +99,12 @@ churn: setup-bench
 
 swarm: setup-build
 	cargo build --release --bin plenum-swarm
+
+geo: setup-build
+	@test -n '$(CITY)' || { echo 'CITY=… names the database of cities: DB-IP City Lite as .mmdb'; exit 1; }
+	cargo run --release --quiet --package balancer -- geo-pack $(CITY) --output balancer/geo/dbip-city-lite-5deg.cells
+	@cargo run --release --quiet --package balancer -- --version
+	@echo 'Write this day into NOTICE.'
 
 install: release
 	install -d $(DESTDIR)$(PREFIX)/bin

@@ -40,6 +40,10 @@ pub struct Config {
     pub wait_for_slot_seconds: f64,
     /// Databases that tell where an address is.
     pub geo_files: Vec<PathBuf>,
+    /// How often it looks whether these files have changed.
+    pub geo_look_seconds: f64,
+    /// What no file knows is looked up in the program's own data.
+    pub geo_builtin: bool,
     /// Proxies whose word on the listener's address counts.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
@@ -91,6 +95,8 @@ impl Default for Config {
             wait_for_relays_seconds: 3.0,
             wait_for_slot_seconds: 8.0,
             geo_files: Vec::new(),
+            geo_look_seconds: 60.0,
+            geo_builtin: true,
             trusted_proxies: Vec::new(),
             relay: Vec::new(),
             master: None,
@@ -135,6 +141,7 @@ impl Config {
             0.0..=8.0,
         )?;
         check_pairs(&self.country_pair)?;
+        check_seconds("geo_look_seconds", self.geo_look_seconds, 0.1..=86_400.0)?;
         if self.relay.len() > RELAYS_MAX {
             return Err(format!(
                 "{} relays, at most {RELAYS_MAX} work",
@@ -190,6 +197,11 @@ impl Config {
             pairs: Pairs::new(&self.country_pair),
             ..Policy::default()
         }
+    }
+
+    /// See `geo_look_seconds`.
+    pub fn geo_look_interval(&self) -> Duration {
+        Duration::from_secs_f64(self.geo_look_seconds)
     }
 
     /// The relays.

@@ -48,7 +48,7 @@ use geo::Geo;
 /// A [`ConfigError`] when a geo file is missing or broken; otherwise when the process cannot
 /// have its signals.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
-    let geo = Geo::open(&config.geo_files).map_err(ConfigError::new)?;
+    let geo = open_geo(&config).map_err(ConfigError::new)?;
     let address = listener
         .local_addr()
         .context("cannot tell the address of the listening socket")?;
@@ -58,6 +58,18 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> a
     notify_ready();
     serve::serve(listener, routes::router(balancer), shutdown).await;
     Ok(())
+}
+
+/// The databases that the settings ask for.
+///
+/// # Errors
+/// Names the file that is missing or broken.
+pub fn open_geo(config: &Config) -> Result<Geo, String> {
+    let geo = Geo::open(&config.geo_files)?;
+    Ok(match config.geo_builtin {
+        true => geo.with_builtin(),
+        false => geo,
+    })
 }
 
 fn tell_start(config: &Config, address: std::net::SocketAddr) {
@@ -80,13 +92,13 @@ fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) -> anyhow::Result<
     let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     shutdown.spawn(
         "geo",
-        watch::reload_geo(Arc::clone(balancer), hangup, shutdown.clone()),
+        geo::watch::watch(Arc::clone(balancer), hangup, shutdown.clone()),
     );
     shutdown.spawn(
         "watch",
         watch::watch(Arc::clone(balancer), shutdown.clone()),
     );
-    if balancer.geo().n_files() > 0 {
+    if balancer.geo().is_of_use() {
         shutdown.spawn(
             "locate",
             locate::watch(Arc::clone(balancer), shutdown.clone()),

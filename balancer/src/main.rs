@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use balancer::config::Config;
-use balancer::geo::Geo;
-use clap::Parser;
+use balancer::geo::{Geo, embedded, pack};
+use clap::{Parser, Subcommand};
 use stream::config::{ConfigError, EXIT_CONFIG, default_file};
 use stream::http::door;
 use stream::shutdown::{DRAIN_MAX, Drained, Shutdown, notify_stopping};
@@ -18,14 +18,22 @@ use tracing::{error, info, warn};
 /// relay that carries the mount, has a free place, and is near. Relays report to the
 /// balancer once a second, each with a token of its own.
 #[derive(Debug, Parser)]
-#[command(name = "plenum-balancer", version, after_help = EXAMPLES)]
+#[command(name = "plenum-balancer", version = embedded::version(), after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The settings [default: /etc/plenum/balancer.toml if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Check the settings and geo files, print nothing, and exit: 0 good, 2 not
     #[arg(long)]
     check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    GeoPack(pack::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -50,10 +58,13 @@ Exit codes: 0 stopped as told, 1 it failed while running, 2 the settings are wro
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     stream::log_setup::start();
-    let outcome = settings(&arguments).and_then(|config| match arguments.check {
-        true => Ok(()),
-        false => start(config),
-    });
+    let outcome = match &arguments.command {
+        Some(Command::GeoPack(arguments)) => pack::run(arguments).map_err(anyhow::Error::msg),
+        None => settings(&arguments).and_then(|config| match arguments.check {
+            true => Ok(()),
+            false => start(config),
+        }),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is::<ConfigError>() => {

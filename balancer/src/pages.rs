@@ -105,6 +105,7 @@ mod tests {
             version: "0",
             relays: Vec::new(),
             mounts: Vec::new(),
+            geo: Vec::new(),
             master: None,
             totals: Totals::default(),
         }

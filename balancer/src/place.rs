@@ -94,7 +94,7 @@ impl Spot {
 
     /// Whether nothing is known.
     pub fn is_unknown(&self) -> bool {
-        self.place.is_none() && self.country.is_none()
+        self.place.is_none() && self.country.is_none() && self.asn.is_none()
     }
 
     /// How far apart two spots are, in kilometres. `None`: nobody knows.

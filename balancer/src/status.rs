@@ -8,6 +8,7 @@ use serde::Serialize;
 use stream::mount::MountPath;
 
 use crate::balancer::Balancer;
+use crate::geo::GeoSource;
 use crate::place::Spot;
 use crate::registry::{Relay, State};
 
@@ -20,6 +21,8 @@ pub struct Status {
     pub relays: Vec<RelayStatus>,
     /// In the order of the alphabet.
     pub mounts: Vec<MountStatus>,
+    /// The databases that say where an address is, in the order in which they are asked.
+    pub geo: Vec<GeoSource>,
     /// The last resort, if there is one.
     pub master: Option<MasterStatus>,
     /// Sums.
@@ -135,6 +138,7 @@ impl Status {
             version: env!("CARGO_PKG_VERSION"),
             relays,
             mounts: mounts.into_values().collect(),
+            geo: balancer.geo().sources(),
             master: balancer.overflow().map(|overflow| MasterStatus {
                 url: overflow.url().to_string(),
                 is_up: overflow.is_up(),

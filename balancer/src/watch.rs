@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use stream::shutdown::Shutdown;
-use tokio::signal::unix::Signal;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::balancer::Balancer;
 use crate::registry::State;
@@ -102,20 +101,4 @@ fn risen(counter: &AtomicU64, last: &mut u64) -> u64 {
     let n = now.saturating_sub(*last);
     *last = now;
     n
-}
-
-/// Reads the databases again at every SIGHUP until the program ends.
-pub(crate) async fn reload_geo(balancer: Arc<Balancer>, mut hangup: Signal, shutdown: Shutdown) {
-    while let Some(Some(())) = shutdown.unless_requested(hangup.recv()).await {
-        let reading = Arc::clone(&balancer);
-        let n_files = balancer.geo().n_files();
-        match tokio::task::spawn_blocking(move || reading.geo().reload()).await {
-            Ok(Ok(())) => {
-                balancer.moved.notify_one();
-                info!(n_files, "{n_files} geo files were read again");
-            }
-            Ok(Err(complaint)) => error!("the geo files in use stay, since {complaint}"),
-            Err(error) => error!("the geo files in use stay, since reading failed: {error}"),
-        }
-    }
 }

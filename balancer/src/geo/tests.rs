@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use mmdb_writer::Writer;
+use mmdb_writer::{IpVersion, Writer};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::place::Country;
 
 /// Writes a database of networks and their records, and gives its path.
 fn database(folder: &tempfile::TempDir, name: &str, records: &[(&str, Value)]) -> PathBuf {
@@ -129,16 +130,95 @@ fn a_missing_or_broken_file_is_named() {
 #[test]
 fn a_database_of_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();
+    let speeds = database(
+        &folder,
+        "speeds.mmdb",
+        &[("192.0.2.0/24", json!({"connection_type": "Cable/DSL"}))],
+    );
+    let complaint = Geo::open(&[speeds]).unwrap_err();
+    assert!(
+        complaint.contains("speeds.mmdb: it says of no address where it is or whose"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn networks_stand_beside_cities() {
+    let folder = tempfile::tempdir().unwrap();
+    let cities = database(
+        &folder,
+        "city.mmdb",
+        &[(
+            "192.0.2.0/24",
+            json!({"country_code": "DE", "latitude": 52.5, "longitude": 13.5}),
+        )],
+    );
     let networks = database(
         &folder,
         "asn.mmdb",
-        &[("192.0.2.0/24", json!({"asn": "AS174"}))],
+        &[
+            (
+                "192.0.2.0/26",
+                json!({"autonomous_system_number": 64_500, "autonomous_system_organization": "A"}),
+            ),
+            ("192.0.2.64/26", json!({"asn": "AS64501", "as_name": "B"})),
+            ("192.0.2.128/26", json!({"asn": 64_502})),
+            ("192.0.2.192/26", json!({"asn": "none"})),
+            ("198.51.100.0/24", json!({"autonomous_system_number": 0})),
+        ],
     );
-    let complaint = Geo::open(&[networks]).unwrap_err();
-    assert!(
-        complaint.contains("asn.mmdb: it says of no address where it is"),
-        "{complaint}"
+    let geo = Geo::open(&[cities, networks]).unwrap();
+    let spot = |address: &str| geo.spot(address.parse().unwrap());
+    for (address, asn) in [
+        ("192.0.2.1", Some(64_500)),
+        ("192.0.2.65", Some(64_501)),
+        ("192.0.2.129", Some(64_502)),
+        ("192.0.2.193", None),
+    ] {
+        assert_eq!(spot(address).asn, asn, "{address}");
+        assert_eq!(spot(address).prefix.is_some(), asn.is_some(), "{address}");
+        assert_eq!(spot(address).country, Country::parse("DE"), "{address}");
+    }
+    assert_eq!(spot("192.0.2.1").prefix, spot("192.0.2.63").prefix);
+    assert_ne!(spot("192.0.2.1").prefix, spot("192.0.2.65").prefix);
+    assert!(spot("198.51.100.1").is_unknown());
+}
+
+#[test]
+fn a_file_for_one_family_does_not_mind_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = Writer::builder("Test").ip_version(IpVersion::V4).build();
+    let network: ipnet::IpNet = "192.0.2.0/24".parse().unwrap();
+    writer
+        .insert(network, &json!({"country_code": "DE"}))
+        .unwrap();
+    let path = folder.path().join("v4.mmdb");
+    std::fs::write(&path, writer.to_bytes().unwrap()).unwrap();
+    let geo = Geo::open(&[path]).unwrap();
+    check(&geo, "192.0.2.1", None, Some("DE"));
+    check(&geo, "::ffff:192.0.2.1", None, Some("DE"));
+    check(&geo, "2001:db8::1", None, None);
+    check(&geo, "::192.0.2.1", None, None);
+}
+
+#[test]
+fn the_built_in_data_completes_the_files_but_never_contradicts_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = database(
+        &folder,
+        "country.mmdb",
+        &[
+            ("193.99.144.0/24", json!({"country_code": "DE"})),
+            ("130.59.31.0/24", json!({"country_code": "US"})),
+        ],
     );
+    let geo = Geo::open(&[file]).unwrap().with_builtin();
+    let spot = |address: &str| geo.spot(address.parse().unwrap());
+    let completed = spot("193.99.144.80");
+    assert!(completed.place.is_some() && completed.country == Country::parse("DE"));
+    let contradicted = spot("130.59.31.80");
+    assert!(contradicted.place.is_none() && contradicted.country == Country::parse("US"));
+    assert_eq!(spot("133.11.0.1").country, Country::parse("JP"));
 }
 
 #[test]
@@ -165,21 +245,77 @@ fn no_damage_to_a_file_can_stop_the_program() {
 }
 
 #[test]
-fn a_new_file_is_used_after_reloading_and_a_broken_one_is_not() {
+fn a_file_that_changes_is_read_again_and_a_broken_one_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let file = |country: &str| {
-        database(
-            &folder,
-            "geo.mmdb",
-            &[("192.0.2.0/24", json!({"country_code": country}))],
-        )
+        let record = [("192.0.2.0/24", json!({"country_code": country}))];
+        let path = database(&folder, "next.mmdb", &record);
+        std::fs::rename(path, folder.path().join("geo.mmdb")).unwrap();
     };
-    let geo = Geo::open(&[file("DE")]).unwrap();
+    let path = folder.path().join("geo.mmdb");
+    file("DE");
+    let geo = Geo::open(std::slice::from_ref(&path)).unwrap();
+    assert_eq!(geo.refresh(Refresh::Changed), []);
     file("FR");
     check(&geo, "192.0.2.1", None, Some("DE"));
-    geo.reload().unwrap();
+    assert_eq!(geo.refresh(Refresh::Changed), [News::Fresh(path.clone())]);
     check(&geo, "192.0.2.1", None, Some("FR"));
-    std::fs::write(folder.path().join("geo.mmdb"), b"half a fi").unwrap();
-    assert!(geo.reload().unwrap_err().contains("geo.mmdb"));
+    assert_eq!(geo.refresh(Refresh::Changed), []);
+    assert_eq!(geo.refresh(Refresh::All), [News::Fresh(path.clone())]);
+
+    for broken in ["half a fi", "half a file"] {
+        std::fs::write(&path, broken).unwrap();
+        geo.refresh(Refresh::Changed);
+        check(&geo, "192.0.2.1", None, Some("FR"));
+        assert!(!geo.sources()[0].is_good);
+    }
+    // The same complaint is news only to one who asks.
+    assert_eq!(geo.refresh(Refresh::Changed), []);
+    assert!(
+        matches!(geo.refresh(Refresh::All).as_slice(), [News::Broken(why)] if why.contains("geo.mmdb"))
+    );
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(
+        geo.refresh(Refresh::Changed).as_slice(),
+        [News::Broken(_)]
+    ));
     check(&geo, "192.0.2.1", None, Some("FR"));
+    file("AT");
+    assert_eq!(geo.refresh(Refresh::Changed), [News::Fresh(path)]);
+    check(&geo, "192.0.2.1", None, Some("AT"));
+    assert!(geo.sources()[0].is_good);
+}
+
+#[test]
+fn of_several_files_a_broken_one_does_not_keep_the_others_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, network: &str, country: &str| {
+        database(
+            &folder,
+            name,
+            &[(network, json!({"country_code": country}))],
+        )
+    };
+    let a = file("a.mmdb", "192.0.2.0/24", "DE");
+    let b = file("b.mmdb", "198.51.100.0/24", "DE");
+    let geo = Geo::open(&[a.clone(), b]).unwrap();
+    std::fs::write(&a, "broken").unwrap();
+    file("b.mmdb", "198.51.100.0/23", "FR");
+    assert_eq!(geo.refresh(Refresh::All).len(), 2);
+    check(&geo, "192.0.2.1", None, Some("DE"));
+    check(&geo, "198.51.100.1", None, Some("FR"));
+}
+
+#[test]
+fn data_knows_its_age() {
+    let source = |date: Option<&str>| GeoSource {
+        name: String::new(),
+        date: date.map(str::to_owned),
+        is_good: true,
+        origin: None,
+    };
+    let today = jiff::civil::date(2026, 11, 29);
+    assert_eq!(source(Some("2026-06-05")).age_days(today), Some(177));
+    assert_eq!(source(Some("yesterday")).age_days(today), None);
+    assert_eq!(source(None).age_days(today), None);
 }

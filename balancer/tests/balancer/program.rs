@@ -177,10 +177,10 @@ fn signals_reload_the_geo_files_and_stop_the_program() {
     running.wait_for_log("nobody can be sent anywhere");
     running.wait_for_log("balancer listens on 127.0.0.1:");
     running.signal("HUP");
-    running.wait_for_log("1 geo files were read again");
+    running.wait_for_log("country.mmdb was read again");
     std::fs::write(&database, "broken").unwrap();
     running.signal("HUP");
-    running.wait_for_log("the geo files in use stay");
+    running.wait_for_log("what was in use before stays");
     running.signal("TERM");
     assert_eq!(running.exit_code(), Some(0));
     running.wait_for_log("balancer stopped, everything finished");

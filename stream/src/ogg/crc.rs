@@ -37,7 +37,7 @@ const fn tables() -> [[u32; 256]; 8] {
 }
 
 /// The checksum of `crc`'s bytes followed by `bytes`. Begin with 0.
-pub(crate) fn update(mut crc: u32, bytes: &[u8]) -> u32 {
+pub fn update(mut crc: u32, bytes: &[u8]) -> u32 {
     let (chunks, rest) = bytes.as_chunks::<8>();
     for c in chunks {
         let first = crc ^ u32::from_be_bytes([c[0], c[1], c[2], c[3]]);

@@ -5,7 +5,7 @@
 //! is, `measure` how long packets last.
 
 mod bits;
-pub(crate) mod crc;
+pub mod crc;
 pub mod page;
 
 pub mod framer;
