@@ -29,7 +29,7 @@ BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq libfaketime mpv \
 	oggz-tools opus-tools procps vorbis-tools
 
-.PHONY: help demo test check release soak uplink faults bench churn swarm simulate geo install setup setup-build \
+.PHONY: help demo test check release soak uplink faults bench churn crowd swarm simulate geo install setup setup-build \
 	setup-demo setup-bench rust
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo 'make faults RANDOM=10  ten minutes, a random fault every 5 s; SEED=... the same again'
 	@echo 'make bench             Plenum, icecast2, nginx and a bare loop side by side: a quarter of an hour'
 	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
+	@echo 'make crowd             2,000 listeners in a minute, 13 relays, ours and then icecast2: is anybody refused?'
 	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
 	@echo 'make swarm             only the load tool: target/release/plenum-swarm'
 	@echo 'make geo CITY=a.mmdb   the balancer'"'"'s built-in geo data anew, from DB-IP City Lite'
@@ -91,6 +92,10 @@ bench: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-swarm --bin plenum-bare-loop
 	@cargo run --release --quiet --package tests --bin plenum-bench -- \
 		$(if $(FULL),--full) $(if $(DOCS),--docs)
+
+crowd: setup-bench
+	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-crowd
+	cargo run --release --quiet --package tests --bin plenum-crowd
 
 churn: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-swarm

@@ -23,7 +23,9 @@ use crate::config::Config;
 use crate::geo::Geo;
 use crate::overflow::Overflow;
 use crate::playlist;
-use crate::registry::{Origin, Refusal, Registry, State};
+use crate::poll::Polls;
+use crate::probe::known::Probes;
+use crate::registry::{Origin, Polled, Refusal, Registry, State};
 use crate::waiting::WaitingRoom;
 
 /// How often a request that waits for relays looks again.
@@ -45,6 +47,10 @@ pub struct Balancer {
     pub(crate) moved: Notify,
     /// What happened since the start.
     pub counts: Counts,
+    /// What was found out by listening to relays.
+    pub probes: Probes,
+    /// What came of asking Icecasts.
+    pub polls: Polls,
 }
 
 /// Counters, all since the start.
@@ -115,6 +121,8 @@ impl Balancer {
             callers: RandomState::new(),
             moved: Notify::new(),
             counts: Counts::default(),
+            probes: Probes::default(),
+            polls: Polls::default(),
         }
     }
 
@@ -154,6 +162,19 @@ impl Balancer {
             self.moved.notify_one();
         }
         Ok(receipt)
+    }
+
+    /// Takes what the relay at place `at`, reached at `url`, answered when it was asked.
+    pub fn take_polled(&self, at: usize, url: BaseUrl, polled: Polled) {
+        let now = Instant::now();
+        let mut registry = self.registry();
+        let taken = registry.take_polled(at, url, polled, now);
+        let n_free = registry.n_free_at(at, now);
+        drop(registry);
+        self.waiting.let_in(n_free);
+        if taken.is_moved {
+            self.moved.notify_one();
+        }
     }
 
     /// Lets those in who wait, as many as there are slots.

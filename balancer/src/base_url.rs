@@ -36,6 +36,7 @@ pub struct BaseUrl {
     text: String,
     scheme: Scheme,
     host: Host,
+    port: u16,
 }
 
 impl BaseUrl {
@@ -68,15 +69,20 @@ impl BaseUrl {
             Some(host) => host.to_owned(),
             None => return Err("names no host, write http://host:port".to_owned()),
         };
-        let port = match url.port() {
+        let shown_port = match url.port() {
             Some(0) => return Err("has port 0, which nobody can reach".to_owned()),
             Some(port) => format!(":{port}"),
             None => String::new(),
         };
+        let usual_port = match scheme {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        };
         Ok(Self {
-            text: format!("{}://{host}{port}", scheme.as_str()),
+            text: format!("{}://{host}{shown_port}", scheme.as_str()),
             scheme,
             host,
+            port: url.port().unwrap_or(usual_port),
         })
     }
 
@@ -88,6 +94,17 @@ impl BaseUrl {
     /// How one speaks to it.
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Host and port as they stand in a `Host` header.
+    pub fn authority(&self) -> &str {
+        let start = self.scheme.as_str().len() + "://".len();
+        self.text.get(start..).unwrap_or_default()
+    }
+
+    /// The port, also where the address does not name it.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The name or address of the machine.
@@ -134,6 +151,19 @@ mod tests {
             ("http://bücher.example", "http://xn--bcher-kva.example"),
         ] {
             assert_eq!(check(given).as_deref(), Ok(kept), "{given}");
+        }
+    }
+
+    #[test]
+    fn it_knows_its_authority_and_its_port() {
+        for (text, authority, port) in [
+            ("http://relay.example", "relay.example", 80),
+            ("https://relay.example", "relay.example", 443),
+            ("https://relay.example:8443/", "relay.example:8443", 8443),
+            ("http://[2001:db8::1]:8000", "[2001:db8::1]:8000", 8000),
+        ] {
+            let url = BaseUrl::parse(text).unwrap();
+            assert_eq!((url.authority(), url.port()), (authority, port), "{text}");
         }
     }
 

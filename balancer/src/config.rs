@@ -17,6 +17,10 @@ use crate::choice::{Pair, Pairs, Policy};
 use crate::place::{Country, Spot, checked};
 use crate::registry::{Orders, RELAYS_MAX, Registration};
 
+mod icecast;
+
+pub use icecast::{Comparing, IcecastConfig, Login};
+
 /// Environment variables that override the file begin with this.
 pub const ENVIRONMENT_PREFIX: &str = "PLENUM_BALANCER";
 /// Half-way round the globe: nothing is farther away than that.
@@ -34,6 +38,12 @@ pub struct Config {
     pub public_url: Option<BaseUrl>,
     /// A relay that has not reported for this long gets nobody.
     pub report_stale_seconds: f64,
+    /// How often an Icecast among the relays is asked.
+    pub poll_seconds: f64,
+    /// How often a relay is listened to; 0: never.
+    pub probe_seconds: f64,
+    /// Where what relays send is compared with, if not at the master.
+    pub compare_with: Option<BaseUrl>,
     /// How long after the start a listener waits for relays to report.
     pub wait_for_relays_seconds: f64,
     /// How long a listener waits for a slot when all are taken.
@@ -62,7 +72,7 @@ pub struct RelayConfig {
     /// Shown on the page and in the log.
     pub name: String,
     /// Who sends this token is this relay.
-    pub token: Secret,
+    pub token: Option<Secret>,
     /// The only address it may report.
     pub url: Option<BaseUrl>,
     /// Degrees north.
@@ -76,6 +86,11 @@ pub struct RelayConfig {
     pub bias_km: f32,
     /// No more than so many of its slots are used.
     pub slots_max: Option<u32>,
+    /// What it sends is compared with this.
+    #[serde(default)]
+    pub probe: Comparing,
+    /// It is an Icecast, which is asked instead of reporting.
+    pub icecast: Option<IcecastConfig>,
 }
 
 /// The master as the last resort.
@@ -92,6 +107,9 @@ impl Default for Config {
             listen: (Ipv4Addr::UNSPECIFIED, 8000).into(),
             public_url: None,
             report_stale_seconds: 4.0,
+            poll_seconds: 15.0,
+            probe_seconds: 20.0,
+            compare_with: None,
             wait_for_relays_seconds: 3.0,
             wait_for_slot_seconds: 8.0,
             geo_files: Vec::new(),
@@ -112,10 +130,11 @@ impl Config {
     /// Names file, line, key and remedy.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let environment = stream::config::environment();
-        let config: Self = stream::config::load(file, ENVIRONMENT_PREFIX, environment)?;
+        let mut config: Self = stream::config::load(file, ENVIRONMENT_PREFIX, environment)?;
         let name = file.map_or_else(|| "settings".to_owned(), |file| file.display().to_string());
         config
             .check()
+            .and_then(|()| config.read_passwords())
             .map_err(|complaint| ConfigError::new(format!("{name}: {complaint}")))?;
         Ok(config)
     }
@@ -130,6 +149,10 @@ impl Config {
             self.report_stale_seconds,
             2.0..=300.0,
         )?;
+        check_seconds("poll_seconds", self.poll_seconds, 1.0..=300.0)?;
+        if self.probe_seconds != 0.0 {
+            check_seconds("probe_seconds", self.probe_seconds, 1.0..=300.0)?;
+        }
         check_seconds(
             "wait_for_relays_seconds",
             self.wait_for_relays_seconds,
@@ -158,7 +181,9 @@ impl Config {
                     relay.name
                 ));
             }
-            if !tokens.insert(relay.token.expose()) {
+            if let Some(token) = &relay.token
+                && !tokens.insert(token.expose())
+            {
                 return Err(format!(
                     "relay `{}` has the token of another relay; {}",
                     relay.name,
@@ -179,6 +204,33 @@ impl Config {
     /// See `report_stale_seconds`.
     pub fn report_stale(&self) -> Duration {
         Duration::from_secs_f64(self.report_stale_seconds)
+    }
+
+    /// See `poll_seconds`.
+    pub fn poll_interval(&self) -> Duration {
+        Duration::from_secs_f64(self.poll_seconds)
+    }
+
+    /// See `probe_seconds`; `None`: no relay is probed.
+    pub fn probe_interval(&self) -> Option<Duration> {
+        (self.probe_seconds > 0.0).then(|| Duration::from_secs_f64(self.probe_seconds))
+    }
+
+    /// Whom to listen to, to know what relays have to send.
+    pub fn compare_with(&self) -> Option<&BaseUrl> {
+        let master = || Some(&self.master.as_ref()?.url);
+        self.compare_with.as_ref().or_else(master)
+    }
+
+    fn read_passwords(&mut self) -> Result<(), String> {
+        for relay in &mut self.relay {
+            if let Some(icecast) = &mut relay.icecast {
+                icecast
+                    .read_password()
+                    .map_err(|complaint| format!("relay `{}`: {complaint}", relay.name))?;
+            }
+        }
+        Ok(())
     }
 
     /// See `wait_for_relays_seconds`.
@@ -208,7 +260,7 @@ impl Config {
     pub fn registrations(&self) -> Vec<Registration> {
         let registration = |relay: &RelayConfig| Registration {
             name: relay.name.clone(),
-            token: Some(relay.token.clone()),
+            token: relay.token.clone(),
             url: relay.url.clone(),
             spot: relay.spot(),
             orders: Orders {
@@ -236,6 +288,7 @@ impl RelayConfig {
                 self.name
             ));
         }
+        self.check_kind()?;
         match (self.latitude, self.longitude) {
             (None, None) => Ok(()),
             (Some(latitude), Some(longitude)) => checked(Place {
@@ -248,6 +301,28 @@ impl RelayConfig {
                 "relay `{}` has only one of latitude and longitude, write both or neither",
                 self.name
             )),
+        }
+    }
+
+    /// Either it reports, or it is asked.
+    fn check_kind(&self) -> Result<(), String> {
+        let complain = |what: &str| Err(format!("relay `{}` {what}", self.name));
+        match &self.icecast {
+            None if self.token.is_none() => {
+                return complain(
+                    "has no `token`, so it cannot report; write one, or [relay.icecast]",
+                );
+            }
+            Some(_) if self.token.is_some() => {
+                return complain("has a `token` and [relay.icecast]: an Icecast reports nothing");
+            }
+            Some(_) if self.url.is_none() => {
+                return complain("is an Icecast, so write the `url` that listeners are sent to");
+            }
+            Some(icecast) => icecast
+                .check()
+                .map_err(|complaint| format!("relay `{}`: {complaint}", self.name)),
+            None => Ok(()),
         }
     }
 

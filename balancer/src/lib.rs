@@ -17,6 +17,7 @@ use tracing::{info, warn};
 pub mod answer;
 pub mod balancer;
 pub mod base_url;
+mod call;
 pub mod centroids;
 pub mod checked_report;
 pub mod choice;
@@ -24,12 +25,16 @@ pub mod client_addr;
 pub mod config;
 pub mod explain;
 pub mod geo;
+pub mod icecast;
 mod linger;
 mod locate;
+pub mod metrics;
 pub mod overflow;
 pub mod pages;
 pub mod place;
 pub mod playlist;
+mod poll;
+pub mod probe;
 pub mod registry;
 pub mod routes;
 pub mod serve;
@@ -104,6 +109,15 @@ fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) -> anyhow::Result<
             locate::watch(Arc::clone(balancer), shutdown.clone()),
         );
     }
+    if let Some(interval) = balancer.config().probe_interval() {
+        let rounds = probe::rounds::watch(Arc::clone(balancer), interval, shutdown.clone());
+        shutdown.spawn("probes", rounds);
+        if let Some(master) = balancer.config().compare_with().cloned() {
+            let following = probe::follow::watch(Arc::clone(balancer), master, shutdown.clone());
+            shutdown.spawn("truths", following);
+        }
+    }
+    shutdown.spawn("polls", poll::watch(Arc::clone(balancer), shutdown.clone()));
     if balancer.overflow().is_some() {
         let (balancer, until) = (Arc::clone(balancer), shutdown.clone());
         shutdown.spawn("master", async move {

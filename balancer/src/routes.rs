@@ -26,6 +26,7 @@ use crate::checked_report::CheckedReport;
 use crate::choice::{Excluded, Family, Listener};
 use crate::client_addr::{client_address, client_scheme};
 use crate::explain::Explanation;
+use crate::metrics;
 use crate::pages;
 use crate::playlist::{Format, is_plain_host};
 use crate::registry::Refusal;
@@ -46,6 +47,7 @@ pub fn router(balancer: Arc<Balancer>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/health", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/explain", get(explain))
         .route("/api/v1/report", post(report))
@@ -209,6 +211,16 @@ async fn page(State(balancer): Shared, request: Request) -> Response<Body> {
 
 async fn status(State(balancer): Shared) -> Response<Body> {
     json(StatusCode::OK, &Status::of(&balancer, Instant::now()))
+}
+
+async fn metrics(State(balancer): Shared) -> Response<Body> {
+    match metrics::page(&balancer) {
+        Ok(text) => answer::typed(StatusCode::OK, metrics::CONTENT_TYPE, text),
+        Err(error) => answer::text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("the metrics cannot be written: {error}\n"),
+        ),
+    }
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ mod below_icecast;
 mod chain;
 mod demo;
 mod faults;
+mod fleet;
 mod full_house;
 mod gap;
 mod icecast;

@@ -6,14 +6,16 @@
 //! not there from `alsa`, networks that are not there from `netns` with a program each in a
 //! `place`; `line` is a way between two programs that can be cut, `proxy` one that does worse;
 //! `clock` sets the time of day. `peers` are other people's servers and source clients; `tls` is
-//! what they are given to trust.
+//! what they are given to trust. A `fleet` is many relays, a `crowd` comes to it.
 
 pub mod alsa;
 pub mod clock;
 pub mod cluster;
 pub mod configs;
+pub mod crowd;
 pub mod ear;
 pub mod figures;
+pub mod fleet;
 pub mod heard;
 pub mod http;
 pub mod likeness;

@@ -11,6 +11,13 @@ use crate::http::Address;
 use crate::ports;
 use crate::programs::Program;
 
+/// Where Debian's Icecast keeps its pages.
+const WEB_ROOT: &str = "/usr/share/icecast2/web";
+/// The page that tells a balancer how many more listeners a mount takes.
+const LOAD_XSL: &str = include_str!("../../balancer/icecast/load.xsl");
+/// Places beside those of listeners: for the mirrored mount, and for who asks for pages.
+const N_VISITORS: u32 = 16;
+
 /// Debian's Icecast.
 #[derive(Debug)]
 pub struct Icecast {
@@ -34,19 +41,49 @@ impl Icecast {
     /// # Errors
     /// When the folder cannot be written.
     pub fn slave(folder: &Path, master_url: &str, relay_password: &str) -> Result<Self> {
-        let address = Address::parse(master_url)?;
-        let (host, port) = address.authority.rsplit_once(':').context("has a port")?;
-        let master = format!(
-            "<master-server>{host}</master-server>\
-             <master-server-port>{port}</master-server-port>\
-             <master-update-interval>2</master-update-interval>\
-             <master-username>{RELAY_USER}</master-username>\
-             <master-password>{relay_password}</master-password>"
-        );
+        let master = mirrored(master_url, relay_password)?;
         Self::with(folder, "unused-password", &master)
     }
 
+    /// As [`Icecast::slave`], with so many places on the mount, and with `load.xsl` in its web
+    /// root, as its operator would have put it there. Its administrator's password is
+    /// `admin_password`.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn limited(
+        folder: &Path,
+        (master_url, relay_password): (&str, &str),
+        (mount, n_places): (&str, u32),
+        admin_password: &str,
+    ) -> Result<Self> {
+        let web = folder.join("web");
+        std::fs::create_dir_all(&web)?;
+        for entry in std::fs::read_dir(WEB_ROOT)? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), web.join(entry.file_name()))?;
+        }
+        std::fs::write(web.join("load.xsl"), LOAD_XSL)?;
+        let master = mirrored(master_url, relay_password)?;
+        let more = format!(
+            "{master}<mount type=\"normal\"><mount-name>{mount}</mount-name>\
+             <max-listeners>{n_places}</max-listeners></mount>"
+        );
+        Self::with_limits(folder, admin_password, &more, n_places + N_VISITORS, &web)
+    }
+
     fn with(folder: &Path, source_password: &str, more: &str) -> Result<Self> {
+        let web = Path::new(WEB_ROOT);
+        Self::with_limits(folder, source_password, more, 50, web)
+    }
+
+    fn with_limits(
+        folder: &Path,
+        source_password: &str,
+        more: &str,
+        n_clients: u32,
+        web: &Path,
+    ) -> Result<Self> {
         let port = ports::free()?;
         let log = folder.join("icecast");
         std::fs::create_dir_all(&log)?;
@@ -59,7 +96,7 @@ impl Icecast {
             &config,
             format!(
                 "<icecast><hostname>127.0.0.1</hostname>\
-                 <limits><clients>50</clients><sources>5</sources>\
+                 <limits><clients>{n_clients}</clients><sources>5</sources>\
                  <source-timeout>10</source-timeout></limits>\
                  <authentication><source-password>{source_password}</source-password>\
                  <relay-password>{source_password}</relay-password>\
@@ -68,7 +105,7 @@ impl Icecast {
                  <listen-socket><port>{port}</port>\
                  <bind-address>127.0.0.1</bind-address></listen-socket>{more}\
                  {}</icecast>",
-                paths_and_logs(&log)
+                paths_and_logs(&log, web)
             ),
         )?;
         let config = config.display().to_string();
@@ -77,6 +114,19 @@ impl Icecast {
             url: format!("http://127.0.0.1:{port}"),
         })
     }
+}
+
+/// How an Icecast says whose mounts it mirrors.
+fn mirrored(master_url: &str, relay_password: &str) -> Result<String> {
+    let address = Address::parse(master_url)?;
+    let (host, port) = address.authority.rsplit_once(':').context("has a port")?;
+    Ok(format!(
+        "<master-server>{host}</master-server>\
+         <master-server-port>{port}</master-server-port>\
+         <master-update-interval>2</master-update-interval>\
+         <master-username>{RELAY_USER}</master-username>\
+         <master-password>{relay_password}</master-password>"
+    ))
 }
 
 /// Debian's Icecast with the limits that it is shipped with, on all addresses of where it will
@@ -118,7 +168,7 @@ pub fn icecast_as_shipped(
              <listen-socket><port>{port}</port></listen-socket>{}\
              {}</icecast>",
             mirrored.unwrap_or_default(),
-            paths_and_logs(&log)
+            paths_and_logs(&log, Path::new(WEB_ROOT))
         ),
     )?;
     let config = config.display().to_string();
@@ -126,7 +176,7 @@ pub fn icecast_as_shipped(
 }
 
 /// Where Debian's Icecast finds its files, where it logs, and whom it becomes.
-fn paths_and_logs(log: &Path) -> String {
+fn paths_and_logs(log: &Path, web: &Path) -> String {
     let owner = if rustix::process::geteuid().is_root() {
         "<changeowner><user>nobody</user><group>nogroup</group></changeowner>"
     } else {
@@ -135,12 +185,13 @@ fn paths_and_logs(log: &Path) -> String {
     format!(
         "<fileserve>1</fileserve>\
          <paths><basedir>/usr/share/icecast2</basedir><logdir>{}</logdir>\
-         <webroot>/usr/share/icecast2/web</webroot>\
+         <webroot>{}</webroot>\
          <adminroot>/usr/share/icecast2/admin</adminroot></paths>\
          <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog>\
          <loglevel>3</loglevel></logging>\
          <security><chroot>0</chroot>{owner}</security>",
-        log.display()
+        log.display(),
+        web.display(),
     )
 }
 

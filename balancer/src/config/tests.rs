@@ -152,7 +152,8 @@ fn the_environment_overrides_the_file() {
     )
     .unwrap();
     assert_eq!(config.listen.port(), 9000);
-    assert!(config.relay[0].token.matches("from the environment"));
+    let token = config.relay[0].token.as_ref().unwrap();
+    assert!(token.matches("from the environment"));
 }
 
 #[test]

@@ -1,0 +1,184 @@
+//! Listens to the master, mount by mount, so that there is something to compare relays with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use stream::backoff::Backoff;
+use stream::mount::MountPath;
+use stream::ogg::{Found, Framer};
+use stream::shutdown::Shutdown;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::truth::{Place, Truth};
+use crate::balancer::Balancer;
+use crate::base_url::BaseUrl;
+use crate::call::{Call, Caller, Failure, Reply, addresses};
+
+/// Mounts that are listened to; relays' bytes on others are not compared.
+const TRUTHS_MAX: usize = 32;
+/// The head of the master's answer comes within this time.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
+/// Nothing for so long: the connection is broken, whatever it says.
+const NOTHING_TIME_MAX: Duration = Duration::from_secs(15);
+/// How often it looks for new mounts.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const AGENT: &str = concat!("Plenum-balancer/", env!("CARGO_PKG_VERSION"));
+
+/// What the master sent, by mount.
+#[derive(Debug, Default)]
+pub(crate) struct Truths(Mutex<BTreeMap<MountPath, Arc<Mutex<Truth>>>>);
+
+impl Truths {
+    /// What it sent on one mount, if it is listened to there.
+    pub(super) fn of(&self, mount: &MountPath) -> Option<Arc<Mutex<Truth>>> {
+        self.table().get(mount).cloned()
+    }
+
+    fn table(&self) -> MutexGuard<'_, BTreeMap<MountPath, Arc<Mutex<Truth>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a mount that has none yet, while there is room.
+    fn begin(&self, mount: &MountPath) -> Option<Arc<Mutex<Truth>>> {
+        let mut table = self.table();
+        if table.contains_key(mount) || table.len() >= TRUTHS_MAX {
+            return None;
+        }
+        Some(Arc::clone(table.entry(mount.clone()).or_default()))
+    }
+
+    fn forget(&self, mount: &MountPath) {
+        self.table().remove(mount);
+    }
+}
+
+/// For as short as it takes to look at it.
+pub(super) fn lock(truth: &Mutex<Truth>) -> MutexGuard<'_, Truth> {
+    truth.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Listens to whatever any relay has on air, until the program ends.
+pub(crate) async fn watch(balancer: Arc<Balancer>, master: BaseUrl, shutdown: Shutdown) {
+    let caller = Caller::new(shutdown.clone());
+    loop {
+        for mount in wanted(&balancer, &master) {
+            if let Some(truth) = balancer.probes.truths.begin(&mount) {
+                let following = Following {
+                    balancer: Arc::clone(&balancer),
+                    caller: caller.clone(),
+                    master: master.clone(),
+                    mount,
+                    truth,
+                };
+                shutdown.spawn("truth", following.run(shutdown.clone()));
+            }
+        }
+        let pause = tokio::time::sleep(LOOK_INTERVAL);
+        if shutdown.unless_requested(pause).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// What the master says it has, if it says so; else what relays say they have.
+fn wanted(balancer: &Balancer, master: &BaseUrl) -> BTreeSet<MountPath> {
+    match balancer.overflow() {
+        Some(overflow) if overflow.url() == master => overflow.mounts_on_air(),
+        _ => balancer.mounts_on_air(),
+    }
+}
+
+struct Following {
+    balancer: Arc<Balancer>,
+    caller: Caller,
+    master: BaseUrl,
+    mount: MountPath,
+    truth: Arc<Mutex<Truth>>,
+}
+
+impl Following {
+    async fn run(self, shutdown: Shutdown) {
+        let (mut backoff, mut complaint) = (Backoff::new(), None);
+        while let Some((n_pages, why)) = shutdown.unless_requested(self.hear()).await {
+            lock(&self.truth).end();
+            if n_pages > 0 {
+                backoff.reset();
+                complaint = None;
+            }
+            if complaint.as_ref() != Some(&why) {
+                let Self { mount, master, .. } = &self;
+                warn!("relays are not compared on {mount}, since {master} is not heard: {why}");
+                complaint = Some(why);
+            }
+            let pause = tokio::time::sleep(backoff.next(fastrand::f64()));
+            if shutdown.unless_requested(pause).await.is_none() {
+                return;
+            }
+            if !wanted(&self.balancer, &self.master).contains(&self.mount) {
+                return self.balancer.probes.truths.forget(&self.mount);
+            }
+        }
+    }
+
+    /// One connection: how many pages came, and why it ended.
+    async fn hear(&self) -> (usize, String) {
+        let mut reply = match timeout(HEAD_TIME_MAX, self.ask()).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(why)) => return (0, why),
+            Err(_) => return (0, format!("no answer within {HEAD_TIME_MAX:?}")),
+        };
+        let place = reply.header("etag").zip(number(&reply, "stream-offset"));
+        let place = place.map(|(epoch, offset)| Place {
+            epoch: epoch.into(),
+            offset,
+        });
+        let n_prefix = number(&reply, "stream-prefix").unwrap_or(0);
+        lock(&self.truth).begin(place, n_prefix);
+        let (mut framer, mut n_pages) = (Framer::new(), 0);
+        loop {
+            let bytes = match timeout(NOTHING_TIME_MAX, reply.chunk()).await {
+                Ok(Ok(Some(bytes))) => bytes,
+                Ok(Ok(None)) => return (n_pages, "it ended the stream".to_owned()),
+                Ok(Err(why)) => return (n_pages, why),
+                Err(_) => return (n_pages, format!("nothing for {NOTHING_TIME_MAX:?}")),
+            };
+            let mut input: &[u8] = &bytes;
+            while let Some(found) = framer.next(&mut input) {
+                let Found::Page(page) = found else {
+                    return (n_pages, "it sends something that is no Ogg".to_owned());
+                };
+                if n_pages == 0 {
+                    info!("relays are compared with {} on {}", self.master, self.mount);
+                }
+                n_pages += 1;
+                lock(&self.truth).take(page, Instant::now());
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Reply, String> {
+        let mut why = "its name has no address".to_owned();
+        for address in addresses(&self.master).await? {
+            let call = Call {
+                url: &self.master,
+                address,
+                path: self.mount.as_str(),
+                agent: AGENT,
+                login: None,
+            };
+            match self.caller.call(call).await {
+                Ok(reply) if reply.status() == 200 => return Ok(reply),
+                Ok(reply) => return Err(format!("it answers {}", reply.status())),
+                Err(Failure::Refused) => "the connection was refused".clone_into(&mut why),
+                Err(Failure::NoWay(no_way) | Failure::Other(no_way)) => why = no_way,
+            }
+        }
+        Err(why)
+    }
+}
+
+fn number(reply: &Reply, name: &str) -> Option<u64> {
+    reply.header(name)?.parse().ok()
+}
