@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// A report is not read beyond this many bytes.
 pub const REPORT_BYTES_MAX: usize = 128 * 1024;
+/// A balancer that only looks whether a relay serves calls itself so; a relay counts it apart.
+pub const PROBE_AGENT: &str = "Plenum-probe/";
 
 /// The state of one relay at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,3 +18,11 @@ pub mod ways;
 
 /// What a probe calls itself: relays count it apart.
 pub const AGENT: &str = concat!("Plenum-probe/", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn relays_know_a_probe_by_its_name() {
+        assert!(super::AGENT.starts_with(stream::report::PROBE_AGENT));
+    }
+}

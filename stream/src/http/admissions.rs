@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::head::Head;
-use crate::report::{Admitted, Arrivals};
+use crate::report::{Admitted, Arrivals, PROBE_AGENT};
 use crate::ticket::{self, Bounced, Ticket, TicketKey, Way};
 
 /// A ticket that comes again within this time is the same player.
@@ -18,6 +18,12 @@ const SEEN_LIFE: Duration = Duration::from_secs(60);
 pub const SEEN_MAX: usize = 20_000;
 /// More tickets do not stand in one report: the others in the next one.
 const TOLD_AT_ONCE_MAX: usize = 4_000;
+
+/// Whether a balancer only looks whether this relay serves.
+fn is_probe(head: &Head) -> bool {
+    let agent = head.header("user-agent");
+    agent.is_some_and(|agent| agent.starts_with(PROBE_AGENT))
+}
 
 /// What a relay knows of tickets.
 #[derive(Debug)]
@@ -33,6 +39,7 @@ struct Known {
     /// Run and serial number of the tickets that no report has told yet.
     untold: VecDeque<(u32, u32)>,
     n_direct: u64,
+    n_probes: u64,
     n_bounced: u64,
     /// The balancer's operator is taking this relay down.
     is_draining: bool,
@@ -52,6 +59,8 @@ impl Admissions {
         let ticket = self.ticket(head).filter(|ticket| ticket.run != 0);
         let mut known = self.known();
         match ticket {
+            // It stays for a second, and is not one of a stream of others.
+            None if is_probe(head) => known.n_probes += 1,
             None => known.n_direct += 1,
             Some(ticket) => known.admit((ticket.run, ticket.serial), now),
         }
@@ -87,6 +96,11 @@ impl Admissions {
     /// The balancer's operator is taking this relay down, or not any more.
     pub fn set_draining(&self, is_draining: bool) {
         self.known().is_draining = is_draining;
+    }
+
+    /// How many only looked whether this relay serves.
+    pub fn n_probes(&self) -> u64 {
+        self.known().n_probes
     }
 
     /// Whether there is somebody to tell of.
@@ -239,6 +253,18 @@ mod tests {
         }
         assert_eq!(admissions.arrivals().direct, 4);
         assert!(admissions.arrivals().admitted.is_empty());
+    }
+
+    #[test]
+    fn a_probe_is_counted_apart() {
+        let admissions = Admissions::new(key("ours"));
+        for agent in ["Plenum-probe/0.1.0", "mpv"] {
+            let text = format!("GET /live.ogg HTTP/1.1\r\nUser-Agent: {agent}\r\n\r\n");
+            let head = Head::parse(text.as_bytes()).unwrap().unwrap();
+            admissions.admit(&head, Instant::now());
+        }
+        assert_eq!(admissions.arrivals().direct, 1);
+        assert_eq!(admissions.n_probes(), 1);
     }
 
     #[test]
