@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use stream::lease::Lease;
 use stream::mount::{MOUNTS_MAX, MountPath};
 use stream::report::{Arrivals, MountReport, Place, Report};
 
@@ -41,6 +42,8 @@ pub struct CheckedReport {
     pub mounts: BTreeMap<MountPath, Carried>,
     /// Who came with a ticket and who without, if it says so.
     pub arrivals: Option<Arrivals>,
+    /// What it lends, if there are other balancers.
+    pub lease: Option<Lease>,
 }
 
 /// One mount at a relay.
@@ -93,6 +96,7 @@ impl CheckedReport {
             place,
             mounts: check_mounts(report.mounts)?,
             arrivals: report.arrivals.map(check_arrivals).transpose()?,
+            lease: report.lease,
         })
     }
 }

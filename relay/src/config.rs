@@ -14,6 +14,8 @@ use stream::mount::MountPath;
 use stream::report::Place;
 use stream::secret::Secret;
 
+use crate::balancers::{BALANCERS_MAX, BalancerConfig, one_or_more};
+
 /// More upstreams than this make nothing safer.
 const UPSTREAMS_MAX: usize = 4;
 
@@ -58,7 +60,8 @@ pub struct Config {
     /// How relays show that they are relays.
     pub relay: Option<Login>,
     /// To whom to report.
-    pub balancer: Option<BalancerConfig>,
+    #[serde(deserialize_with = "one_or_more")]
+    pub balancer: Vec<BalancerConfig>,
     /// Where this relay stands.
     pub place: Option<Place>,
 }
@@ -118,16 +121,6 @@ pub struct IcecastConfig {
     pub mounts: Vec<MountPath>,
 }
 
-/// The balancer that sends listeners here.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BalancerConfig {
-    /// Its address, without path.
-    pub url: String,
-    /// The token that its operator gave out for this relay.
-    pub token: Secret,
-}
-
 fn default_user() -> String {
     "relay".to_owned()
 }
@@ -157,7 +150,7 @@ impl Default for Config {
             upstream: Vec::new(),
             icecast: None,
             relay: None,
-            balancer: None,
+            balancer: Vec::new(),
             place: None,
         }
     }
@@ -195,7 +188,10 @@ impl Config {
         if let Some(url) = &self.public_url {
             check_base_url("public_url", url)?;
         }
-        if let Some(balancer) = &self.balancer {
+        if self.balancer.len() > BALANCERS_MAX {
+            return complain(format!("at most {BALANCERS_MAX} [[balancer]] work"));
+        }
+        for balancer in &self.balancer {
             check_upstream("[balancer] url", &balancer.url)?;
             if self.public_url.is_none() {
                 return complain(

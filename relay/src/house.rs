@@ -15,8 +15,9 @@ use stream::http::catalogs::{self, Catalogs};
 use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::head::Head;
-use stream::http::listener::{self, Overflow, Service};
+use stream::http::listener::{self, Service};
 use stream::http::login::Login;
+use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::http::{Caller, common, login, pages};
@@ -59,7 +60,7 @@ impl Relay {
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
         following: Following,
-        overflow: Option<Overflow>,
+        overflow: Option<Arc<Overflow>>,
         shutdown: Shutdown,
     ) -> Self {
         let Following { trail, tallies } = following;

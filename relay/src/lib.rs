@@ -5,6 +5,7 @@
 //! Reading order: `config`, `stream::follow` (what is mirrored), `icecast` (what is mirrored of
 //! other people's servers), `house` (listeners and pages), `report` (what the balancer is told).
 
+pub mod balancers;
 pub mod config;
 mod house;
 mod icecast;
@@ -12,12 +13,12 @@ mod report;
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use stream::follow::{Follower, Tally, Trail};
 use stream::handover::{self, Giver, Heir, Inheritance, Succession};
-use stream::http::admissions::Admissions;
 use stream::http::door;
-use stream::http::listener::Overflow;
+use stream::http::overflow::Overflow;
 use stream::http::tls::Tls;
 use stream::mount::{Desk, MountTable, Slots};
 use stream::shutdown::Shutdown;
@@ -50,21 +51,7 @@ pub async fn run(
     let mut estate = Heir::inherit(succession.heir, config.knobs().keep()).await?;
     let (following, desk) = follow(&config, &table, &mut estate, &shutdown);
     estate.seat(&slots, &fanout);
-    let overflow = config.balancer.as_ref().map(|balancer| {
-        let admissions = Arc::new(Admissions::new(TicketKey::of(&balancer.token)));
-        let reporter = report::Reporter::new(
-            &config,
-            balancer,
-            Arc::clone(&table),
-            slots.clone(),
-            Arc::clone(&admissions),
-        );
-        shutdown.spawn("report", reporter.run(shutdown.clone()));
-        Overflow {
-            balancer: balancer.url.clone(),
-            admissions,
-        }
-    });
+    let overflow = report(&config, &table, &slots, &shutdown);
     let giver = Giver {
         program: PROGRAM,
         launch: succession.launch,
@@ -90,6 +77,24 @@ pub async fn run(
     );
     giver.start(asked);
     door::serve(listener, Arc::new(relay), tls, estate.porch, shutdown).await
+}
+
+/// Begins to report to every balancer there is.
+fn report(
+    config: &Config,
+    table: &Arc<MountTable>,
+    slots: &Slots,
+    shutdown: &Shutdown,
+) -> Option<Arc<Overflow>> {
+    let balancers = config.balancer.iter();
+    let ways = balancers.map(|balancer| (balancer.url.clone(), TicketKey::of(&balancer.token)));
+    let overflow = Arc::new(Overflow::new(ways, Instant::now()));
+    for at in 0..config.balancer.len() {
+        let (table, slots) = (Arc::clone(table), slots.clone());
+        let reporter = report::Reporter::new(config, at, table, slots, Arc::clone(&overflow));
+        shutdown.spawn("report", reporter.run(shutdown.clone()));
+    }
+    (!config.balancer.is_empty()).then_some(overflow)
 }
 
 /// Begins to mirror whatever there is to be mirrored, and goes on with what the program before this

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use stream::follow::upstream::{client, reason};
-use stream::http::admissions::Admissions;
+use stream::http::overflow::Overflow;
 use stream::mount::{Class, MountTable, Slots};
 use stream::report::{MountReport, Place, Receipt, Report};
 use stream::secret::Secret;
@@ -14,7 +14,7 @@ use stream::shutdown::Shutdown;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
-use crate::config::{BalancerConfig, Config};
+use crate::config::Config;
 
 /// A report is taken within this time or not at all.
 const REPORT_MAX: Duration = Duration::from_secs(3);
@@ -23,6 +23,8 @@ const EVERY_MS: std::ops::RangeInclusive<u64> = 200..=10_000;
 /// How often, until the balancer says otherwise and while it is away; and at most, if something
 /// changes.
 const EVERY_DEFAULT: Duration = Duration::from_secs(1);
+/// How soon, if the balancer was started anew.
+const EVERY_SOON: Duration = Duration::from_millis(*EVERY_MS.start());
 /// So many listeners more or fewer are a change, …
 const LISTENERS_CHANGE: u32 = 5;
 /// … or so many hundredths of them.
@@ -39,9 +41,13 @@ pub(crate) struct Reporter {
     sequence: u64,
     table: Arc<MountTable>,
     slots: Slots,
-    admissions: Arc<Admissions>,
+    /// All balancers, and which of them this one is.
+    overflow: Arc<Overflow>,
+    at: usize,
     /// The balancer wants to know who came.
     wants_arrivals: bool,
+    /// It could do nothing with what it was lent, and should hear again at once.
+    is_due: bool,
     /// The last report that was taken.
     last: Option<Report>,
     /// What went wrong last time; empty when it went well.
@@ -51,11 +57,12 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) fn new(
         config: &Config,
-        balancer: &BalancerConfig,
+        at: usize,
         table: Arc<MountTable>,
         slots: Slots,
-        admissions: Arc<Admissions>,
+        overflow: Arc<Overflow>,
     ) -> Self {
+        let balancer = &config.balancer[at];
         Self {
             client: client(),
             url: balancer.url.clone(),
@@ -66,8 +73,10 @@ impl Reporter {
             sequence: 0,
             table,
             slots,
-            admissions,
+            overflow,
+            at,
             wants_arrivals: false,
+            is_due: false,
             last: None,
             complaint: Some(String::new()),
         }
@@ -89,7 +98,11 @@ impl Reporter {
                     let every = receipt
                         .next_report_ms
                         .clamp(*EVERY_MS.start(), *EVERY_MS.end());
-                    Duration::from_millis(every)
+                    if std::mem::take(&mut self.is_due) {
+                        EVERY_SOON
+                    } else {
+                        Duration::from_millis(every)
+                    }
                 }
                 Err(why) => {
                     if self.complaint.as_ref() != Some(&why) {
@@ -130,12 +143,15 @@ impl Reporter {
                 || now.slots != last.slots
                 || on_air(&now) != on_air(last)
         };
-        self.admissions.has_news() || self.last.as_ref().is_none_or(is_news)
+        self.overflow.admissions(self.at).has_news() || self.last.as_ref().is_none_or(is_news)
     }
 
     async fn send(&mut self, is_draining: bool) -> Result<Receipt, String> {
         self.sequence += 1;
-        let report = self.report(is_draining);
+        let mut report = self.report(is_draining);
+        // Counted anew, in one moment with what is lent.
+        let now = std::time::Instant::now();
+        (report.listeners, report.lease) = self.overflow.lend(self.at, &self.slots, now);
         let request = self
             .client
             .post(format!("{}/api/v1/report", self.url))
@@ -159,24 +175,32 @@ impl Reporter {
         };
         let late = || Err(format!("no answer within {} s", REPORT_MAX.as_secs()));
         let outcome = timeout(REPORT_MAX, work).await.unwrap_or_else(|_| late());
+        let admissions = self.overflow.admissions(self.at);
         match &outcome {
             Ok(receipt) => {
                 if let Some(arrivals) = &report.arrivals {
-                    self.admissions.told(arrivals);
+                    admissions.told(arrivals);
                 }
-                self.admissions.set_draining(receipt.drain);
+                admissions.set_draining(receipt.drain);
+                let now = std::time::Instant::now();
+                self.is_due = self.overflow.settle(self.at, receipt, now);
                 self.wants_arrivals = receipt.arrivals;
                 self.last = Some(report);
             }
             // It may be another one now, which does not know what it did not ask for.
-            Err(_) => self.wants_arrivals = false,
+            Err(_) => {
+                self.wants_arrivals = false;
+                self.overflow.fail(self.at);
+            }
         }
         outcome
     }
 
     fn report(&self, is_draining: bool) -> Report {
         // Before the listeners are counted: whoever is told of is among them.
-        let arrivals = self.wants_arrivals.then(|| self.admissions.arrivals());
+        let arrivals = self
+            .wants_arrivals
+            .then(|| self.overflow.admissions(self.at).arrivals());
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mounts = self.table.all();
         let mounts = mounts.iter().map(|mount| {
@@ -201,6 +225,7 @@ impl Reporter {
             place: self.place,
             mounts: mounts.collect(),
             arrivals,
+            lease: None,
         }
     }
 }

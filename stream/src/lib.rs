@@ -3,7 +3,7 @@
 //! Reading order: `ogg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
-//! Between balancer and relays: `report` and `ticket`. Around them: `config`, `secret`, `shutdown`,
+//! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `secret`, `shutdown`,
 //! `backoff`, `log_setup`.
 
 pub mod backoff;
@@ -13,6 +13,7 @@ pub mod fanout;
 pub mod follow;
 pub mod handover;
 pub mod http;
+pub mod lease;
 pub mod log;
 pub mod log_setup;
 pub mod mount;

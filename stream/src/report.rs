@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lease::Lease;
+
 /// A report is not read beyond this many bytes.
 pub const REPORT_BYTES_MAX: usize = 128 * 1024;
 /// A balancer that only looks whether a relay serves calls itself so; a relay counts it apart.
@@ -35,6 +37,10 @@ pub struct Report {
     /// an older one refuses what it does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<Arrivals>,
+    /// How many listeners the balancer may send. `None`: all for whom there is room, since there is
+    /// no other balancer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
 }
 
 /// Who came to a relay.
@@ -89,7 +95,7 @@ pub struct Place {
 }
 
 /// The balancer's answer to a report it took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// When it wants the next report, in milliseconds, if nothing changes before.
     pub next_report_ms: u64,
@@ -99,6 +105,12 @@ pub struct Receipt {
     /// The relay is to send new listeners back: the balancer's operator is taking it down.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drain: bool,
+    /// Names this run of the balancer; leases are for it alone.
+    #[serde(default)]
+    pub run: u32,
+    /// So many listeners whom it sent may still come, after this report.
+    #[serde(default)]
+    pub open: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]

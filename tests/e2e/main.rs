@@ -15,6 +15,7 @@ mod icecast;
 mod promote;
 mod protocol;
 mod restart;
+mod several_balancers;
 mod silence;
 mod soak;
 mod sound;

@@ -203,6 +203,8 @@ impl Registry {
             next_report_ms: u64::try_from(every).unwrap_or(u64::MAX),
             arrivals: true,
             drain: self.relays[at].orders.is_draining,
+            run: self.origin.run,
+            open: u32::try_from(self.relays[at].n_reserved()).unwrap_or(u32::MAX),
         }
     }
 

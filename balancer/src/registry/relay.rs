@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use stream::lease::LEASE_LIFE;
 use stream::ticket::TicketKey;
 
 use super::direct::Direct;
@@ -32,6 +33,8 @@ pub struct Relay {
     pub(super) last: Option<Last>,
     pub(super) former_runs: VecDeque<String>,
     pub(super) direct: Direct,
+    /// So many listeners it lets this balancer send, if there are others.
+    pub(super) lent: Option<u32>,
     /// It sent somebody back since its last report.
     pub(super) is_brimful: bool,
     /// Where a database says that its host is.
@@ -69,6 +72,7 @@ impl Relay {
             last: None,
             former_runs: VecDeque::new(),
             direct: Direct::default(),
+            lent: None,
             is_brimful: false,
             host_spot: Spot::default(),
             spot: registration.spot,
@@ -161,7 +165,28 @@ impl Relay {
         let slots = last.report.slots;
         let allowed = self.orders.slots_max.map_or(slots, |max| max.min(slots));
         let unknown = now.saturating_duration_since(last.of) + policy.arrival;
-        allowed.saturating_sub(self.direct.reserve(unknown))
+        let reserve = self.direct.reserve(unknown);
+        match self.lent {
+            None => allowed.saturating_sub(reserve),
+            Some(lent) => allowed.min(self.lent_places(last, lent, reserve, now)),
+        }
+    }
+
+    /// Its listeners and those it lets this balancer send. Each balancer keeps its part of the
+    /// reserve free.
+    fn lent_places(&self, last: &Last, lent: u32, reserve: u32, now: Instant) -> u32 {
+        let Last {
+            report, received, ..
+        } = last;
+        if now.saturating_duration_since(*received) >= LEASE_LIFE {
+            return 0;
+        }
+        let room = u64::from(report.slots.saturating_sub(report.listeners)).max(1);
+        let part = (u64::from(reserve) * u64::from(lent)).div_ceil(room);
+        let lent = u64::from(lent).saturating_sub(part);
+        report
+            .listeners
+            .saturating_add(u32::try_from(lent).unwrap_or(0))
     }
 
     /// How it stands, for the choice.

@@ -80,7 +80,9 @@ impl Relay {
             Some(arrivals) => self.settle_named(arrivals, report.slots, of, run, policy, now),
             None => self.settle_nameless(report.listeners, report.slots, of, policy, now),
         };
+        let lease = report.lease;
         let is_moved = self.replace(report, of, life, is_new_run, now);
+        self.lent = lease.map(|lease| if lease.run == run { lease.slots } else { 0 });
         Ok(Taken {
             is_moved,
             is_put_away,
@@ -107,6 +109,7 @@ impl Relay {
             place: None,
             mounts: polled.mounts,
             arrivals: None,
+            lease: None,
         };
         let is_moved = self.replace(report, polled.asked, life, false, now);
         Taken {

@@ -1,5 +1,6 @@
 //! Reports in, redirects out, by a clock that the test turns.
 
+use stream::lease::Lease;
 use stream::report::Place;
 use stream::ticket::Bounced;
 
@@ -62,6 +63,7 @@ pub(super) fn report(sequence: u64, listeners: u32, slots: u32) -> CheckedReport
         place: None,
         mounts: [(live(), carried)].into(),
         arrivals: None,
+        lease: None,
     }
 }
 
@@ -338,4 +340,43 @@ fn a_crowd_larger_than_all_places_fills_them_and_nobody_is_sent_in_vain() {
         assert_eq!(rejected, 0, "seed {seed}");
         assert!(unserved >= 500, "seed {seed}: {unserved}");
     }
+}
+
+#[test]
+fn where_there_are_other_balancers_no_more_are_sent_than_the_relay_lends() {
+    let start = Instant::now();
+    let mut registry = registry(&["a"], start);
+    let run = registry.receipt(0).run;
+    let mut sequence = 0;
+    let mut take = |registry: &mut Registry, listeners, lease: Lease, now| {
+        sequence += 1;
+        let report = CheckedReport {
+            lease: Some(lease),
+            ..report(sequence, listeners, 1_000)
+        };
+        registry.take(0, report, now).unwrap();
+    };
+    let sent = |registry: &mut Registry, now| {
+        (0..50)
+            .take_while(|_| registry.send(&somebody(), &live(), now).is_ok())
+            .count()
+    };
+    take(&mut registry, 10, Lease::default(), start);
+    assert_eq!(sent(&mut registry, start), 0, "for nobody");
+    let slots = 4;
+    take(
+        &mut registry,
+        10,
+        Lease {
+            run: run + 1,
+            slots,
+        },
+        start,
+    );
+    assert_eq!(sent(&mut registry, start), 0, "for a former run");
+    take(&mut registry, 10, Lease { run, slots }, start);
+    assert_eq!(sent(&mut registry, start), 4);
+    assert_eq!(registry.receipt(0).open, 4);
+    take(&mut registry, 12, Lease { run, slots: 6 }, start);
+    assert_eq!(sent(&mut registry, start), 2, "four are on their way");
 }

@@ -54,16 +54,26 @@ impl Admissions {
         }
     }
 
-    /// A listener has a slot.
-    pub fn admit(&self, head: &Head, now: Instant) {
+    /// A listener has a slot. The run of the balancer that sent him, if his ticket is new.
+    pub fn admit(&self, head: &Head, now: Instant) -> Option<u32> {
         let ticket = self.ticket(head).filter(|ticket| ticket.run != 0);
         let mut known = self.known();
-        match ticket {
-            // It stays for a second, and is not one of a stream of others.
-            None if is_probe(head) => known.n_probes += 1,
-            None => known.n_direct += 1,
-            Some(ticket) => known.admit((ticket.run, ticket.serial), now),
-        }
+        let Some(ticket) = ticket else {
+            if is_probe(head) {
+                // It stays for a second, and is not one of a stream of others.
+                known.n_probes += 1;
+            } else {
+                known.n_direct += 1;
+            }
+            return None;
+        };
+        let is_new = known.admit((ticket.run, ticket.serial), now);
+        is_new.then_some(ticket.run)
+    }
+
+    /// Whether a listener has a ticket of this balancer.
+    pub fn knows(&self, head: &Head) -> bool {
+        self.ticket(head).is_some()
     }
 
     /// A listener has no slot here. The query with which he is to go back to the balancer; `None`:
@@ -153,7 +163,7 @@ impl Admissions {
 }
 
 impl Known {
-    fn admit(&mut self, name: (u32, u32), now: Instant) {
+    fn admit(&mut self, name: (u32, u32), now: Instant) -> bool {
         let is_old = |seen: &(_, Instant)| now.saturating_duration_since(seen.1) >= SEEN_LIFE;
         while self.order.front().is_some_and(is_old) || self.order.len() >= SEEN_MAX {
             if let Some((name, _)) = self.order.pop_front() {
@@ -161,13 +171,14 @@ impl Known {
             }
         }
         if !self.seen.insert(name) {
-            return;
+            return false;
         }
         self.order.push_back((name, now));
         if self.untold.len() >= SEEN_MAX {
             self.untold.pop_front();
         }
         self.untold.push_back(name);
+        true
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::admissions::Admissions;
 use super::answer::Answer;
 use super::caller::Caller;
 use super::date::{http_date, unix_second};
 use super::head::Head;
+use super::overflow::Overflow;
 use super::serving::Serving;
 use crate::fanout::{Fanout, Joiner, Pace, Wire};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
@@ -29,17 +29,8 @@ pub struct Service {
     pub fanout: Arc<Fanout>,
     /// The slots of this program.
     pub slots: Slots,
-    /// Where a listener is sent for whom there is no slot.
-    pub overflow: Option<Overflow>,
-}
-
-/// The way back to a balancer.
-#[derive(Clone, Debug)]
-pub struct Overflow {
-    /// Its address without path.
-    pub balancer: String,
-    /// Who came with whose ticket.
-    pub admissions: Arc<Admissions>,
+    /// The balancers that send listeners here, and take back those for whom there is no slot.
+    pub overflow: Option<Arc<Overflow>>,
 }
 
 /// Seconds after which somebody who found no slot may try again.
@@ -156,16 +147,16 @@ fn place(
         .overflow
         .as_ref()
         .filter(|_| class == Class::Listener);
-    if sent.is_some_and(|overflow| overflow.admissions.turns_away(head)) {
+    if sent.is_some_and(|overflow| overflow.turns_away(head)) {
         return Err(no_slot(service, head));
     }
-    let Some(slot) = service.slots.take(class) else {
+    let slot = match sent {
+        Some(overflow) => overflow.take(&service.slots, head, Instant::now()),
+        None => service.slots.take(class),
+    };
+    let Some(slot) = slot else {
         return Err(no_slot(service, head));
     };
-    // After the slot is taken: whoever is told of is counted, too.
-    if let Some(overflow) = sent {
-        overflow.admissions.admit(head, Instant::now());
-    }
     first.extend_from_slice(&prefix);
     let last = match decision {
         Decision::Exact { last, .. } => last,
@@ -266,10 +257,8 @@ pub fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
     let answer = |status| {
         with_cors(Answer::new(head.version, status, &date)).header("Cache-Control", "no-store")
     };
-    let back = service.overflow.as_ref().and_then(|overflow| {
-        let query = overflow.admissions.bounce(head, unix_second())?;
-        Some(format!("{}{}?{query}", overflow.balancer, head.path))
-    });
+    let overflow = service.overflow.as_ref();
+    let back = overflow.and_then(|overflow| overflow.back(head, unix_second()));
     match back {
         Some(location) => answer(StatusCode::FOUND)
             .header("Location", &location)

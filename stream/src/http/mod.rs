@@ -3,7 +3,7 @@
 //! `door` reads the head of every connection; those who have not said it wait in the `porch`,
 //! those who begin with a handshake are met by `tls`, which shows a `certificate`. A listener's
 //! socket then goes through `listener` to the fan-out (`admissions` remembers who came by whose
-//! ticket); everything that is a page goes through
+//! ticket, `overflow` for all balancers together); everything that is a page goes through
 //! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
 //! it. The rest are the words of HTTP (`head`, `answer`, `basic`, `chunked`), and connections that
 //! look alike (`line`, `rewound`).
@@ -23,6 +23,7 @@ mod line;
 pub mod listener;
 pub mod login;
 mod metrics;
+pub mod overflow;
 pub mod pages;
 mod porch;
 mod rewound;
