@@ -29,7 +29,7 @@ BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
 TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq libfaketime mpv \
 	oggz-tools opus-tools procps vorbis-tools
 
-.PHONY: help demo test check release soak uplink faults bench churn crowd swarm simulate geo install setup setup-build \
+.PHONY: help demo test check release soak uplink faults balance bench churn crowd swarm simulate geo install setup setup-build \
 	setup-demo setup-bench rust
 
 help:
@@ -47,6 +47,7 @@ help:
 	@echo 'make bench             Plenum, icecast2, nginx and a bare loop side by side: a quarter of an hour'
 	@echo 'make bench FULL=1      all scenarios, an hour; DOCS=1 writes docs/benchmarks.md from it'
 	@echo 'make crowd             2,000 listeners in a minute, 13 relays, ours and then icecast2: is anybody refused?'
+	@echo 'make balance           the balancer and others in simulated crowds: minutes; FULL=1, DOCS=1 as above'
 	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
 	@echo 'make swarm             only the load tool: target/release/plenum-swarm'
 	@echo 'make geo CITY=a.mmdb   the balancer'"'"'s built-in geo data anew, from DB-IP City Lite'
@@ -89,7 +90,7 @@ faults: setup
 		$(if $(RANDOM),--random $(RANDOM)) $(if $(SEED),--seed $(SEED)) $(if $(DOCS),--docs)
 
 bench: setup-bench
-	@cargo build --release --bin plenum-master --bin plenum-swarm --bin plenum-bare-loop
+	@cargo build --release --bin plenum-master --bin plenum-balancer --bin plenum-swarm --bin plenum-bare-loop
 	@cargo run --release --quiet --package tests --bin plenum-bench -- \
 		$(if $(FULL),--full) $(if $(DOCS),--docs)
 
@@ -97,10 +98,15 @@ crowd: setup-bench
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-crowd
 	cargo run --release --quiet --package tests --bin plenum-crowd
 
+balance: setup-build
+	@cargo build --release --bin plenum-balancer
+	@cargo run --release --quiet --package tests --bin plenum-bench -- --parts balance \
+		$(if $(FULL),--full) $(if $(DOCS),--docs)
+
 churn: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-swarm
 	@cargo run --release --quiet --package tests --bin plenum-bench -- \
-		--scenarios churn --minutes $(CHURN_MINUTES) $(if $(DOCS),--docs)
+		--parts fanout --scenarios churn --minutes $(CHURN_MINUTES) $(if $(DOCS),--docs)
 
 swarm: setup-build
 	cargo build --release --bin plenum-swarm

@@ -4,6 +4,7 @@
 //! sent to a full one), `balancer` (all of it together), `waiting` (a listener bears a moment
 //! when all is full), `routes` (who may ask what), `serve` (the connections). Pure parts beside
 //! them: `checked_report`, `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
+//! `simulate` lets a crowd come in memory, to see what all this is worth.
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub mod probe;
 pub mod registry;
 pub mod routes;
 pub mod serve;
+pub mod simulate;
 pub mod status;
 pub mod waiting;
 mod watch;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use balancer::config::Config;
 use balancer::geo::{Geo, embedded, pack};
+use balancer::simulate;
 use clap::{Parser, Subcommand};
 use stream::config::{ConfigError, EXIT_CONFIG, default_file};
 use stream::http::door;
@@ -50,6 +51,8 @@ Examples:
     PLENUM_BALANCER__LISTEN=127.0.0.1:9000 plenum-balancer --config balancer.toml
   Where would I be sent, and why?
     curl 'http://localhost:8000/api/v1/explain?mount=/live.ogg'
+  Are there enough slots for 100,000 listeners?
+    plenum-balancer simulate --help
 
 PLENUM_LOG=debug shows more in the log. SIGHUP reads the geo files again.
 SIGTERM or Ctrl-C stops it.
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
     stream::log_setup::start();
     let outcome = match &arguments.command {
         Some(Command::GeoPack(arguments)) => pack::run(arguments).map_err(anyhow::Error::msg),
+        Some(Command::Simulate(arguments)) => return answer(simulate::run(arguments)),
         None => settings(&arguments).and_then(|config| match arguments.check {
             true => Ok(()),
             false => start(config),
@@ -73,6 +77,21 @@ fn main() -> ExitCode {
         }
         Err(failure) => {
             error!("{failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a subcommand says is its answer, not an event.
+#[expect(clippy::print_stdout, reason = "the answer is what was asked for")]
+fn answer(outcome: anyhow::Result<String>) -> ExitCode {
+    match outcome {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            complain(&failure);
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,11 @@
 //! plenum-bench: Plenum, its peers and a bare loop side by side, on one machine.
 
+mod balance;
+mod balance_plot;
+mod balance_table;
 mod curve;
 mod document;
+mod knock;
 mod machine;
 mod memory;
 #[path = "../swarm/outcome.rs"]
@@ -10,6 +14,7 @@ mod plan;
 mod plot;
 mod programme;
 mod records;
+mod redirects;
 mod run;
 mod sound;
 mod source;
@@ -29,6 +34,7 @@ use tests::programs;
 use machine::Machine;
 use plan::{Effort, Plan};
 use records::{Records, Scenario};
+use redirects::Redirects;
 use subjects::Subject;
 
 /// With two processors: servers on the first, everything else on the second.
@@ -46,6 +52,7 @@ const LOAD_CORE: usize = 1;
         plenum-bench --scenarios idle --subjects plenum-1s,icecast2\n  \
         plenum-bench --scenarios churn --minutes 60\n                                   \
         2,000 listeners, 100 a second go and others come: is memory flat?\n  \
+        plenum-bench --parts balance     only the balancer in simulated crowds (minutes)\n  \
         plenum-bench --from-files --docs writes the documents from the last results\n\n\
         Let the machine do nothing else meanwhile. Results: a table, target/bench/*.json"
 )]
@@ -53,6 +60,9 @@ struct Arguments {
     /// What is done to the servers [default: steady,crowd; with --full held,idle too]
     #[arg(long, value_delimiter = ',', value_enum)]
     scenarios: Vec<Scenario>,
+    /// Only these parts
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [Part::Fanout, Part::Balance, Part::Redirects])]
+    parts: Vec<Part>,
     /// Only these servers
     #[arg(long, value_delimiter = ',', value_enum)]
     subjects: Vec<Subject>,
@@ -83,6 +93,27 @@ struct Arguments {
     docs: bool,
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// What listeners cost, and how long they wait
+    Fanout,
+    /// The balancer against others in simulated crowds
+    Balance,
+    /// Redirects per second, the balancer and nginx
+    Redirects,
+}
+
+impl Arguments {
+    fn effort(&self) -> Effort {
+        if self.full {
+            Effort::Full
+        } else {
+            Effort::Quick
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match bench(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,19 +126,70 @@ fn main() -> ExitCode {
 
 fn bench(arguments: &Arguments) -> Result<()> {
     let folder = programs::cache("bench")?;
+    if arguments.parts.contains(&Part::Fanout) {
+        fanout(arguments, &folder)?;
+    }
+    if arguments.parts.contains(&Part::Redirects) && !arguments.from_files {
+        let core = take_places(&Machine::here())?;
+        let redirects = redirects::run(&folder, core, say)?;
+        let text = serde_json::to_string_pretty(&redirects)? + "\n";
+        write(&folder.join("redirects.json"), &text)?;
+        say(&redirects::table(&redirects));
+    }
+    if arguments.parts.contains(&Part::Balance) {
+        balance(arguments, &folder)?;
+    }
+    Ok(())
+}
+
+/// The balancer's tables.
+fn balance(arguments: &Arguments, folder: &Path) -> Result<()> {
+    let kept = folder.join("balance.json");
+    if !arguments.from_files {
+        let balance = balance::run(arguments.effort(), say)?;
+        write(&kept, &(serde_json::to_string_pretty(&balance)? + "\n"))?;
+    }
+    let Some(balance) = read_json(&kept)? else {
+        return Ok(());
+    };
+    say(&balance_table::tables(&balance));
+    for sentence in balance_table::says(&balance) {
+        say(&sentence);
+    }
+    if arguments.docs {
+        let plot = balance_plot::plot(&balance);
+        if let Some(svg) = &plot {
+            write(&docs().join("balancer.svg"), svg)?;
+        }
+        let redirects: Option<Redirects> = read_json(&folder.join("redirects.json"))?;
+        let table = redirects.map(|redirects| redirects::section(&redirects));
+        let section = balance_table::section(&balance, plot.is_some()) + &table.unwrap_or_default();
+        let file = docs().join("benchmarks.md");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let rest = text
+            .split(balance_table::HEADING)
+            .next()
+            .unwrap_or_default();
+        write(&file, &format!("{}\n\n{section}", rest.trim_end()))?;
+    }
+    Ok(())
+}
+
+/// What listeners cost.
+fn fanout(arguments: &Arguments, folder: &Path) -> Result<()> {
     let scenarios = if arguments.from_files {
         Scenario::value_variants().to_vec()
     } else {
-        run_all(arguments, &folder)?
+        run_all(arguments, folder)?
     };
-    let all = read_all(&folder)?;
+    let all = read_all(folder)?;
     for records in all.iter().filter(|r| scenarios.contains(&r.scenario)) {
         say(&table::tables(records));
         for sentence in document::says(records) {
             say(&sentence);
         }
     }
-    if arguments.docs {
+    if arguments.docs && !all.is_empty() {
         write_documents(&all)?;
     }
     Ok(())
@@ -117,11 +199,7 @@ fn bench(arguments: &Arguments) -> Result<()> {
 fn run_all(arguments: &Arguments, folder: &Path) -> Result<Vec<Scenario>> {
     let machine = Machine::here();
     let core = take_places(&machine)?;
-    let effort = if arguments.full {
-        Effort::Full
-    } else {
-        Effort::Quick
-    };
+    let effort = arguments.effort();
     let scenarios = match arguments.scenarios.as_slice() {
         [] => effort.scenarios(),
         some => some,
@@ -206,14 +284,29 @@ fn read_all(folder: &Path) -> Result<Vec<Records>> {
     Ok(all)
 }
 
+/// What was kept of the last time, if it is there.
+fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<Option<T>> {
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(file)?;
+    let read = serde_json::from_str(&text);
+    read.map(Some)
+        .with_context(|| format!("cannot read {}", file.display()))
+}
+
 fn write_documents(all: &[Records]) -> Result<()> {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let docs = docs();
     let plot = plot::plot(all);
     if let Some(svg) = &plot {
         write(&docs.join("benchmarks.svg"), svg)?;
     }
     let text = document::document(all, plot.is_some());
     write(&docs.join("benchmarks.md"), &text)
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
 }
 
 fn file(folder: &Path, scenario: Scenario) -> PathBuf {

@@ -199,17 +199,23 @@ impl Columns {
         self.offers[at] = offers;
     }
 
-    /// How it stands.
-    pub fn set_load(&mut self, at: usize, load: Load, policy: &Policy) {
+    /// How it stands, and what scarcity adds to the price of its last slot.
+    pub fn set_load(&mut self, at: usize, load: Load, scarcity_km: f32, policy: &Policy) {
         self.gates[at] = load.gates;
         self.utilisation[at] = load.utilisation;
-        self.price_km[at] = policy.price_km(load.utilisation);
+        self.price_km[at] = policy.price_km(load.utilisation, scarcity_km);
     }
 
     /// What the operator gives it, and what listeners' complaints (0 to 1 of them) cost it.
     pub fn set_merits(&mut self, at: usize, bias_km: f32, illness: f32, policy: &Policy) {
         self.bias_km[at] = bias_km;
         self.health_km[at] = policy.ill_km * illness.clamp(0.0, 1.0);
+    }
+
+    /// Where a relay is on the unit sphere, if anybody knows.
+    pub fn point(&self, at: usize) -> Option<[f32; 3]> {
+        let is_known = self.sites[at].known != Known::Nothing;
+        is_known.then(|| [self.x[at], self.y[at], self.z[at]])
     }
 
     /// Why it takes nobody.

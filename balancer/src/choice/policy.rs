@@ -13,7 +13,7 @@ use super::pairs::Pairs;
 pub struct Policy {
     /// Whoever is nearer than this is as near as that: databases err by it.
     pub near_km: f32,
-    /// What the last slot of a relay costs. The first one costs nothing.
+    /// What the last slot of a relay costs at any demand. The first one costs nothing.
     pub full_km: f32,
     /// How late the price begins to rise.
     pub steepness: f32,
@@ -46,7 +46,7 @@ pub struct Policy {
     pub window_first: u32,
     /// The same after it has swallowed some.
     pub window_again: u32,
-    /// How long a relay that swallows listeners gets none; doubled each time, up to …
+    /// How long a relay that swallows listeners gets none; four times as long each time, up to …
     pub quarantine_first: Duration,
     /// … this.
     pub quarantine_max: Duration,
@@ -56,7 +56,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             near_km: 100.0,
-            full_km: 4_000.0,
+            full_km: 2_000.0,
             steepness: 6.0,
             tie_km: 25.0,
             neighbour_km: 150.0,
@@ -70,8 +70,8 @@ impl Default for Policy {
             hold: Duration::from_secs(10),
             arrival: Duration::from_secs(5),
             report_way: Duration::from_secs(1),
-            window_first: 4,
-            window_again: 2,
+            window_first: 2,
+            window_again: 1,
             quarantine_first: Duration::from_secs(60),
             quarantine_max: Duration::from_secs(3_600),
         }
@@ -79,9 +79,11 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What the next slot of a relay costs of which this share is taken.
-    pub fn price_km(&self, utilisation: f32) -> f32 {
-        let rise = (self.steepness * utilisation.clamp(0.0, 1.0)).exp() - 1.0;
-        self.full_km * rise / (self.steepness.exp() - 1.0)
+    /// What the next slot of a relay costs of which this share is taken, where scarcity adds so
+    /// much to the last one.
+    pub fn price_km(&self, utilisation: f32, scarcity_km: f32) -> f32 {
+        let utilisation = utilisation.clamp(0.0, 1.0);
+        let rise = (self.steepness * utilisation).exp() - 1.0;
+        self.full_km * rise / (self.steepness.exp() - 1.0) + scarcity_km * utilisation
     }
 }

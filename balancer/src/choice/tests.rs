@@ -47,7 +47,7 @@ impl Relays {
             .with(Gate::Quarantined, is("quarantined"))
             .with(Gate::Full, is("full"));
         let load = Load { gates, utilisation };
-        self.columns.set_load(at, load, &self.policy);
+        self.columns.set_load(at, load, 0.0, &self.policy);
         let scheme = if is("https") {
             Scheme::Https
         } else {

@@ -5,7 +5,7 @@
 //!
 //! Reading order: `reservations` (why nobody is sent to a full relay), `trust` (nor to one that
 //! serves nobody), `relay` and `taking` (all that is known of one, and what a report changes),
-//! `sending` (who is sent where), `duplicates` (players that ask twice). Beside them: `direct`,
+//! `sending` (who is sent where), `duplicates` (players that ask twice). Beside them: `demand`, `direct`,
 //! `health`, `orders`, `mounts`.
 
 use std::collections::{BTreeSet, HashMap};
@@ -22,6 +22,7 @@ use crate::checked_report::CheckedReport;
 use crate::choice::{Columns, Policy};
 use crate::place::Spot;
 
+mod demand;
 pub mod direct;
 pub mod duplicates;
 pub mod health;
@@ -33,6 +34,7 @@ mod sending;
 mod taking;
 pub mod trust;
 
+use demand::Demand;
 use duplicates::Duplicates;
 pub use health::{Health, Probe};
 pub use mounts::MOUNTS_MAX;
@@ -92,6 +94,7 @@ pub struct Registry {
     stale_after: Duration,
     origin: Origin,
     swept: Instant,
+    demand: Demand,
     scratch: Vec<f32>,
 }
 
@@ -133,6 +136,7 @@ impl Registry {
             policy,
             stale_after,
             swept: origin.at,
+            demand: Demand::default(),
             origin,
             scratch: Vec::new(),
         };
@@ -404,7 +408,8 @@ impl Registry {
         let relay = &mut self.relays[at];
         let load = relay.load(&self.policy, now);
         let illness = relay.health.illness(now);
-        self.columns.set_load(at, load, &self.policy);
+        self.columns
+            .set_load(at, load, self.demand.scarcity_km(), &self.policy);
         self.columns
             .set_merits(at, relay.orders.bias_km, illness, &self.policy);
         self.columns.set_offers(at, relay.offers());
@@ -412,6 +417,7 @@ impl Registry {
 
     /// Brings the columns of all relays up to date.
     fn sweep(&mut self, now: Instant) {
+        self.weigh(now);
         for at in 0..self.relays.len() {
             self.refresh(at, now);
         }

@@ -64,6 +64,7 @@ impl Registry {
             choice => choice,
         }?;
         let serial = self.relays[relay].reservations.add(now);
+        self.demand.note();
         if let Some(caller) = caller {
             self.duplicates.note(caller, relay, serial, now);
         }

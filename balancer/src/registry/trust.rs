@@ -17,8 +17,8 @@ const SHARE_MIN: f32 = 0.2;
 const SHARE_GOOD: f32 = 0.5;
 /// What was long ago counts half, each time so many have been settled.
 const SETTLED_MEMORY: f32 = 16.0;
-/// No longer pause than the first one times two to the power of this.
-const STRIKES_MAX: u32 = 16;
+/// No longer pause than the first one times four to the power of this.
+const STRIKES_MAX: u32 = 8;
 
 /// What is known of one relay.
 #[derive(Debug)]
@@ -85,7 +85,12 @@ impl Trust {
         self.n_arrived += arrived;
         self.n_lost += lost;
         let n_settled = self.n_arrived + self.n_lost;
-        if n_settled >= SETTLED_MIN && self.n_arrived < SHARE_MIN * n_settled {
+        // Of one at which nobody has ever been seen, the first few say enough.
+        let settled_min = match self.window {
+            Some(window) if self.n_arrived == 0.0 => SETTLED_MIN.min(small(window)),
+            _ => SETTLED_MIN,
+        };
+        if n_settled >= settled_min && self.n_arrived < SHARE_MIN * n_settled {
             self.put_away(policy, now);
             return true;
         }
@@ -112,7 +117,7 @@ impl Trust {
     fn put_away(&mut self, policy: &Policy, now: Instant) {
         let pause = policy
             .quarantine_first
-            .saturating_mul(1 << self.n_strikes.min(STRIKES_MAX))
+            .saturating_mul(4_u32.pow(self.n_strikes.min(STRIKES_MAX)))
             .min(policy.quarantine_max);
         self.until = Some(now + pause.max(Duration::from_secs(1)));
         self.n_strikes += 1;
@@ -145,7 +150,7 @@ mod tests {
             windows.push(window);
             assert!(!trust.settle(window, 0, 100, &policy, now));
         }
-        assert_eq!(windows, [4, 8, 16, 32, 64]);
+        assert_eq!(windows, [2, 4, 8, 16, 32, 64]);
         assert!(!trust.settle(0, 3, 100, &policy, now), "three say nothing");
         assert_eq!(trust.window(), None);
     }
@@ -154,13 +159,15 @@ mod tests {
     fn a_relay_that_swallows_listeners_is_put_away_for_longer_each_time() {
         let (policy, start) = (Policy::default(), Instant::now());
         let mut trust = Trust::new(&policy);
-        for (n_lost, pause) in [(4, 60), (4, 120), (4, 240), (9, 480)] {
-            assert!(!trust.settle(0, n_lost - 1, 100, &policy, start) || n_lost > 4);
-            trust.settle(0, 1, 100, &policy, start);
+        for (n_lost, pause) in [(2, 60), (1, 240), (1, 960), (1, 3_600)] {
+            for n in 1..=n_lost {
+                let is_put_away = trust.settle(0, 1, 100, &policy, start);
+                assert_eq!(is_put_away, n == n_lost, "{n} of {n_lost}");
+            }
             let until = start + pause * SECOND;
             assert_eq!(trust.quarantined_until(start), Some(until));
             assert_eq!(trust.quarantined_until(until), None);
-            assert_eq!(trust.window(), Some(2));
+            assert_eq!(trust.window(), Some(1));
         }
         for _ in 0..20 {
             trust.settle(0, 100, 100, &policy, start);

@@ -1,0 +1,151 @@
+//! How many slots will be wanted soon, and so how dear they are before they are short. Pure.
+//!
+//! Who comes early takes what is nearest, and who comes late has to go far: in a crowd that costs
+//! everybody together more than if the early ones had gone a little farther. So slots become
+//! dearer with the demand that is to be expected, and by as much as relays are apart: a nation's
+//! relays compete for a few hundred kilometres, the world's for thousands. In quiet times slots
+//! cost next to nothing and the nearest relay wins.
+
+use std::time::{Duration, Instant};
+
+use super::Registry;
+
+/// How far the present rate is carried on.
+const HORIZON_SECONDS: f32 = 300.0;
+/// A change of the rate counts more than half after this time.
+const MEMORY_SECONDS: f32 = 5.0;
+/// What the last slot costs when all will be wanted, in parts of the relays' spread. Simulated
+/// crowds come nearest to the best possible with 1.2 to 2.
+const PER_SPREAD: f32 = 1.6;
+/// The Earth's mean radius.
+const EARTH_RADIUS_KM: f32 = 6_371.0;
+
+/// What is known of the demand.
+#[derive(Debug, Default)]
+pub(super) struct Demand {
+    n_sent: u32,
+    per_second: f32,
+    scarcity_km: f32,
+}
+
+/// Slots of relays that can be reached, and where they are on average.
+#[derive(Debug, Default)]
+struct Supply {
+    slots: f32,
+    taken: f32,
+    /// The sum of points on the unit sphere, weighted by slots.
+    middle: [f32; 3],
+    n_placed: f32,
+}
+
+impl Demand {
+    /// One more was sent.
+    pub(super) fn note(&mut self) {
+        self.n_sent = self.n_sent.saturating_add(1);
+    }
+
+    /// What the last slot of a relay costs because others will want it.
+    pub(super) fn scarcity_km(&self) -> f32 {
+        self.scarcity_km
+    }
+
+    fn weigh(&mut self, supply: &Supply, elapsed: Duration) {
+        let seconds = elapsed.as_secs_f32();
+        if seconds > 0.0 {
+            let keep = (-seconds / MEMORY_SECONDS).exp();
+            let lately = f32::from(u16::try_from(self.n_sent).unwrap_or(u16::MAX)) / seconds;
+            self.per_second = self.per_second * keep + lately * (1.0 - keep);
+            self.n_sent = 0;
+        }
+        let wanted = supply.taken + self.per_second * HORIZON_SECONDS;
+        let share = (wanted / supply.slots.max(1.0)).min(1.0);
+        self.scarcity_km = PER_SPREAD * supply.spread_km() * share;
+    }
+}
+
+impl Supply {
+    /// The root of the mean square of the distance between two slots, through the Earth.
+    fn spread_km(&self) -> f32 {
+        let n_placed = self.n_placed.max(1.0);
+        let [x, y, z] = self.middle.map(|sum| sum / n_placed);
+        let from_middle = (1.0 - (x * x + y * y + z * z)).max(0.0);
+        EARTH_RADIUS_KM * (2.0 * from_middle).sqrt()
+    }
+}
+
+impl Registry {
+    /// Finds out anew how dear slots are.
+    pub(super) fn weigh(&mut self, now: Instant) {
+        let mut supply = Supply::default();
+        for (at, relay) in self.relays.iter().enumerate() {
+            if relay.is_removed || !relay.is_fresh(now) {
+                continue;
+            }
+            let slots = small(u64::from(relay.usable(&self.policy, now)));
+            supply.slots += slots;
+            supply.taken += small(relay.taken());
+            if let Some(point) = self.columns.point(at) {
+                supply.n_placed += slots;
+                for (sum, part) in supply.middle.iter_mut().zip(point) {
+                    *sum += slots * part;
+                }
+            }
+        }
+        let elapsed = now.saturating_duration_since(self.swept);
+        self.demand.weigh(&supply, elapsed);
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share needs no more than 24 bits"
+)]
+fn small(n: u64) -> f32 {
+    n as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn supply(points: &[[f32; 3]], slots: f32, taken: f32) -> Supply {
+        let mut supply = Supply {
+            slots,
+            taken,
+            ..Supply::default()
+        };
+        for point in points {
+            supply.n_placed += 1.0;
+            for (sum, part) in supply.middle.iter_mut().zip(point) {
+                *sum += part;
+            }
+        }
+        supply
+    }
+
+    #[test]
+    fn relays_in_one_place_have_no_spread_and_the_poles_the_widest() {
+        let spread = |points: &[[f32; 3]]| supply(points, 2.0, 0.0).spread_km();
+        assert!(spread(&[[1.0, 0.0, 0.0]; 2]) < 10.0);
+        let poles = spread(&[[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]);
+        assert!((poles - 9_010.0).abs() < 10.0, "{poles}");
+        assert!(spread(&[]) < 10_000.0);
+    }
+
+    #[test]
+    fn slots_are_cheap_in_quiet_times_and_dear_in_a_crowd() {
+        let world = supply(&[[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], 1_000.0, 100.0);
+        let mut demand = Demand::default();
+        demand.weigh(&world, Duration::from_millis(100));
+        let quiet = demand.scarcity_km();
+        for _ in 0..100 {
+            (0..2).for_each(|_| demand.note());
+            demand.weigh(&world, Duration::from_millis(100));
+        }
+        let crowded = demand.scarcity_km();
+        assert!((1_400.0..1_500.0).contains(&quiet), "{quiet}");
+        assert!(crowded > 9.0 * quiet, "{crowded}");
+        (0..1_000).for_each(|_| demand.weigh(&world, Duration::from_millis(100)));
+        assert!((demand.scarcity_km() - quiet).abs() < 1.0);
+    }
+}
