@@ -20,6 +20,7 @@ use crate::checked_report::CheckedReport;
 use crate::choice::{Excluded, Family, Listener};
 use crate::client_addr::client_key;
 use crate::config::Config;
+use crate::desk::keeping::Desk;
 use crate::geo::Geo;
 use crate::overflow::Overflow;
 use crate::playlist;
@@ -38,6 +39,7 @@ pub struct Balancer {
     registry: Mutex<Registry>,
     geo: Geo,
     overflow: Option<Overflow>,
+    desk: Desk,
     started: Instant,
     /// Listeners who wait for a slot.
     waiting: WaitingRoom,
@@ -64,6 +66,8 @@ pub struct Counts {
     pub unserved: AtomicU64,
     /// Reports with a wrong token.
     pub wrong_tokens: AtomicU64,
+    /// Wrong passwords at the operator's page.
+    pub wrong_passwords: AtomicU64,
 }
 
 /// Whether the one who asks becomes a listener.
@@ -96,6 +100,11 @@ pub enum Nowhere {
 impl Balancer {
     /// A balancer that has not heard from any relay yet.
     pub fn new(config: Config, geo: Geo) -> Self {
+        Self::with_desk(config, geo, Desk::default())
+    }
+
+    /// As [`Balancer::new`], with what the operator changed in a former run.
+    pub fn with_desk(config: Config, geo: Geo, desk: Desk) -> Self {
         let started = Instant::now();
         let origin = Origin {
             run: fastrand::u32(1..),
@@ -108,7 +117,8 @@ impl Balancer {
             config.policy(),
             origin,
         );
-        Self {
+        let balancer = Self {
+            desk,
             registry: Mutex::new(registry),
             overflow: config
                 .master
@@ -123,12 +133,19 @@ impl Balancer {
             counts: Counts::default(),
             probes: Probes::default(),
             polls: Polls::default(),
-        }
+        };
+        balancer.settle();
+        balancer
     }
 
     /// Its settings.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The operator's page.
+    pub fn desk(&self) -> &Desk {
+        &self.desk
     }
 
     /// The databases.
@@ -296,6 +313,9 @@ impl Balancer {
             return Ok(Target { url, ticket: None });
         }
         let sent = registry.send(listener, mount, now)?;
+        if let Some(relay) = registry.relay(sent.relay) {
+            self.desk.note(listener, mount, relay.name());
+        }
         drop(registry);
         self.counts.to_relay.fetch_add(1, Ordering::Relaxed);
         let ticket = sent.ticket();

@@ -25,7 +25,7 @@ use tracing::warn;
 use url::Host;
 
 use crate::base_url::{BaseUrl, Scheme};
-use crate::config::Login;
+use crate::config::IcecastLogin;
 
 /// A name is resolved within this time or not at all.
 const LOOKUP_TIME_MAX: Duration = Duration::from_secs(3);
@@ -52,7 +52,7 @@ pub(crate) struct Call<'a> {
     /// Who asks.
     pub(crate) agent: &'static str,
     /// With which user and password.
-    pub(crate) login: Option<&'a Login>,
+    pub(crate) login: Option<&'a IcecastLogin>,
 }
 
 /// Why there is no answer.
@@ -154,7 +154,7 @@ impl Call<'_> {
         }
         headers.insert(header::USER_AGENT, HeaderValue::from_static(self.agent));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        if let Some(shown) = self.login.and_then(Login::header) {
+        if let Some(shown) = self.login.and_then(IcecastLogin::header) {
             headers.insert(header::AUTHORIZATION, shown);
         }
         request

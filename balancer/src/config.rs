@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use stream::config::ConfigError;
+use stream::http::login::Login;
 use stream::report::Place;
 use stream::secret::Secret;
 
@@ -16,15 +17,17 @@ use crate::choice::pairs::PAIRS_MAX;
 use crate::choice::{Pair, Pairs, Policy};
 use crate::place::{Country, Spot, checked};
 use crate::registry::{Orders, RELAYS_MAX, Registration};
+use crate::token::TokenDigest;
 
 mod icecast;
+mod operator;
 
-pub use icecast::{Comparing, IcecastConfig, Login};
+pub use icecast::{Comparing, IcecastConfig, IcecastLogin};
 
 /// Environment variables that override the file begin with this.
 pub const ENVIRONMENT_PREFIX: &str = "PLENUM_BALANCER";
 /// Half-way round the globe: nothing is farther away than that.
-const BIAS_KM_MAX: f32 = 20_000.0;
+pub const BIAS_KM_MAX: f32 = 20_000.0;
 /// The longest name of a relay.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -57,6 +60,10 @@ pub struct Config {
     /// Proxies whose word on the listener's address counts.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Where what must survive a restart is kept.
+    pub state_directory: Option<PathBuf>,
+    /// Who may sign in at `/desk`.
+    pub operator: Option<Login>,
     /// The relays that may report.
     pub relay: Vec<RelayConfig>,
     /// Where listeners go when no relay has room.
@@ -116,6 +123,8 @@ impl Default for Config {
             geo_look_seconds: 60.0,
             geo_builtin: true,
             trusted_proxies: Vec::new(),
+            state_directory: None,
+            operator: None,
             relay: Vec::new(),
             master: None,
             country_pair: Vec::new(),
@@ -131,6 +140,9 @@ impl Config {
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let environment = stream::config::environment();
         let mut config: Self = stream::config::load(file, ENVIRONMENT_PREFIX, environment)?;
+        if config.state_directory.is_none() {
+            config.state_directory = operator::from_systemd(stream::config::environment());
+        }
         let name = file.map_or_else(|| "settings".to_owned(), |file| file.display().to_string());
         config
             .check()
@@ -260,14 +272,13 @@ impl Config {
     pub fn registrations(&self) -> Vec<Registration> {
         let registration = |relay: &RelayConfig| Registration {
             name: relay.name.clone(),
-            token: relay.token.clone(),
+            token: relay
+                .token
+                .as_ref()
+                .map(|token| TokenDigest::of(token.expose())),
             url: relay.url.clone(),
             spot: relay.spot(),
-            orders: Orders {
-                bias_km: relay.bias_km,
-                slots_max: relay.slots_max,
-                ..Orders::default()
-            },
+            orders: relay.orders(),
         };
         self.relay.iter().map(registration).collect()
     }
@@ -275,13 +286,7 @@ impl Config {
 
 impl RelayConfig {
     fn check(&self) -> Result<(), String> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if !(1..=NAME_BYTES_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_plain) {
-            return Err(format!(
-                "a relay is named {:?}; use 1 to {NAME_BYTES_MAX} letters, digits and . _ -",
-                self.name
-            ));
-        }
+        check_name(&self.name)?;
         if !is_distance(self.bias_km) {
             return Err(format!(
                 "`bias_km` of relay `{}` is not between -{BIAS_KM_MAX} and {BIAS_KM_MAX}",
@@ -326,6 +331,15 @@ impl RelayConfig {
         }
     }
 
+    /// What the file wants of it.
+    fn orders(&self) -> Orders {
+        Orders {
+            bias_km: self.bias_km,
+            slots_max: self.slots_max,
+            ..Orders::default()
+        }
+    }
+
     fn spot(&self) -> Spot {
         Spot {
             place: self
@@ -365,6 +379,20 @@ fn check_pairs(pairs: &[Pair]) -> Result<(), String> {
         )),
         None => Ok(()),
     }
+}
+
+/// Whether a relay can be called that.
+///
+/// # Errors
+/// Says what a name is made of.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
+        return Ok(());
+    }
+    Err(format!(
+        "a relay is named {name:?}; use 1 to {NAME_BYTES_MAX} letters, digits and . _ -"
+    ))
 }
 
 fn check_seconds(

@@ -24,8 +24,10 @@ pub mod checked_report;
 pub mod choice;
 pub mod client_addr;
 pub mod config;
+pub mod desk;
 pub mod explain;
 pub mod geo;
+pub mod html;
 pub mod icecast;
 mod linger;
 mod locate;
@@ -40,12 +42,15 @@ pub mod registry;
 pub mod routes;
 pub mod serve;
 pub mod simulate;
+pub mod snapshot;
 pub mod status;
+pub mod token;
 pub mod waiting;
 mod watch;
 
 use balancer::Balancer;
 use config::Config;
+use desk::keeping::Desk;
 use geo::Geo;
 
 /// Runs a balancer until `shutdown` is requested. Its connections and watchers are tasks of
@@ -56,11 +61,12 @@ use geo::Geo;
 /// have its signals.
 pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let geo = open_geo(&config).map_err(ConfigError::new)?;
+    let desk = Desk::open(&config).map_err(ConfigError::new)?;
     let address = listener
         .local_addr()
         .context("cannot tell the address of the listening socket")?;
     tell_start(&config, address);
-    let balancer = Arc::new(Balancer::new(config, geo));
+    let balancer = Arc::new(Balancer::with_desk(config, geo, desk));
     start_tasks(&balancer, &shutdown)?;
     notify_ready();
     serve::serve(listener, routes::router(balancer), shutdown).await;
@@ -104,6 +110,10 @@ fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) -> anyhow::Result<
     shutdown.spawn(
         "watch",
         watch::watch(Arc::clone(balancer), shutdown.clone()),
+    );
+    shutdown.spawn(
+        "minutes",
+        desk::minutes::write(Arc::clone(balancer), shutdown.clone()),
     );
     if balancer.geo().is_of_use() {
         shutdown.spawn(

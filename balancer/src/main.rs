@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use balancer::config::Config;
+use balancer::desk::keeping::Desk;
 use balancer::geo::{Geo, embedded, pack};
 use balancer::simulate;
 use clap::{Parser, Subcommand};
@@ -35,7 +36,19 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     GeoPack(pack::Arguments),
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(Box<simulate::Arguments>),
 }
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  Would my relays carry 100,000 listeners within a minute, most of them in Germany?
+    curl -s http://localhost:8000/api/v1/status > live.json
+    plenum-balancer simulate --relays live.json --listeners 100000 --in 60s --from DE=85
+  This balancer and others, in a scene that is built in:
+    plenum-balancer simulate --scene a --report-age 5s,60s --policy plenum,django2011,random
+  The same as a picture:
+    plenum-balancer simulate --scene a --svg a.svg";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -111,6 +124,9 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Config> {
     let config = Config::load(file.as_deref())?;
     if arguments.check {
         Geo::open(&config.geo_files).map_err(ConfigError::new)?;
+        if let Some(directory) = config.state_directory() {
+            Desk::check(directory).map_err(ConfigError::new)?;
+        }
     }
     Ok(config)
 }

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::balancer::Balancer;
 use crate::base_url::BaseUrl;
 use crate::call::{Call, Caller, Failure, addresses};
-use crate::config::{IcecastConfig, Login};
+use crate::config::{IcecastConfig, IcecastLogin};
 use crate::icecast::{Answers, Reading, status_json, xml};
 use crate::registry::Polled;
 
@@ -69,7 +69,7 @@ struct Asking {
     name: String,
     public_url: BaseUrl,
     icecast: IcecastConfig,
-    login: Option<Login>,
+    login: Option<IcecastLogin>,
     /// What the log was told last.
     told: Option<String>,
 }

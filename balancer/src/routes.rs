@@ -25,6 +25,7 @@ use crate::base_url::{BaseUrl, Scheme};
 use crate::checked_report::CheckedReport;
 use crate::choice::{Excluded, Family, Listener};
 use crate::client_addr::{client_address, client_scheme};
+use crate::desk;
 use crate::explain::Explanation;
 use crate::metrics;
 use crate::pages;
@@ -51,6 +52,7 @@ pub fn router(balancer: Arc<Balancer>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/explain", get(explain))
         .route("/api/v1/report", post(report))
+        .merge(desk::routes::router())
         .fallback(mount)
         .with_state(balancer)
 }
@@ -136,7 +138,7 @@ async fn playlist(
 }
 
 /// The link listeners know this balancer by, without a path.
-fn public_base(balancer: &Balancer, request: &Parts) -> Option<String> {
+pub(crate) fn public_base(balancer: &Balancer, request: &Parts) -> Option<String> {
     if let Some(url) = &balancer.config().public_url {
         return Some(url.to_string());
     }
@@ -172,7 +174,8 @@ fn family_of_host(host: &str) -> Option<Family> {
     name.parse::<Ipv4Addr>().is_ok().then_some(Family::V4)
 }
 
-fn scheme(balancer: &Balancer, request: &Parts) -> Scheme {
+/// How the one who asks came in.
+pub(crate) fn scheme(balancer: &Balancer, request: &Parts) -> Scheme {
     let forwarded = request
         .headers
         .get_all("x-forwarded-proto")

@@ -77,6 +77,7 @@ fn tell(balancer: &Balancer, name: &str, before: State, after: State) {
 struct Sums {
     unserved: u64,
     wrong_tokens: u64,
+    wrong_passwords: u64,
 }
 
 impl Sums {
@@ -91,6 +92,13 @@ impl Sums {
             warn!(
                 n_wrong,
                 "{n_wrong} reports with a wrong token were refused in 10 s"
+            );
+        }
+        let n_wrong = risen(&counts.wrong_passwords, &mut self.wrong_passwords);
+        if n_wrong > 0 {
+            warn!(
+                n_wrong,
+                "{n_wrong} wrong passwords of the operator were refused in 10 s"
             );
         }
     }

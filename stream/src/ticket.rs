@@ -2,7 +2,7 @@
 //!
 //! The balancer writes one into each `Location`; the relay that finds it valid says in its next
 //! report that this listener came, and one that has no slot sends him back with one of its own.
-//! The key is made of the relay's token, so there is nothing to set up, and the token itself
+//! The key is made of a digest of the relay's token, so there is nothing to set up, and the token itself
 //! never stands in a URL. A ticket opens nothing: a relay serves without one, too.
 //! Whoever keeps one can use it again, and is served or sent back like anybody else.
 
@@ -10,6 +10,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use ring::hmac::{HMAC_SHA256, Key, sign};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -98,7 +99,13 @@ impl Bounced {
 impl TicketKey {
     /// The key of the relay that has this token.
     pub fn of(token: &Secret) -> Self {
-        let token = Key::new(HMAC_SHA256, token.expose().as_bytes());
+        Self::of_digest(digest(&SHA256, token.expose().as_bytes()).as_ref())
+    }
+
+    /// The key of the relay whose token has this digest (SHA-256): a balancer need not keep
+    /// more of a token.
+    pub fn of_digest(token: &[u8]) -> Self {
+        let token = Key::new(HMAC_SHA256, token);
         let name = sign(&token, b"plenum relay id");
         let secret = sign(&token, b"plenum ticket key");
         let first = name.as_ref().first_chunk().copied().unwrap_or_default();

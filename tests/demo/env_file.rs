@@ -39,7 +39,8 @@ fn text(cluster: &mut Cluster) -> String {
         ("SOURCE_USER", SOURCE_USER.to_owned()),
         ("SOURCE_PASSWORD", secrets.source),
         ("ADMIN_USER", ADMIN_USER.to_owned()),
-        ("ADMIN_PASSWORD", secrets.admin),
+        ("ADMIN_PASSWORD", secrets.admin.clone()),
+        ("OPERATOR_PASSWORD", secrets.admin),
         ("RELAY_USER", RELAY_USER.to_owned()),
         ("RELAY_PASSWORD", secrets.relay),
         (

@@ -109,6 +109,7 @@ fn variables(cluster: &Cluster) -> Result<Vec<(String, String)>> {
         ("SOURCE_PASSWORD", secrets.source.clone()),
         ("ADMIN_USER", ADMIN_USER.to_owned()),
         ("ADMIN_PASSWORD", secrets.admin.clone()),
+        ("OPERATOR_PASSWORD", secrets.admin.clone()),
         ("RELAY_USER", RELAY_USER.to_owned()),
         ("RELAY_PASSWORD", secrets.relay.clone()),
     ]

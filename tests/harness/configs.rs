@@ -10,7 +10,7 @@ pub struct Secrets {
     pub source: String,
     /// The password of the relays at the master (user `relay`).
     pub relay: String,
-    /// The master's administrator (user `admin`).
+    /// The master's administrator (user `admin`), and the balancer's operator (user `operator`).
     pub admin: String,
     /// One token a relay, for its reports to the balancer.
     pub tokens: Vec<String>,
@@ -90,9 +90,11 @@ pub fn relay(n: usize, ports: &Ports, secrets: &Secrets) -> String {
 /// `balancer.toml`.
 pub fn balancer(ports: &Ports, secrets: &Secrets) -> String {
     let mut text = format!(
-        "listen = \"127.0.0.1:{}\"\npublic_url = \"{}\"\n\n[master]\nurl = \"{}\"\n",
+        "listen = \"127.0.0.1:{}\"\npublic_url = \"{}\"\n\n\
+         [operator]\npassword = \"{}\"\n\n[master]\nurl = \"{}\"\n",
         ports.balancer,
         ports.balancer_url(),
+        secrets.admin,
         ports.master_url(),
     );
     for (n, token) in (1..).zip(&secrets.tokens) {

@@ -32,7 +32,7 @@ pub struct IcecastConfig {
 
 /// A user and a password for somebody else's server.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub struct IcecastLogin {
     user: String,
     password: Secret,
 }
@@ -77,15 +77,15 @@ impl IcecastConfig {
     }
 
     /// With whom the statistics are asked for; `None`: only what everybody may see.
-    pub fn login(&self) -> Option<Login> {
-        Some(Login {
+    pub fn login(&self) -> Option<IcecastLogin> {
+        Some(IcecastLogin {
             user: self.user.clone().unwrap_or_else(|| "admin".to_owned()),
             password: self.password.clone()?,
         })
     }
 }
 
-impl Login {
+impl IcecastLogin {
     /// The header that shows it, marked so that nobody logs it.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let text = Credentials::header(&self.user, self.password.expose());

@@ -13,14 +13,15 @@ use std::time::{Duration, Instant};
 
 use stream::mount::MountPath;
 use stream::report::Receipt;
-use stream::secret::{HOW_TO_MAKE_ONE, Secret};
-use stream::ticket::{RelayId, TicketKey};
+use stream::secret::HOW_TO_MAKE_ONE;
+use stream::ticket::RelayId;
 use url::Host;
 
 use crate::base_url::BaseUrl;
 use crate::checked_report::CheckedReport;
 use crate::choice::{Columns, Policy};
 use crate::place::Spot;
+use crate::token::TokenDigest;
 
 mod demand;
 pub mod direct;
@@ -62,7 +63,7 @@ pub struct Registration {
     /// Its name.
     pub name: String,
     /// What it shows with its reports. `None`: it sends none, but is asked.
-    pub token: Option<Secret>,
+    pub token: Option<TokenDigest>,
     /// The only address it may report.
     pub url: Option<BaseUrl>,
     /// Where it is; stronger than what it reports.
@@ -193,11 +194,9 @@ impl Registry {
     /// The relay whose token this is. It is found by what the token is hashed to, so the time it
     /// takes says nothing of other tokens.
     pub fn relay_of_token(&self, token: &str) -> Option<usize> {
-        let at = *self
-            .ids
-            .get(&TicketKey::of(&Secret::given(token)).relay())?;
-        let right = self.relays[at].registration.token.as_ref()?;
-        right.matches(token).then_some(at)
+        let token = TokenDigest::of(token);
+        let at = *self.ids.get(&token.ticket_key().relay())?;
+        (self.relays[at].token() == Some(token)).then_some(at)
     }
 
     /// The answer to a report of the relay at place `at`.

@@ -16,6 +16,7 @@ use crate::base_url::BaseUrl;
 use crate::checked_report::CheckedReport;
 use crate::choice::{Gate, Gates, Load, Offers, Policy};
 use crate::place::Spot;
+use crate::token::TokenDigest;
 
 /// A relay that fell silent while it ran is back after so many reports.
 pub(super) const REPORTS_BACK_MIN: u32 = 2;
@@ -63,7 +64,7 @@ pub(super) struct Last {
 impl Relay {
     pub(super) fn new(registration: Registration, policy: &Policy) -> Self {
         let mut relay = Self {
-            key: registration.token.as_ref().map(TicketKey::of),
+            key: registration.token.map(|token| token.ticket_key()),
             orders: registration.orders,
             is_removed: false,
             health: Health::default(),
@@ -87,6 +88,11 @@ impl Relay {
     /// The name its operator gave it.
     pub fn name(&self) -> &str {
         &self.registration.name
+    }
+
+    /// What is kept of its token, if it sends reports.
+    pub fn token(&self) -> Option<TokenDigest> {
+        self.registration.token
     }
 
     /// Where listeners reach it, since it reported.

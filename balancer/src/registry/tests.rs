@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) fn registration(name: &str) -> Registration {
     Registration {
         name: name.to_owned(),
-        token: Some(Secret::given(format!("token of {name}"))),
+        token: Some(TokenDigest::of(&format!("token of {name}"))),
         url: None,
         spot: Spot::default(),
         orders: Orders::default(),

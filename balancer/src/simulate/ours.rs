@@ -16,6 +16,7 @@ use crate::checked_report::{Carried, CheckedReport};
 use crate::choice::{self, Family, Listener};
 use crate::place::Spot;
 use crate::registry::{Orders, Origin, Probe, Registration, Registry};
+use crate::token::TokenDigest;
 
 /// A relay that missed this many reports is left alone.
 const MISSED_MAX: u32 = 3;
@@ -52,7 +53,7 @@ impl Ours {
         };
         let registration = |(at, site): (usize, &Site)| Registration {
             name: site.name.clone(),
-            token: Some(token(at)),
+            token: Some(TokenDigest::of(token(at).expose())),
             url: None,
             spot: site.spot,
             orders: Orders::default(),
@@ -139,6 +140,7 @@ impl Policy for Ours {
                 bounced: news.n_bounced,
                 admitted: vec![admitted],
             }),
+            lease: None,
         };
         // Its sequence only grows and its address never changes: nothing to refuse.
         let _ = self.registry.take(relay, report, self.began + now);

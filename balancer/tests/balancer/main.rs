@@ -3,11 +3,15 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod defects_of_2011;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod listeners;
 #[cfg(test)]
 mod master;
+#[cfg(test)]
+mod operator;
 #[cfg(test)]
 mod people;
 #[cfg(test)]

@@ -145,6 +145,33 @@ fn a_broken_geo_file_at_the_start_is_a_matter_of_settings() {
 }
 
 #[test]
+fn damaged_changes_of_the_operator_are_named_with_the_remedy_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let changes = state.join("operator.json");
+    std::fs::write(&changes, "{\"format\":1,\"content\":{\"version\":").unwrap();
+    let config = write(
+        &folder,
+        "balancer.toml",
+        &format!("listen = \"127.0.0.1:0\"\nstate_directory = {state:?}"),
+    );
+    let checked = run(&["--check", "--config", &config]);
+    assert_eq!(checked.status.code(), Some(2));
+    let mut running = Running::start(&folder, &config);
+    assert_eq!(running.exit_code(), Some(2));
+    running.wait_for_log("operator.json is damaged");
+    for said in [
+        text(&checked.stderr),
+        std::fs::read_to_string(&running.log).unwrap(),
+    ] {
+        assert!(said.contains("mend it, or move it away"), "{said}");
+    }
+    let kept = std::fs::read_to_string(&changes).unwrap();
+    assert!(kept.ends_with("\"version\":"), "{kept}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

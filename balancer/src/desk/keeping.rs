@@ -1,0 +1,174 @@
+//! What the operator's page knows besides the relays: sessions, changes, history, a sample of
+//! redirects; and where that is kept.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use stream::mount::MountPath;
+use tracing::{info, warn};
+
+use crate::choice::Listener;
+use crate::config::Config;
+use crate::desk::changes::Changes;
+use crate::desk::history::{History, Sample};
+use crate::desk::past::Regret;
+use crate::desk::recent::{Cell, Recent, Redirect};
+use crate::desk::sessions::Sessions;
+use crate::snapshot::{self, folder::Folder};
+
+/// The operator's changes, in the state directory.
+pub const CHANGES_FILE: &str = "operator.json";
+/// Larger ones are not read: 10,000 relays that were all added here have less than half of it.
+pub const CHANGES_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The last day, in the state directory.
+pub const HISTORY_FILE: &str = "history.json";
+/// Larger ones are not read: a day has less than a tenth of it.
+pub const HISTORY_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Desk {
+    sessions: Mutex<Sessions>,
+    changes: Mutex<Changes>,
+    history: Mutex<History>,
+    recent: Mutex<Recent>,
+    regret: Mutex<Option<Regret>>,
+    folder: Option<Folder>,
+    /// One writes at a time, and always what is newest.
+    writing: Mutex<()>,
+    /// Why the last change is not on disk.
+    trouble: Mutex<Option<String>>,
+    is_history_lost: AtomicBool,
+}
+
+impl Desk {
+    /// Reads what a former run kept, if there is a state directory.
+    ///
+    /// # Errors
+    /// When the directory or the operator's changes cannot be used. Names the remedy.
+    pub fn open(config: &Config) -> Result<Self, String> {
+        let Some(directory) = config.state_directory() else {
+            return Ok(Self::default());
+        };
+        let folder = Folder::open(directory)?;
+        let check = |changes: &Changes| changes.check();
+        let changes = snapshot::precious(&folder, CHANGES_FILE, CHANGES_BYTES_MAX, check)?;
+        let history = snapshot::handy(&folder, HISTORY_FILE, HISTORY_BYTES_MAX);
+        Ok(Self {
+            changes: Mutex::new(changes.unwrap_or_default()),
+            history: Mutex::new(history.unwrap_or_default()),
+            folder: Some(folder),
+            ..Self::default()
+        })
+    }
+
+    /// Whether [`Desk::open`] would find the operator's changes in order. Touches nothing.
+    ///
+    /// # Errors
+    /// As [`Desk::open`].
+    pub fn check(directory: &Path) -> Result<(), String> {
+        let check = |changes: &Changes| changes.check();
+        snapshot::check_precious(directory, CHANGES_FILE, CHANGES_BYTES_MAX, check)
+    }
+
+    /// Who is signed in.
+    pub fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        own(&self.sessions)
+    }
+
+    /// What the operator changed.
+    pub fn changes(&self) -> MutexGuard<'_, Changes> {
+        own(&self.changes)
+    }
+
+    /// The last day.
+    pub fn history(&self) -> MutexGuard<'_, History> {
+        own(&self.history)
+    }
+
+    /// The sample of redirects.
+    pub fn recent(&self) -> MutexGuard<'_, Recent> {
+        own(&self.recent)
+    }
+
+    /// How the last redirects compare with the best ones, as of the last minute.
+    pub fn regret(&self) -> Option<Regret> {
+        *own(&self.regret)
+    }
+
+    /// The comparison of this minute.
+    pub fn set_regret(&self, regret: Option<Regret>) {
+        *own(&self.regret) = regret;
+    }
+
+    /// Somebody was sent to a relay. Kept of him is at most the degree of the globe he is in.
+    pub fn note(&self, listener: &Listener, mount: &MountPath, relay: &str) {
+        let Some(place) = listener.spot.middle() else {
+            return;
+        };
+        let (minute, chance) = (seconds_now() / 60, fastrand::u64(..));
+        self.recent().note(minute, chance, || Redirect {
+            cell: Cell::of(place),
+            mount: mount.clone(),
+            scheme: listener.scheme,
+            relay: relay.to_owned(),
+        });
+    }
+
+    /// Where things are kept, if anywhere.
+    pub fn folder(&self) -> Option<&Folder> {
+        self.folder.as_ref()
+    }
+
+    /// Why the last change is not on disk, if it should be.
+    pub fn trouble(&self) -> Option<String> {
+        own(&self.trouble).clone()
+    }
+
+    /// Brings the operator's changes to the disk. Blocks until they are there.
+    pub fn keep_changes(&self) {
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        let _turn = own(&self.writing);
+        let changes = self.changes().clone();
+        let outcome = snapshot::write_precious(folder, CHANGES_FILE, &changes);
+        let mut trouble = own(&self.trouble);
+        if let Err(what) = &outcome {
+            warn!("the operator's change is in force but not kept: {what}");
+        } else if trouble.is_some() {
+            info!("the operator's changes are kept again");
+        }
+        *trouble = outcome.err();
+    }
+
+    /// Adds a minute to the history and brings it to the disk. Blocks until it is there.
+    pub fn keep_sample(&self, sample: Sample) {
+        self.history().add(sample);
+        let Some(folder) = &self.folder else {
+            return;
+        };
+        let history = self.history().clone();
+        let outcome = snapshot::write(folder, HISTORY_FILE, &history);
+        let was_kept = !self
+            .is_history_lost
+            .swap(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
+            Err(what) if was_kept => warn!("the history is not kept: {what}"),
+            Ok(()) if !was_kept => info!("the history is kept again"),
+            _ => {}
+        }
+    }
+}
+
+/// Seconds since 1970, by the clock on the wall.
+pub fn seconds_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO).as_secs()
+}
+
+fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,97 @@
+//! Writes down every minute how things stand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use stream::shutdown::Shutdown;
+use tracing::error;
+
+use crate::balancer::Balancer;
+use crate::desk::history::Sample;
+use crate::status::Status;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Writes until the program ends.
+pub(crate) async fn write(balancer: Arc<Balancer>, shutdown: Shutdown) {
+    let mut sums = Sums::of(&balancer);
+    loop {
+        let pause = tokio::time::sleep(until_next_minute(SystemTime::now()));
+        let is_over = shutdown.unless_requested(pause).await.is_none();
+        // The last part of a minute counts, too: a restart loses no redirect of the history.
+        let (balancer, last) = (Arc::clone(&balancer), sums);
+        let work = move || minute(&balancer, last);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(now) => sums = now,
+            Err(error) => error!("the minute could not be written down: {error}"),
+        }
+        if is_over {
+            return;
+        }
+    }
+}
+
+/// Counters at the beginning of a minute.
+#[derive(Clone, Copy)]
+struct Sums {
+    redirects: u64,
+    rejected: u64,
+}
+
+impl Sums {
+    fn of(balancer: &Balancer) -> Self {
+        let counts = &balancer.counts;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Self {
+            redirects: read(&counts.to_relay) + read(&counts.to_master),
+            rejected: read(&counts.unserved),
+        }
+    }
+}
+
+fn minute(balancer: &Balancer, last: Sums) -> Sums {
+    let now = Sums::of(balancer);
+    let totals = Status::of(balancer, Instant::now()).totals;
+    let regret = balancer.desk().regret();
+    balancer.desk().keep_sample(Sample {
+        minute: ending_minute(SystemTime::now()),
+        listeners: totals.listeners,
+        free: totals.free,
+        redirects: now.redirects.saturating_sub(last.redirects),
+        rejected: now.rejected.saturating_sub(last.rejected),
+        mean_km: regret.map(|regret| regret.mean_km),
+        regret_km: regret.map(|regret| regret.km()),
+    });
+    now
+}
+
+/// The minute that ends now, or is under way: the alarm may ring a moment early or late.
+fn ending_minute(now: SystemTime) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    since.saturating_sub(MINUTE / 2).as_secs() / MINUTE.as_secs()
+}
+
+fn until_next_minute(now: SystemTime) -> Duration {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let begun = since.as_millis() % MINUTE.as_millis();
+    MINUTE - Duration::from_millis(u64::try_from(begun).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn a_sample_belongs_to_the_minute_that_ends_whenever_the_alarm_rings() {
+        for (seconds, minute) in [(120.0, 1), (119.9, 1), (121.5, 1), (150.0, 2), (0.0, 0)] {
+            assert_eq!(ending_minute(at(seconds)), minute, "{seconds}");
+        }
+        assert_eq!(until_next_minute(at(61.5)), Duration::from_millis(58_500));
+        assert_eq!(until_next_minute(at(120.0)), MINUTE);
+    }
+}
