@@ -99,7 +99,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "F03",
         "source without network for 10 min",
-        "bridged, filler for the break − 5 s at most; stall 0; back within 7 s; what was not heard is kept",
+        "bridged, filler for the break − 3 s at most; stall 0; back within 7 s; what was not heard is kept",
         Scaled(source_faults::long_break_of_a_source),
     ),
     fault(

@@ -100,7 +100,7 @@ pub(crate) fn long_break_of_a_source(size: Size) -> Result<Report> {
 }
 
 fn long_break(plan: Plan, length: Duration, within: Duration) -> Result<Report> {
-    let filler_max = length.as_secs_f64() - plan.burst + 5.0;
+    let filler_max = length.as_secs_f64() - plan.burst + within.as_secs_f64();
     let mut stage = Stage::start(plan)?;
     let audience = stage.audience()?;
     let healed = stage.cut_source(length)?;
