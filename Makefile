@@ -26,11 +26,14 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES = gcc libasound2-dev make pkg-config
 DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
 BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils curl ezstream ffmpeg icecast2 iproute2 jq libfaketime mpv \
-	oggz-tools opus-tools procps vorbis-tools
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils chromium curl ezstream ffmpeg firefox-esr \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-tools icecast2 iproute2 jq libfaketime \
+	mpg123 mplayer mpv oggz-tools opus-tools procps pulseaudio vlc-bin vlc-plugin-base vorbis-tools
+# What npm installs for the tests of the public page, as tests/browser/package-lock.json says.
+BROWSER_MODULES = tests/browser/node_modules/.package-lock.json
 
-.PHONY: help demo test check release soak uplink faults balance bench churn crowd swarm simulate geo install setup setup-build \
-	setup-demo setup-bench rust
+.PHONY: help demo test check release soak uplink faults balance bench churn crowd swarm simulate geo install setup \
+	setup-build setup-demo setup-bench rust node
 
 help:
 	@echo 'make demo              the whole chain on this machine, playing; Ctrl-C ends it'
@@ -52,7 +55,7 @@ help:
 	@echo 'make swarm             only the load tool: target/release/plenum-swarm'
 	@echo 'make geo CITY=a.mmdb   the balancer'"'"'s built-in geo data anew, from DB-IP City Lite'
 	@echo 'make install           the four programs and plenum-swarm into $(PREFIX)/bin; PREFIX=... elsewhere'
-	@echo 'make setup             Debian packages for all of this, where missing'
+	@echo 'make setup             Debian packages and npm modules for all of this, where missing'
 
 demo: setup-demo
 	@cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-demo
@@ -121,8 +124,13 @@ install: release
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install $(SHIPPED:%=$(TARGET)/release/%) $(DESTDIR)$(PREFIX)/bin
 
-setup: rust
+setup: rust node
 	@.ci/packages $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory $(BROWSER_MODULES)
+
+$(BROWSER_MODULES): tests/browser/package-lock.json
+	@echo 'npm installs playwright-core, axe-core and world-atlas into tests/browser/node_modules'
+	@cd tests/browser && npm ci --no-audit --no-fund --ignore-scripts && touch node_modules/.package-lock.json
 
 setup-build: rust
 	@.ci/packages $(BUILD_PACKAGES)
@@ -135,3 +143,6 @@ setup-demo: rust
 
 rust:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs'; exit 1; }
+
+node:
+	@command -v npm >/dev/null || .ci/packages nodejs npm

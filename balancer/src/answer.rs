@@ -114,6 +114,15 @@ fn empty(status: StatusCode) -> Response<Body> {
     answer
 }
 
+/// Adds a `Link` header, if there is anything to link to.
+pub fn link(answer: &mut Response<Body>, links: &str) {
+    if let Ok(links) = HeaderValue::from_str(links)
+        && !links.is_empty()
+    {
+        answer.headers_mut().insert(header::LINK, links);
+    }
+}
+
 /// Adds a header to an answer.
 pub fn set(answer: &mut Response<Body>, name: HeaderName, value: &'static str) {
     answer

@@ -38,6 +38,7 @@ pub mod place;
 pub mod playlist;
 mod poll;
 pub mod probe;
+pub mod ranking;
 pub mod registry;
 pub mod routes;
 pub mod serve;

@@ -7,8 +7,18 @@ use std::fmt::Write;
 
 use stream::mount::MountPath;
 
-/// How often the link is repeated.
+use crate::base_url::BaseUrl;
+use crate::pages::escaped;
+
+/// How often the link is repeated. Each time it looks a little different, for players that
+/// play no address twice.
 const N_ENTRIES: usize = 5;
+/// What makes it different.
+const ENTRY: &str = "r";
+/// In a query: the relays' own addresses are wanted, for devices that take no redirect.
+const DIRECT: &str = "direct";
+/// In a query: a relay that the listener has just left.
+const LEFT: &str = "not";
 
 /// A playlist format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +27,21 @@ pub enum Format {
     M3u,
     /// An ini file.
     Pls,
+    /// XML (XSPF version 1).
+    Xspf,
 }
 
 impl Format {
     /// The format that a path asks for by its end, and the path without it.
     pub fn of_path(path: &str) -> Option<(Self, &str)> {
-        if let Some(rest) = path.strip_suffix(".m3u") {
-            return Some((Self::M3u, rest));
-        }
-        path.strip_suffix(".pls").map(|rest| (Self::Pls, rest))
+        let (name, ending) = path.rsplit_once('.')?;
+        let format = match ending {
+            "m3u" => Self::M3u,
+            "pls" => Self::Pls,
+            "xspf" => Self::Xspf,
+            _ => return None,
+        };
+        Some((format, name))
     }
 
     /// The media type.
@@ -33,28 +49,79 @@ impl Format {
         match self {
             Self::M3u => "audio/x-mpegurl",
             Self::Pls => "audio/x-scpls",
+            Self::Xspf => "application/xspf+xml",
         }
     }
 
-    /// The playlist for one link.
-    pub fn write(self, link: &str) -> String {
+    /// The playlist with these links.
+    pub fn write(self, links: &[String]) -> String {
         let mut text = String::new();
         match self {
             Self::M3u => {
-                for _ in 0..N_ENTRIES {
+                for link in links {
                     let _ = writeln!(text, "{link}");
                 }
             }
             Self::Pls => {
-                let _ = writeln!(text, "[playlist]\nNumberOfEntries={N_ENTRIES}");
-                for n in 1..=N_ENTRIES {
+                let _ = writeln!(text, "[playlist]\nNumberOfEntries={}", links.len());
+                for (n, link) in (1..).zip(links) {
                     let _ = writeln!(text, "File{n}={link}\nLength{n}=-1");
                 }
                 let _ = writeln!(text, "Version=2");
             }
+            Self::Xspf => {
+                text.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+                text.push_str("<playlist version=\"1\" xmlns=\"http://xspf.org/ns/0/\">\n");
+                text.push_str("<trackList>\n");
+                for link in links {
+                    let link = escaped(link);
+                    let _ = writeln!(text, "<track><location>{link}</location></track>");
+                }
+                text.push_str("</trackList>\n</playlist>\n");
+            }
         }
         text
     }
+}
+
+/// Whether a playlist of the relays' own addresses is wanted.
+pub fn is_direct(query: &str) -> bool {
+    pairs(query).any(|pair| name_of(pair) == DIRECT)
+}
+
+/// Which entry of a playlist this is; the first one, if it says nothing.
+pub fn entry(query: &str) -> u32 {
+    let entries = pairs(query).filter_map(|pair| pair.strip_prefix("r="));
+    entries.last().and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// The relay that a listener has just left, and the query without it.
+pub fn split_left(query: &str) -> (Option<BaseUrl>, String) {
+    let (left, kept): (Vec<_>, Vec<_>) = pairs(query).partition(|pair| name_of(pair) == LEFT);
+    let mut left = url::form_urlencoded::parse(left.last().unwrap_or(&"").as_bytes());
+    let left = left.next().and_then(|(_, url)| BaseUrl::parse(&url).ok());
+    (left, kept.join("&"))
+}
+
+/// The balancer's link with what was asked of the playlist, so often that a player comes back
+/// for another relay.
+pub fn stable_links(link: &str, query: &str) -> Vec<String> {
+    let kept: Vec<_> = pairs(query).filter(|pair| name_of(pair) != ENTRY).collect();
+    let start = match kept.as_slice() {
+        [] => format!("{link}?"),
+        kept => format!("{link}?{}&", kept.join("&")),
+    };
+    (0..N_ENTRIES)
+        .map(|n| format!("{start}{ENTRY}={n}"))
+        .collect()
+}
+
+fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|pair| !pair.is_empty())
+}
+
+fn name_of(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
 }
 
 /// The mount that `name` (a playlist's path without its ending) means: the mount of that
@@ -156,23 +223,67 @@ mod tests {
             Some((Format::M3u, "/live.ogg"))
         );
         assert_eq!(Format::of_path("/live.pls"), Some((Format::Pls, "/live")));
+        assert_eq!(Format::of_path("/live.xspf"), Some((Format::Xspf, "/live")));
         assert_eq!(Format::of_path("/live.ogg"), None);
         assert_eq!(Format::of_path("/live.m3u8"), None);
     }
 
     #[test]
-    fn the_link_is_there_five_times() {
-        let m3u = Format::M3u.write("http://radio.example/live.ogg");
+    fn the_link_is_there_five_times_with_what_was_asked() {
+        let links = stable_links("http://radio.example/live.ogg", "");
+        let m3u = Format::M3u.write(&links);
         assert_eq!(m3u.lines().count(), 5);
         assert!(
-            m3u.lines()
-                .all(|line| line == "http://radio.example/live.ogg")
+            m3u.starts_with("http://radio.example/live.ogg?r=0\n"),
+            "{m3u}"
         );
-        let pls = Format::Pls.write("http://radio.example/live.ogg");
         assert!(
-            pls.starts_with("[playlist]\nNumberOfEntries=5\nFile1=http://radio.example/live.ogg\n")
+            m3u.ends_with("http://radio.example/live.ogg?r=4\n"),
+            "{m3u}"
         );
+        let pls = Format::Pls.write(&links);
+        let start = "[playlist]\nNumberOfEntries=5\nFile1=http://radio.example/live.ogg?r=0\n";
+        assert!(pls.starts_with(start), "{pls}");
         assert!(pls.ends_with("Length5=-1\nVersion=2\n"), "{pls}");
+        let links = stable_links("http://radio.example/live.ogg", "pace=1&r=3&&x");
+        assert_eq!(links[1], "http://radio.example/live.ogg?pace=1&x&r=1");
+    }
+
+    #[test]
+    fn xml_holds_any_query() {
+        let xspf = Format::Xspf.write(&["http://a.example/live.ogg?x=<&r=0".to_owned()]);
+        let track = "<track><location>http://a.example/live.ogg?x=&lt;&amp;r=0</location></track>";
+        assert!(xspf.contains(track), "{xspf}");
+        assert!(
+            xspf.starts_with("<?xml") && xspf.ends_with("</playlist>\n"),
+            "{xspf}"
+        );
+    }
+
+    #[test]
+    fn direct_links_are_asked_for_by_name() {
+        for (query, expected) in [
+            ("direct", true),
+            ("a=b&direct", true),
+            ("direct=1", true),
+            ("", false),
+            ("directly", false),
+            ("a=direct", false),
+        ] {
+            assert_eq!(is_direct(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_query_says_which_entry_it_is_and_who_was_left() {
+        for (query, expected) in [("", 0), ("r=3", 3), ("a&r=2", 2), ("r=x", 0), ("or=4", 0)] {
+            assert_eq!(entry(query), expected, "{query}");
+        }
+        let (left, kept) = split_left("pace=1&not=http%3A%2F%2Fone.example:8000&r=1");
+        assert_eq!(left, BaseUrl::parse("http://one.example:8000").ok());
+        assert_eq!(kept, "pace=1&r=1");
+        assert_eq!(split_left("not=nonsense"), (None, String::new()));
+        assert_eq!(split_left("note=1"), (None, "note=1".to_owned()));
     }
 
     #[test]

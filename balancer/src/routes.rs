@@ -29,7 +29,8 @@ use crate::desk;
 use crate::explain::Explanation;
 use crate::metrics;
 use crate::pages;
-use crate::playlist::{Format, is_plain_host};
+use crate::playlist::{self, Format, is_plain_host};
+use crate::ranking::Ranking;
 use crate::registry::Refusal;
 use crate::status::Status;
 
@@ -46,7 +47,7 @@ type Shared = State<Arc<Balancer>>;
 /// All routes.
 pub fn router(balancer: Arc<Balancer>) -> Router {
     Router::new()
-        .route("/", get(page))
+        .merge(pages::visit::routes())
         .route("/health", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
@@ -71,7 +72,10 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
         return answer::text(StatusCode::URI_TOO_LONG, &sentence);
     }
     if let Some((format, name)) = Format::of_path(request.uri.path()) {
-        return playlist(&balancer, &request, format, name).await;
+        return list(&balancer, &request, format, name).await;
+    }
+    if let Some(name) = request.uri.path().strip_suffix(".json") {
+        return ranked(&balancer, &request, name).await;
     }
     let Ok(mount) = MountPath::parse(request.uri.path()) else {
         return unknown_mount(&balancer);
@@ -81,8 +85,24 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
     if let Some(ticket) = ticket {
         listener.bounced = balancer.returned(ticket);
     }
+    let (left, query) = playlist::split_left(&query);
+    {
+        let mut registry = balancer.registry();
+        registry.turn(&listener, &mount, playlist::entry(&query));
+        if let Some(left) = &left {
+            registry.leave(&mut listener, left);
+        }
+    }
     match balancer.send(&listener, &mount, intent).await {
-        Ok(Target { url, ticket }) => answer::redirect(&url, &mount, &query, ticket.as_deref()),
+        Ok(Target { url, ticket }) => {
+            let mut answer = answer::redirect(&url, &mount, &query, ticket.as_deref());
+            // Players never ask by HEAD; who does wants to know.
+            if intent == Intent::Look {
+                let ranking = ranking(&balancer, &listener, &mount, String::new());
+                answer::link(&mut answer, &ranking.link_header());
+            }
+            answer
+        }
         Err(Nowhere::UnknownMount) => unknown_mount(&balancer),
         Err(Nowhere::NoRelay(miss)) => {
             answer::unavailable(&format!("{mount} {}\n", why(miss, listener.scheme)))
@@ -120,12 +140,7 @@ fn why(miss: Option<Excluded>, scheme: Scheme) -> String {
     }
 }
 
-async fn playlist(
-    balancer: &Balancer,
-    request: &Parts,
-    format: Format,
-    name: &str,
-) -> Response<Body> {
+async fn list(balancer: &Balancer, request: &Parts, format: Format, name: &str) -> Response<Body> {
     let Some(mount) = balancer.mount_meant(name).await else {
         return unknown_mount(balancer);
     };
@@ -133,12 +148,36 @@ async fn playlist(
         let sentence = "the Host header is missing or is no host, so there is no link to give\n";
         return answer::text(StatusCode::BAD_REQUEST, sentence);
     };
-    let text = format.write(&format!("{base}{mount}"));
-    answer::typed(StatusCode::OK, format.content_type(), text)
+    let link = format!("{base}{mount}");
+    let query = request.uri.query().unwrap_or_default();
+    let links = if playlist::is_direct(query) {
+        let listener = listener(balancer, request);
+        ranking(balancer, &listener, &mount, link).direct_links()
+    } else {
+        playlist::stable_links(&link, query)
+    };
+    answer::typed(StatusCode::OK, format.content_type(), format.write(&links))
+}
+
+/// Who would be asked first, and why not the others. For programs that choose themselves.
+async fn ranked(balancer: &Balancer, request: &Parts, name: &str) -> Response<Body> {
+    let Some(mount) = balancer.mount_meant(name).await else {
+        return unknown_mount(balancer);
+    };
+    let base = public_base(balancer, request).unwrap_or_default();
+    let listener = listener(balancer, request);
+    let link = format!("{base}{mount}");
+    json(StatusCode::OK, &ranking(balancer, &listener, &mount, link))
+}
+
+fn ranking(balancer: &Balancer, listener: &Listener, mount: &MountPath, link: String) -> Ranking {
+    let now = Instant::now();
+    let explanation = Explanation::of(balancer, listener, mount, now);
+    Ranking::of(&Status::of(balancer, now), explanation, link)
 }
 
 /// The link listeners know this balancer by, without a path.
-pub(crate) fn public_base(balancer: &Balancer, request: &Parts) -> Option<String> {
+pub fn public_base(balancer: &Balancer, request: &Parts) -> Option<String> {
     if let Some(url) = &balancer.config().public_url {
         return Some(url.to_string());
     }
@@ -196,20 +235,6 @@ fn peer(request: &Parts) -> SocketAddr {
 
 fn word(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
-}
-
-async fn page(State(balancer): Shared, request: Request) -> Response<Body> {
-    let (request, _) = request.into_parts();
-    let base = public_base(&balancer, &request).unwrap_or_default();
-    let status = Status::of(&balancer, Instant::now());
-    let html = pages::front(&status, &base);
-    let mut answer = answer::typed(StatusCode::OK, "text/html; charset=utf-8", html);
-    answer::set(
-        &mut answer,
-        header::CONTENT_SECURITY_POLICY,
-        pages::CONTENT_SECURITY_POLICY,
-    );
-    answer
 }
 
 async fn status(State(balancer): Shared) -> Response<Body> {
@@ -323,7 +348,8 @@ fn refused(refusal: &Refusal) -> Response<Body> {
     answer::text(status, &sentence)
 }
 
-fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Response<Body> {
+/// A value for programs.
+pub fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Response<Body> {
     match serde_json::to_string(value) {
         Ok(text) => answer::typed(status, "application/json", text + "\n"),
         Err(error) => answer::text(

@@ -29,7 +29,7 @@ fn collect(folder: &Path, below: &str, ending: &str, found: &mut Vec<File>) -> R
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') || name == "target" {
+        if name.starts_with('.') || name == "target" || name == "node_modules" {
             continue;
         }
         let (path, name) = (entry.path(), format!("{below}{name}"));

@@ -35,6 +35,10 @@ pub struct Player {
     pub at: Instant,
     /// Relays that he did not get to.
     pub missed: Vec<usize>,
+    /// Which entry of its playlist the player asked for.
+    entry: u32,
+    /// It asks for another one now: what it was sent to has ended.
+    has_turned: bool,
 }
 
 /// What a player's last redirect says about this request.
@@ -67,10 +71,14 @@ impl Duplicates {
             return Again::No;
         };
         let Player {
-            relay, serial, at, ..
+            relay,
+            serial,
+            at,
+            has_turned,
+            ..
         } = *player;
         match now.saturating_duration_since(at) {
-            ago if ago <= SAME_MAX => Again::Same { relay, serial, at },
+            ago if ago <= SAME_MAX && !has_turned => Again::Same { relay, serial, at },
             ago if ago <= BACK_MAX => Again::Back { relay, serial },
             _ => Again::No,
         }
@@ -81,6 +89,15 @@ impl Duplicates {
         self.players
             .get(&caller)
             .map_or(&[], |player| player.missed.as_slice())
+    }
+
+    /// A player asks for this entry of its playlist. If that is another one than before, it is no
+    /// second request for the same sound, however soon it comes.
+    pub fn turn(&mut self, caller: u64, entry: u32) {
+        if let Some(player) = self.players.get_mut(&caller) {
+            player.has_turned |= player.entry != entry;
+            player.entry = entry;
+        }
     }
 
     /// He did not get to this relay. `true`: that was not known.
@@ -108,9 +125,12 @@ impl Duplicates {
                 serial,
                 at: now,
                 missed: Vec::new(),
+                entry: 0,
+                has_turned: false,
             }
         });
         (player.relay, player.serial, player.at) = (relay, serial, now);
+        player.has_turned = false;
     }
 
     /// Who was sent for the last time long ago goes; who came again is looked at again later.
@@ -137,6 +157,24 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn another_entry_of_a_playlist_is_no_second_request() {
+        let start = Instant::now();
+        let mut players = Duplicates::default();
+        players.note(7, 1, 11, start);
+        players.turn(7, 0);
+        assert!(matches!(players.look(7, start), Again::Same { .. }));
+        players.turn(7, 1);
+        let back = Again::Back {
+            relay: 1,
+            serial: 11,
+        };
+        assert_eq!(players.look(7, start), back);
+        players.note(7, 2, 12, start);
+        players.turn(7, 1);
+        assert!(matches!(players.look(7, start), Again::Same { .. }));
+    }
 
     #[test]
     fn a_player_is_the_same_for_two_seconds_and_known_for_thirty() {

@@ -128,6 +128,22 @@ impl Registry {
         ticket.bounced
     }
 
+    /// A player asks for this entry of a playlist.
+    pub fn turn(&mut self, listener: &Listener, mount: &MountPath, entry: u32) {
+        if let Some(caller) = listener.caller {
+            self.duplicates.turn(of_mount(caller, mount), entry);
+        }
+    }
+
+    /// A listener says that he has just left the relay at this address: he is not to be sent
+    /// there. He may be wrong, so nothing else follows.
+    pub fn leave(&self, listener: &mut Listener, url: &BaseUrl) {
+        let left = self.relays.iter().find(|relay| relay.url() == Some(url));
+        let id = left.and_then(|relay| Some(relay.key.as_ref()?.relay()));
+        let bounced = id.and_then(|id| listener.bounced.with(id));
+        listener.bounced = bounced.unwrap_or(listener.bounced);
+    }
+
     /// The same player asks again at once: he goes to the same relay with the same ticket, if he
     /// still can. He takes another slot, since it may be somebody else in the same network.
     fn send_along(

@@ -104,3 +104,30 @@ async fn the_same_player_that_asks_twice_goes_to_the_same_relay_with_the_same_ti
         "they may be three after all"
     );
 }
+
+/// The public page knows that its relay is gone before any report does.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_just_left_a_relay_is_sent_to_another_one_if_there_is_one() {
+    let desk = Desk::start("").await;
+    desk.hear("a", &report("a", 1, 0, 10)).await;
+    desk.hear("b", &report("b", 1, 9, 10)).await;
+    let left = |name: &str| format!("/live.ogg?not=http%3A%2F%2F{name}.example%3A8000&x=1");
+    let answer = desk.get(&left("a")).await;
+    assert_eq!(answer.target(), "http://b.example:8000/live.ogg?x=1");
+    let answer = desk.get(&left("nobody")).await;
+    assert_eq!(answer.status, 302, "{answer:?}");
+}
+
+/// mpv takes one entry of the list after the other as fast as they fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_entry_of_a_playlist_leads_elsewhere_when_the_one_before_did_not() {
+    let desk = Desk::start("").await;
+    desk.hear("a", &report("a", 1, 0, 10)).await;
+    desk.hear("b", &report("b", 1, 9, 10)).await;
+    let first = desk.get("/live.ogg?r=0").await;
+    assert_eq!(first.target(), "http://a.example:8000/live.ogg?r=0");
+    let same = desk.get("/live.ogg?r=0").await;
+    assert_eq!(same.target(), "http://a.example:8000/live.ogg?r=0");
+    let next = desk.get("/live.ogg?r=1").await;
+    assert_eq!(next.target(), "http://b.example:8000/live.ogg?r=1");
+}
