@@ -5,6 +5,7 @@ mod back_fill;
 mod bad_config;
 mod bad_input;
 mod below_icecast;
+mod bounce;
 mod chain;
 mod demo;
 mod faults;

@@ -446,6 +446,8 @@ impl State {
 }
 
 #[cfg(test)]
+mod behaviour;
+#[cfg(test)]
 mod safety;
 #[cfg(test)]
 mod tests;

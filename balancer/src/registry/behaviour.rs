@@ -1,0 +1,452 @@
+//! Tickets, windows, orders, quarantine and players that ask twice, by a clock that the test turns.
+
+use stream::report::{Admitted, Arrivals};
+use stream::ticket::Bounced;
+
+use super::tests::{RUN, live, registration, report, somebody, with};
+use super::*;
+use crate::checked_report::Carried;
+use crate::choice::{Excluded, Listener};
+
+const SECOND: Duration = Duration::from_secs(1);
+const STALE: Duration = Duration::from_secs(1_000);
+
+/// Relays with these numbers of slots that have proved themselves, if `is_proven`, and the moment
+/// of their first reports.
+fn relays(slots: &[u32], is_proven: bool) -> (Registry, Instant) {
+    let start = Instant::now();
+    let names = (0..slots.len()).map(|at| registration(&at.to_string()));
+    let mut registry = if is_proven {
+        with(names.collect(), STALE, start)
+    } else {
+        let origin = Origin {
+            run: RUN,
+            at: start,
+            second: 0,
+        };
+        let policy = Policy {
+            window_first: 4,
+            ..Policy::default()
+        };
+        Registry::new(names.collect(), STALE, policy, origin)
+    };
+    for (at, slots) in slots.iter().enumerate() {
+        registry.take(at, named(1, 0, *slots, &[]), start).unwrap();
+    }
+    (registry, start)
+}
+
+/// A report that names these tickets.
+fn named(sequence: u64, listeners: u32, slots: u32, serials: &[(u32, u32)]) -> CheckedReport {
+    CheckedReport {
+        arrivals: Some(Arrivals {
+            direct: 0,
+            bounced: 0,
+            admitted: vec![Admitted {
+                run: RUN,
+                serials: serials.to_vec(),
+            }],
+        }),
+        ..report(sequence, listeners, slots)
+    }
+}
+
+fn send(registry: &mut Registry, now: Instant) -> Result<(usize, u32), Option<Excluded>> {
+    let sent = registry.send(&somebody(), &live(), now)?;
+    let (key, ticket) = sent.ticket.as_ref().unwrap();
+    assert_eq!((ticket.run, ticket.relay), (RUN, key.relay()));
+    Ok((sent.relay, ticket.serial))
+}
+
+#[test]
+fn who_is_named_takes_one_slot_at_once_and_who_is_not_two_until_he_must_have_come() {
+    let (mut registry, start) = relays(&[10], true);
+    let serials: Vec<_> = (0..4)
+        .map(|_| send(&mut registry, start).unwrap().1)
+        .collect();
+    assert_eq!(serials, [1, 2, 3, 4]);
+    let now = start + SECOND;
+    registry
+        .take(0, named(2, 3, 10, &[(1, 2), (4, 4)]), now)
+        .unwrap();
+    assert_eq!(
+        registry.relays[0].taken(),
+        4,
+        "three are there, one is on his way"
+    );
+    let others = Admitted {
+        run: RUN + 1,
+        serials: vec![(3, 3)],
+    };
+    let mut of_another_run = named(3, 3, 10, &[]);
+    of_another_run.arrivals.as_mut().unwrap().admitted = vec![others];
+    registry.take(0, of_another_run, now + SECOND).unwrap();
+    assert_eq!(registry.relays[0].taken(), 4);
+    let policy = Policy::default();
+    let late = start + policy.hold + policy.report_way;
+    registry
+        .take(0, named(4, 3, 10, &[]), late - SECOND / 100)
+        .unwrap();
+    assert_eq!(registry.relays[0].taken(), 4, "he may still come");
+    registry.take(0, named(5, 3, 10, &[]), late).unwrap();
+    assert_eq!(registry.relays[0].taken(), 3);
+}
+
+#[test]
+fn time_alone_frees_no_slot() {
+    let (mut registry, start) = relays(&[2], true);
+    send(&mut registry, start).unwrap();
+    send(&mut registry, start).unwrap();
+    let late = start + 600 * SECOND;
+    assert_eq!(send(&mut registry, late), Err(Some(Excluded::Full)));
+}
+
+#[test]
+fn a_new_relay_gets_few_listeners_at_once_and_more_as_they_arrive() {
+    let (mut registry, start) = relays(&[1_000], false);
+    let (mut n_sent, mut now) = (Vec::new(), start);
+    for round in 0..8 {
+        let mut serials = Vec::new();
+        while serials.len() < 5_000 {
+            match send(&mut registry, now) {
+                Ok((_, serial)) => serials.push(serial),
+                Err(miss) => {
+                    assert!(matches!(miss, Some(Excluded::Unproven | Excluded::Full)));
+                    break;
+                }
+            }
+        }
+        n_sent.push(serials.len());
+        now += SECOND;
+        let stretch = (serials[0], *serials.last().unwrap());
+        registry
+            .take(0, named(2 + round, 0, 1_000, &[stretch]), now)
+            .unwrap();
+    }
+    assert_eq!(n_sent, [4, 8, 16, 32, 64, 128, 256, 512]);
+}
+
+#[test]
+fn a_relay_that_swallows_listeners_gets_hardly_any_of_many() {
+    let (mut registry, start) = relays(&[100_000, 100_000], false);
+    let (mut n_swallowed, mut n_good, mut present) = (0, 0, 0);
+    for second in 1..=600_u32 {
+        let now = start + second * SECOND;
+        let mut good = Vec::new();
+        for _ in 0..20 {
+            match send(&mut registry, now) {
+                Ok((0, _)) => n_swallowed += 1,
+                Ok((_, serial)) => good.push((serial, serial)),
+                Err(miss) => assert!(second < 5, "{miss:?}"),
+            }
+        }
+        n_good += good.len();
+        present += u32::try_from(good.len()).unwrap();
+        let sequence = u64::from(second) + 1;
+        registry
+            .take(0, named(sequence, 0, 100_000, &[]), now)
+            .unwrap();
+        registry
+            .take(1, named(sequence, present, 100_000, &good), now)
+            .unwrap();
+    }
+    assert!((1..=16).contains(&n_swallowed), "{n_swallowed} of {n_good}");
+    assert!(n_good > 11_900, "{n_good}");
+    let (why, until) = registry.relays[0].quarantine(start + 600 * SECOND).unwrap();
+    assert!(why.contains("did not arrive") && until.is_some());
+}
+
+#[test]
+fn the_operators_orders_hold_while_the_balancer_runs() {
+    let (mut registry, now) = relays(&[10, 10], true);
+    for (orders, reason) in [
+        (
+            Orders {
+                is_disabled: true,
+                ..Orders::default()
+            },
+            Excluded::Disabled,
+        ),
+        (
+            Orders {
+                is_draining: true,
+                ..Orders::default()
+            },
+            Excluded::Draining,
+        ),
+        (
+            Orders {
+                slots_max: Some(0),
+                ..Orders::default()
+            },
+            Excluded::Full,
+        ),
+    ] {
+        registry.order(0, orders, now);
+        assert_eq!(registry.receipt(0).drain, orders.is_draining);
+        assert_eq!(send(&mut registry, now).unwrap().0, 1);
+        let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+        assert_eq!(verdicts[0].excluded, [reason]);
+    }
+    let farther = Orders {
+        bias_km: -5_000.0,
+        ..Orders::default()
+    };
+    registry.order(0, farther, now);
+    assert_eq!(send(&mut registry, now).unwrap().0, 1);
+    let nearer = Orders {
+        bias_km: 5_000.0,
+        ..Orders::default()
+    };
+    registry.order(0, nearer, now);
+    assert_eq!(send(&mut registry, now).unwrap().0, 0);
+}
+
+#[test]
+fn relays_come_and_go_and_the_others_keep_their_places() {
+    let (mut registry, now) = relays(&[10, 10], true);
+    registry.remove(0, now);
+    assert_eq!((registry.find("0"), registry.find("1")), (None, Some(1)));
+    assert_eq!(registry.relay_of_token("token of 0"), None);
+    for _ in 0..10 {
+        assert_eq!(send(&mut registry, now).unwrap().0, 1);
+    }
+    assert_eq!(send(&mut registry, now), Err(Some(Excluded::Full)));
+    assert!(
+        registry
+            .add(registration("1"), now)
+            .unwrap_err()
+            .contains("named `1`")
+    );
+    let mut same_token = registration("new");
+    same_token.token = registration("1").token;
+    assert!(
+        registry
+            .add(same_token, now)
+            .unwrap_err()
+            .contains("token of another")
+    );
+    assert_eq!(registry.add(registration("new"), now), Ok(0));
+    assert_eq!(registry.add(registration("more"), now), Ok(2));
+    assert_eq!(registry.relay_of_token("token of new"), Some(0));
+    assert_eq!(
+        send(&mut registry, now),
+        Err(Some(Excluded::Full)),
+        "it has not reported"
+    );
+    registry.take(0, named(1, 0, 10, &[]), now).unwrap();
+    assert_eq!(send(&mut registry, now), Ok((0, 1)));
+    let names: Vec<_> = registry
+        .relays(now)
+        .map(|(_, relay, _)| relay.name())
+        .collect();
+    assert_eq!(names, ["new", "1", "more"]);
+}
+
+#[test]
+fn quarantine_lasts_until_two_good_probes_or_somebodys_word() {
+    let (mut registry, now) = relays(&[10, 10], true);
+    let first = |registry: &mut Registry| {
+        let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+        verdicts[0].excluded.clone()
+    };
+    registry.quarantine(0, "it serves another epoch".to_owned(), now);
+    assert_eq!(first(&mut registry), [Excluded::Quarantined]);
+    let (why, until) = registry.relays[0].quarantine(now).unwrap();
+    assert_eq!((why, until), ("it serves another epoch", None));
+    assert!(!registry.probed(0, Probe::Good, now));
+    assert!(registry.probed(0, Probe::Good, now));
+    assert_eq!(first(&mut registry), []);
+    registry.quarantine(0, "again".to_owned(), now);
+    registry.lift(0, now);
+    assert_eq!(first(&mut registry), []);
+    let unproven = registration("new");
+    let at = registry.add(unproven, now).unwrap();
+    registry.take(at, named(1, 0, 10, &[]), now).unwrap();
+    assert!(registry.relays[at].trust().window().is_some());
+    registry.probed(at, Probe::Good, now);
+    assert_eq!(
+        registry.relays[at].trust().window(),
+        None,
+        "somebody has heard it"
+    );
+}
+
+fn player(caller: u64, network: u64) -> Listener {
+    Listener {
+        caller: Some(caller),
+        key: network,
+        ..somebody()
+    }
+}
+
+#[test]
+fn a_player_that_comes_back_without_having_been_there_goes_elsewhere() {
+    let (mut registry, start) = relays(&[100, 100, 100], true);
+    let ask = |registry: &mut Registry, seconds: u32| {
+        let now = start + seconds * SECOND;
+        let sent = registry.send(&player(1, 1), &live(), now).unwrap();
+        (sent.relay, sent.ticket.unwrap().1.serial)
+    };
+    let first = ask(&mut registry, 0);
+    assert_eq!(
+        ask(&mut registry, 2),
+        first,
+        "VLC opens a second connection"
+    );
+    assert_eq!(registry.relays[first.0].taken(), 2);
+    let second = ask(&mut registry, 3);
+    assert_ne!(second.0, first.0);
+    let third = ask(&mut registry, 6);
+    assert!(third.0 != first.0 && third.0 != second.0);
+    // He was there: so he may go there again.
+    let serial = third.1;
+    let now = start + 7 * SECOND;
+    registry
+        .take(third.0, named(2, 1, 100, &[(serial, serial)]), now)
+        .unwrap();
+    assert_eq!(ask(&mut registry, 9).0, third.0);
+    // Whoever has nowhere else to go is sent where he was.
+    let (mut registry, start) = relays(&[100], true);
+    for seconds in [0, 5, 10] {
+        let now = start + seconds * SECOND;
+        assert!(registry.send(&player(1, 1), &live(), now).is_ok());
+    }
+}
+
+#[test]
+fn only_when_three_networks_come_back_the_relay_pays_for_it() {
+    let (mut registry, start) = relays(&[100, 100], true);
+    let health_km = |registry: &mut Registry, now| {
+        let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+        verdicts[0].terms.health_km
+    };
+    for network in 0..3 {
+        registry.order(
+            0,
+            Orders {
+                bias_km: 5_000.0,
+                ..Orders::default()
+            },
+            start,
+        );
+        for caller in 0..5 {
+            let listener = player(100 * network + caller, network);
+            assert_eq!(registry.send(&listener, &live(), start).unwrap().relay, 0);
+            let later = start + 3 * SECOND;
+            assert_eq!(health_km(&mut registry, later), 0.0, "{network}");
+            if network < 2 || caller == 0 {
+                assert_eq!(registry.send(&listener, &live(), later).unwrap().relay, 1);
+            }
+            if network == 2 {
+                assert_eq!(health_km(&mut registry, later), 600.0);
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn some_slots_are_kept_for_those_who_come_directly() {
+    let (mut registry, start) = relays(&[100], true);
+    let mut now = start;
+    for second in 1..=300 {
+        now = start + u32::try_from(second).unwrap() * SECOND;
+        let mut report = named(1 + second, 50, 100, &[]);
+        report.arrivals.as_mut().unwrap().direct = second;
+        registry.take(0, report, now).unwrap();
+    }
+    let usable = registry.relays[0].usable(&Policy::default(), now);
+    assert_eq!(
+        usable,
+        100 - 11,
+        "one a second, of the last 6 s nothing is known"
+    );
+    let later = registry.relays[0].usable(&Policy::default(), now + 24 * SECOND);
+    assert_eq!(later, 100 - 41, "of 30 s");
+}
+
+#[test]
+fn an_icecast_that_is_asked_is_sent_listeners_as_well() {
+    let start = Instant::now();
+    let mut icecast = registration("icecast");
+    icecast.token = None;
+    let origin = Origin {
+        run: RUN,
+        at: start,
+        second: 0,
+    };
+    let mut registry = Registry::new(vec![icecast], 4 * SECOND, Policy::default(), origin);
+    let carried = Carried {
+        content_type: "application/ogg".to_owned(),
+        is_on_air: true,
+        listeners: 0,
+    };
+    let url = BaseUrl::parse("http://icecast.example:8000").unwrap();
+    let poll = |registry: &mut Registry, listeners, seconds: u32| {
+        let polled = Polled {
+            slots: 10,
+            listeners,
+            mounts: [(live(), carried.clone())].into(),
+            asked: start + seconds * SECOND,
+            every: 15 * SECOND,
+        };
+        registry.take_polled(0, url.clone(), polled, start + seconds * SECOND);
+    };
+    poll(&mut registry, 0, 0);
+    registry.probed(0, Probe::Good, start);
+    for _ in 0..10 {
+        let sent = registry.send(&somebody(), &live(), start).unwrap();
+        assert!(sent.ticket.is_none() && sent.url == url);
+    }
+    let now = start + 44 * SECOND;
+    assert_eq!(
+        registry.send(&somebody(), &live(), now).err(),
+        Some(Some(Excluded::Full))
+    );
+    poll(&mut registry, 4, 44);
+    let n_more = (0..20).filter(|_| registry.send(&somebody(), &live(), now).is_ok());
+    assert_eq!(n_more.count(), 6);
+    let silent = now + 45 * SECOND;
+    assert_eq!(
+        registry.send(&somebody(), &live(), silent).err(),
+        Some(Some(Excluded::Stale))
+    );
+}
+
+#[test]
+fn many_relays_report_less_often_and_are_given_more_time() {
+    for (n_relays, every) in [
+        (1, 1),
+        (13, 1),
+        (500, 1),
+        (1_000, 2),
+        (5_000, 10),
+        (9_000, 10),
+    ] {
+        let start = Instant::now();
+        let names = (0..n_relays).map(|at| registration(&at.to_string()));
+        let mut registry = with(names.collect(), 4 * SECOND, start);
+        assert_eq!(registry.report_every(), every * SECOND, "{n_relays}");
+        registry.take(0, named(1, 0, 10, &[]), start).unwrap();
+        let end = start + (3 * every * SECOND).max(4 * SECOND);
+        assert!(send(&mut registry, end - SECOND / 10).is_ok());
+        assert_eq!(send(&mut registry, end), Err(Some(Excluded::Stale)));
+    }
+}
+
+#[test]
+fn an_old_ticket_back_says_nothing() {
+    let (mut registry, start) = relays(&[10], true);
+    let sent = registry.send(&somebody(), &live(), start).unwrap();
+    let (key, ticket) = sent.ticket.unwrap();
+    let back = key.write(&stream::ticket::Ticket {
+        way: stream::ticket::Way::Back,
+        bounced: Bounced::default().with(key.relay()).unwrap(),
+        ..ticket
+    });
+    assert_eq!(registry.returned(&back, start + 121 * SECOND).count(), 0);
+    assert_eq!(registry.relays[0].taken(), 1);
+    assert_eq!(registry.returned(&back, start + 120 * SECOND).count(), 1);
+    assert_eq!(registry.relays[0].taken(), 0);
+}
