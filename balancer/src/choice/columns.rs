@@ -1,7 +1,7 @@
 //! What is known of all relays, one array for each thing. Pure.
 //!
-//! A choice looks at every relay. Side by side in memory, 5,000 of them take some ten
-//! microseconds; the distances are computed four or eight at a time by the compiler's grace.
+//! A choice looks at every relay. Side by side in memory, several are looked at by each
+//! instruction.
 
 use super::asker::{Family, Listener};
 use super::continents;
@@ -190,7 +190,9 @@ impl Columns {
     /// Where a relay is.
     pub fn set_spot(&mut self, at: usize, spot: &Spot) {
         let site = Site::of(spot);
-        [self.x[at], self.y[at], self.z[at]] = site.at;
+        let is_point = site.known == Known::Point;
+        // No number: how far away the others are is told by more than their points.
+        [self.x[at], self.y[at], self.z[at]] = if is_point { site.at } else { [f32::NAN; 3] };
         self.sites[at] = site;
     }
 

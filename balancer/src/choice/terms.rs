@@ -8,7 +8,7 @@ use super::pairs::Row;
 use super::policy::Policy;
 
 /// The Earth's mean radius.
-const EARTH_RADIUS_KM: f32 = 6_371.0;
+pub(super) const EARTH_RADIUS_KM: f32 = 6_371.0;
 
 /// What speaks for and against sending a listener to a relay. The smallest sum wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -62,14 +62,14 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// The distance that counts, given what the points say.
-    fn distance_km(&self, relay: &Site, between_points_km: f32) -> f32 {
+    /// The distance that counts.
+    fn distance_km(&self, relay: &Site) -> f32 {
         let km = match (self.site.known, relay.known) {
             (Known::Nothing, _) => return 0.0,
             (_, Known::Nothing) => self.policy.unknown_km,
-            (Known::Point, Known::Point) => between_points_km,
+            (Known::Point, Known::Point) => between_km(self.site.at, relay.at),
             _ if self.site.country != 0 && self.site.country == relay.country => 0.0,
-            _ => between_points_km,
+            _ => between_km(self.site.at, relay.at),
         };
         km.max(self.policy.near_km)
     }
@@ -98,13 +98,12 @@ impl<'a> Asker<'a> {
         }
     }
 
-    /// The terms of a relay whose point is so far away.
-    #[inline]
-    pub(super) fn terms(&self, columns: &Columns, at: usize, between_points_km: f32) -> Terms {
+    /// The terms of a relay.
+    pub(super) fn terms(&self, columns: &Columns, at: usize) -> Terms {
         let relay = &columns.sites[at];
         let is_far = self.prefers_v6 && !columns.offers[at].has_v6();
         Terms {
-            distance_km: self.distance_km(relay, between_points_km),
+            distance_km: self.distance_km(relay),
             price_km: columns.price_km[at],
             country_km: self.country_km(relay),
             network_km: self.network_km(relay),
@@ -120,13 +119,12 @@ impl<'a> Asker<'a> {
 }
 
 /// How far apart two points on the unit sphere are.
-pub(super) fn between_km(here: [f32; 3], there: [f32; 3]) -> f32 {
+fn between_km(here: [f32; 3], there: [f32; 3]) -> f32 {
     let [x, y, z] = [here[0] - there[0], here[1] - there[1], here[2] - there[2]];
     2.0 * EARTH_RADIUS_KM * arcsine((x * x + y * y + z * z).sqrt() * 0.5)
 }
 
-/// Of 0 to 1, exact to 2·10⁻⁸ (Abramowitz and Stegun 4.4.46): the library's own cannot be
-/// computed several at a time.
+/// Of 0 to 1, exact to 2·10⁻⁸ (Abramowitz and Stegun 4.4.46), and faster than the library's.
 fn arcsine(x: f32) -> f32 {
     const A: [f32; 8] = [
         std::f32::consts::FRAC_PI_2,

@@ -5,7 +5,7 @@ use super::columns::{Carries, Columns, Offers};
 use super::policy::Policy;
 use super::reason::{Excluded, Gate};
 use super::scan;
-use super::terms::{Asker, Terms, between_km};
+use super::terms::{Asker, Terms};
 
 /// What came out for one relay.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +45,7 @@ impl Question<'_> {
     pub fn verdicts(&self, columns: &Columns, policy: &Policy) -> Vec<Verdict> {
         let asker = Asker::new(self.listener, policy);
         let verdict = |at: usize| {
-            let between_points_km = between_km(asker.site.at, columns.sites[at].at);
-            let terms = asker.terms(columns, at, between_points_km);
+            let terms = asker.terms(columns, at);
             Verdict {
                 excluded: self.reasons(columns, at, &terms),
                 terms,
@@ -61,7 +60,7 @@ impl Question<'_> {
     pub fn closest_miss(&self, columns: &Columns, policy: &Policy) -> Option<Excluded> {
         let asker = Asker::new(self.listener, policy);
         let first = |at| {
-            let terms = asker.terms(columns, at, 0.0);
+            let terms = asker.terms(columns, at);
             self.reasons(columns, at, &terms).into_iter().min()
         };
         (0..columns.len()).filter_map(first).max()
