@@ -65,32 +65,32 @@ impl Reading {
         let on_mounts = seen.iter().filter_map(|mount| mount.listeners);
         let on_mounts = on_mounts.fold(0, u32::saturating_add);
         let listeners = on_mounts.max(total.unwrap_or(0));
-        let mut n_free = slots.map_or(SLOTS_MAX, |slots| slots.saturating_sub(listeners));
-        let mut takes_any = false;
-        for mount in seen {
-            let n_listeners = mount.listeners.unwrap_or(0);
+        let own_free = |mount: &Seen| {
             let limit = match mount.limit {
                 Limit::Listeners(n) => Some(n),
                 Limit::Unknown | Limit::Unlimited => slots,
             };
-            if limit.is_none() && mount.is_on_air {
+            let limit = limit.filter(|_| mount.is_on_air);
+            limit.map(|limit| limit.saturating_sub(mount.listeners.unwrap_or(0)))
+        };
+        // A listener is promised a place at the server, wherever he goes there: so the mount with
+        // the fewest decides, and one with none is out of the question while another has some.
+        let n_fewest = seen.iter().filter_map(own_free).filter(|n| *n > 0).min();
+        for mount in seen {
+            let n_own_free = own_free(&mount);
+            if n_own_free.is_none() && mount.is_on_air {
                 without_limit.push(mount.path.clone());
             }
-            let n_own_free = limit.unwrap_or(0).saturating_sub(n_listeners);
-            // A listener is promised a place at the server, wherever he goes there: so the mount
-            // with the fewest decides, and one with none is out of the question.
-            let takes = mount.is_on_air && n_own_free > 0;
-            if takes {
-                (takes_any, n_free) = (true, n_free.min(n_own_free));
-            }
+            let takes = n_own_free.is_some_and(|n| n > 0) || n_fewest.is_none();
             let carried = Carried {
                 content_type: mount.content_type,
-                is_on_air: takes,
-                listeners: n_listeners,
+                is_on_air: mount.is_on_air && takes,
+                listeners: mount.listeners.unwrap_or(0),
             };
             mounts.insert(mount.path, carried);
         }
-        let n_free = if takes_any { n_free } else { 0 };
+        let at_server = slots.map_or(SLOTS_MAX, |slots| slots.saturating_sub(listeners));
+        let n_free = n_fewest.unwrap_or(0).min(at_server);
         Self {
             mounts,
             listeners,
@@ -205,8 +205,9 @@ mod tests {
         let reading = public(status(&[("/a.ogg", 3)]), missing(), Some(50)).unwrap();
         assert_eq!((reading.listeners, reading.slots), (3, 50));
         let reading = public(status(&[("/a.ogg", 3)]), missing(), None).unwrap();
+        // It is on air, and full.
         assert_eq!((reading.listeners, reading.slots), (3, 3));
-        assert!(!takes(&reading, "/a.ogg"));
+        assert!(takes(&reading, "/a.ogg"));
         assert_eq!(reading.without_limit, [path("/a.ogg")]);
     }
 

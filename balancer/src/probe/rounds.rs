@@ -21,7 +21,7 @@ use crate::balancer::Balancer;
 use crate::base_url::BaseUrl;
 use crate::call::{Caller, addresses};
 use crate::config::Comparing;
-use crate::registry::{Probe, State};
+use crate::registry::{Probe, Registry, Relay, State};
 
 /// Relays that are probed at the same time; others wait their turn.
 const ROUNDS_MAX: usize = 64;
@@ -66,7 +66,7 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, interval: Duration, shutdown:
     let turns = Arc::new(Semaphore::new(ROUNDS_MAX));
     let running = Arc::new(Mutex::new(BTreeSet::new()));
     loop {
-        for name in names(&balancer) {
+        for (at, name) in names(&balancer) {
             let is_new = running
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -78,6 +78,8 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, interval: Duration, shutdown:
                 balancer: Arc::clone(&balancer),
                 caller: caller.clone(),
                 turns: Arc::clone(&turns),
+                comparing: comparing(&balancer, &name),
+                at,
                 name: name.clone(),
                 interval,
                 n_rounds: fastrand::usize(..1000),
@@ -99,12 +101,19 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, interval: Duration, shutdown:
     }
 }
 
-fn names(balancer: &Balancer) -> Vec<String> {
+/// All relays and their places in the list.
+fn names(balancer: &Balancer) -> Vec<(usize, String)> {
     let registry = balancer.registry();
     let relays = registry.relays(Instant::now());
-    relays
-        .map(|(_, relay, _)| relay.name().to_owned())
-        .collect()
+    let name = |relay: &Relay| relay.name().to_owned();
+    relays.map(|(at, relay, _)| (at, name(relay))).collect()
+}
+
+/// What the operator says; of a relay that is in no file, the usual.
+fn comparing(balancer: &Balancer, name: &str) -> Comparing {
+    let mut relays = balancer.config().relay.iter();
+    let found = relays.find(|relay| relay.name == name);
+    found.map(|relay| relay.probe).unwrap_or_default()
 }
 
 /// The probes of one relay.
@@ -112,6 +121,8 @@ struct Rounds {
     balancer: Arc<Balancer>,
     caller: Caller,
     turns: Arc<Semaphore>,
+    comparing: Comparing,
+    at: usize,
     name: String,
     interval: Duration,
     n_rounds: usize,
@@ -142,36 +153,31 @@ impl Rounds {
 
     fn aim(&self) -> Aim {
         let (registry, now) = (self.balancer.registry(), Instant::now());
-        let Some(at) = registry.find(&self.name) else {
+        let Some(relay) = self.relay(&registry) else {
             return Aim::Gone;
         };
-        let mut relays = registry.relays(now);
-        let Some((_, relay, state)) = relays.find(|(own, _, _)| *own == at) else {
-            return Aim::Gone;
-        };
+        let state = relay.state(registry.policy(), now);
         let is_quiet = !state.is_fresh() || matches!(state, State::Draining | State::Disabled);
         let Some(report) = relay.report().filter(|_| !is_quiet) else {
             return Aim::Nothing;
         };
         let on_air = report.mounts.iter().filter(|(_, mount)| mount.is_on_air);
         let mounts: Vec<_> = on_air.map(|(path, _)| path.clone()).collect();
-        let comparing = self.comparing();
-        if mounts.is_empty() || comparing == Comparing::Nothing {
+        if mounts.is_empty() || self.comparing == Comparing::Nothing {
             return Aim::Nothing;
         }
         Aim::At(Target {
             url: report.url.clone(),
             mounts,
             is_full: relay.taken() >= u64::from(relay.usable(registry.policy(), now)),
-            comparing,
+            comparing: self.comparing,
         })
     }
 
-    /// What the operator says; of a relay that is in no file, the usual.
-    fn comparing(&self) -> Comparing {
-        let mut relays = self.balancer.config().relay.iter();
-        let found = relays.find(|relay| relay.name == self.name);
-        found.map(|relay| relay.probe).unwrap_or_default()
+    /// Its place stays its own, until it is taken out of the list.
+    fn relay<'a>(&self, registry: &'a Registry) -> Option<&'a Relay> {
+        let relay = registry.relay(self.at)?;
+        (relay.name() == self.name).then_some(relay)
     }
 
     fn pause(&self) -> Duration {
@@ -302,9 +308,10 @@ impl Rounds {
         };
         let (change, evidence) = self.balancer.probes.with(&self.name, note);
         let mut registry = self.balancer.registry();
-        let Some(at) = registry.find(&self.name) else {
+        if self.relay(&registry).is_none() {
             return;
-        };
+        }
+        let at = self.at;
         match evidence {
             // Also when it is in quarantine already: the newest evidence counts.
             Some(evidence) if !is_good => registry.quarantine(at, evidence, now),

@@ -73,12 +73,13 @@ impl Desk {
     }
 
     /// Starts a balancer with exactly these settings, except that nobody waits for relays and
-    /// relays stay fresh on a slow machine, unless the settings say otherwise.
+    /// relays stay fresh on a slow machine and are not probed, unless the settings say otherwise.
     pub(crate) async fn start_plain(settings: &str) -> Self {
         let calm = [
             ("wait_for_relays_seconds", "0.0"),
             ("report_stale_seconds", "300.0"),
             ("wait_for_slot_seconds", "0.0"),
+            ("probe_seconds", "0.0"),
         ];
         let environment = calm
             .into_iter()

@@ -15,6 +15,10 @@ mod operator;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod polls;
+#[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod relays;
