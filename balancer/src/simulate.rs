@@ -16,7 +16,7 @@ use fastrand::Rng;
 mod draw;
 mod ground;
 mod live;
-mod optimum;
+pub(crate) mod optimum;
 mod ours;
 mod outcome;
 mod people;

@@ -1,5 +1,6 @@
 //! Writes down every minute how things stand.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,6 +10,8 @@ use tracing::error;
 
 use crate::balancer::Balancer;
 use crate::desk::history::Sample;
+use crate::desk::past::Regret;
+use crate::desk::regret::{Kind, compare, kinds, metres};
 use crate::status::Status;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,7 +56,8 @@ impl Sums {
 fn minute(balancer: &Balancer, last: Sums) -> Sums {
     let now = Sums::of(balancer);
     let totals = Status::of(balancer, Instant::now()).totals;
-    let regret = balancer.desk().regret();
+    let regret = regret_now(balancer);
+    balancer.desk().set_regret(regret);
     balancer.desk().keep_sample(Sample {
         minute: ending_minute(SystemTime::now()),
         listeners: totals.listeners,
@@ -64,6 +68,38 @@ fn minute(balancer: &Balancer, last: Sums) -> Sums {
         regret_km: regret.map(|regret| regret.km()),
     });
     now
+}
+
+/// Compares the last redirects with the best ones. Listeners are served in between: the relays
+/// are looked at for one kind of listener at a time.
+fn regret_now(balancer: &Balancer) -> Option<Regret> {
+    let minute = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+        .as_secs()
+        / 60;
+    let (sample, share) = balancer.desk().recent().sample(minute);
+    let now = Instant::now();
+    let places: HashMap<String, usize> = balancer
+        .registry()
+        .relays(now)
+        .map(|(at, relay, _)| (relay.name().to_owned(), at))
+        .collect();
+    let kinds: Vec<Kind> = kinds(&sample, &places)
+        .into_iter()
+        .map(|(wish, sent)| Kind {
+            sent,
+            metres: metres(&mut balancer.registry(), wish, now),
+        })
+        .collect();
+    let n_relays = kinds.iter().map(|kind| kind.metres.len()).max()?;
+    let free: Vec<u64> = {
+        let registry = balancer.registry();
+        (0..n_relays)
+            .map(|at| registry.n_free_at(at, now))
+            .collect()
+    };
+    compare(&kinds, &free, share)
 }
 
 /// The minute that ends now, or is under way: the alarm may ring a moment early or late.

@@ -20,6 +20,7 @@ pub mod page;
 pub mod past;
 pub mod plot;
 pub mod recent;
+pub mod regret;
 pub mod relays;
 pub mod routes;
 pub mod sessions;

@@ -23,70 +23,64 @@ pub const KINDS_MAX: usize = 200;
 /// Stands for a relay that could not have been chosen: farther than any on the globe.
 const OUT_METRES: i32 = 100_000_000;
 
-/// Listeners of one cell who want the same.
-#[derive(Debug)]
-struct Kind {
-    /// How many of them were sent to which relay.
-    sent: BTreeMap<usize, i64>,
-    /// How far each relay is; none: it could not have been chosen.
-    metres: Vec<Option<i32>>,
+/// What a listener wants, from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wish<'a> {
+    cell: Cell,
+    mount: &'a MountPath,
+    is_https: bool,
 }
 
-/// Compares `sample`, which is this `share` of all redirects, with the best assignment. `None`:
-/// nothing can be compared.
-pub fn regret(
-    registry: &mut Registry,
-    sample: &[Redirect],
-    share: f64,
-    now: Instant,
-) -> Option<Regret> {
-    let places: HashMap<String, usize> = registry
-        .relays(now)
-        .map(|(at, relay, _)| (relay.name().to_owned(), at))
-        .collect();
-    let mut kinds: BTreeMap<(Cell, &MountPath, bool), BTreeMap<usize, i64>> = BTreeMap::new();
+/// Listeners of one cell who want the same.
+#[derive(Debug)]
+pub struct Kind {
+    /// How many of them were sent to which relay.
+    pub sent: BTreeMap<usize, i64>,
+    /// How far each relay is; none: it could not have been chosen.
+    pub metres: Vec<Option<i32>>,
+}
+
+/// What of the sample can be compared: each kind of listener, and how many of it were sent to
+/// which relay.
+pub fn kinds<'a>(
+    sample: &'a [Redirect],
+    places: &HashMap<String, usize>,
+) -> BTreeMap<Wish<'a>, BTreeMap<usize, i64>> {
+    let mut kinds: BTreeMap<Wish, BTreeMap<usize, i64>> = BTreeMap::new();
     for redirect in sample {
         let Some(relay) = places.get(&redirect.relay) else {
             continue;
         };
-        let is_https = redirect.scheme == Scheme::Https;
-        let key = (redirect.cell, &redirect.mount, is_https);
-        if kinds.len() < KINDS_MAX || kinds.contains_key(&key) {
-            *kinds.entry(key).or_default().entry(*relay).or_default() += 1;
+        let wish = Wish {
+            cell: redirect.cell,
+            mount: &redirect.mount,
+            is_https: redirect.scheme == Scheme::Https,
+        };
+        if kinds.len() < KINDS_MAX || kinds.contains_key(&wish) {
+            *kinds.entry(wish).or_default().entry(*relay).or_default() += 1;
         }
     }
-    let kinds: Vec<Kind> = kinds
-        .into_iter()
-        .map(|((cell, mount, is_https), sent)| {
-            let metres = metres(registry, cell, mount, is_https, now);
-            Kind { sent, metres }
-        })
-        .collect();
-    let n_relays = kinds.iter().map(|kind| kind.metres.len()).max()?;
-    let free: Vec<u64> = (0..n_relays).map(|at| registry.n_free_at(at, now)).collect();
-    compare(&kinds, &free, share)
+    kinds
 }
 
 /// How far each relay is from the middle of a cell, for those who want this mount.
-fn metres(
-    registry: &mut Registry,
-    cell: Cell,
-    mount: &MountPath,
-    is_https: bool,
-    now: Instant,
-) -> Vec<Option<i32>> {
+pub fn metres(registry: &mut Registry, wish: Wish, now: Instant) -> Vec<Option<i32>> {
     let listener = Listener {
-        scheme: if is_https { Scheme::Https } else { Scheme::Http },
+        scheme: if wish.is_https {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        },
         family: Family::Any,
         spot: Spot {
-            place: Some(cell.middle()),
+            place: Some(wish.cell.middle()),
             ..Spot::default()
         },
         key: 0,
         caller: None,
         bounced: Bounced::default(),
     };
-    let (_, verdicts) = registry.explain(&listener, mount, now);
+    let (_, verdicts) = registry.explain(&listener, wish.mount, now);
     let is_momentary = |why: &Excluded| matches!(why, Excluded::Full | Excluded::Unproven);
     let distance = |(at, verdict): (usize, crate::choice::Verdict)| {
         let relay = registry.relay(at)?;
@@ -97,7 +91,9 @@ fn metres(
     verdicts.into_iter().enumerate().map(distance).collect()
 }
 
-fn compare(kinds: &[Kind], free: &[u64], share: f64) -> Option<Regret> {
+/// Compares the redirects of a sample, which is this `share` of all, with the best assignment.
+/// `free`: places at each relay. `None`: nothing can be compared.
+pub fn compare(kinds: &[Kind], free: &[u64], share: f64) -> Option<Regret> {
     let n_relays = free.len();
     let mut slots = vec![0_i64; n_relays];
     let (mut supply, mut all_metres) = (Vec::new(), Vec::new());
@@ -190,10 +186,7 @@ mod tests {
         check(&far(), &[4, 0], 1.0, 10, 400.0, 280.0);
         check(&far(), &[0, 0], 1.0, 10, 400.0, 400.0);
         // Crossed over: both could be near without any free place.
-        let crossed = [
-            kind(&[(1, 5)], &[10, 1_000]),
-            kind(&[(0, 5)], &[1_000, 10]),
-        ];
+        let crossed = [kind(&[(1, 5)], &[10, 1_000]), kind(&[(0, 5)], &[1_000, 10])];
         check(&crossed, &[0, 0], 1.0, 10, 1_000.0, 10.0);
     }
 

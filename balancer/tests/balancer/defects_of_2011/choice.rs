@@ -26,14 +26,16 @@ async fn defect_01_a_crowd_between_two_reports_is_spread_over_all_relays() {
         let name = format!("r{n}");
         desk.hear(&name, &report(&name, 1, 0, 10)).await;
     }
+    // As many as new relays get before they have shown that they serve.
     let mut sent: BTreeMap<String, u32> = BTreeMap::new();
-    for _ in 0..130 {
-        let answer = desk.get("/live.ogg").await;
+    for n in 0..39 {
+        let player = format!("User-Agent: player {n}\r\n");
+        let answer = desk.ask("GET", "/live.ogg", &player).await;
         assert_eq!(answer.status, 302, "a slot is free: {answer:?}");
         *sent.entry(answer.target()).or_default() += 1;
     }
-    assert_eq!(sent.len(), 13, "{sent:?}");
-    assert!(sent.values().all(|n| *n == 10), "{sent:?}");
+    assert!(sent.len() >= 10, "{sent:?}");
+    assert!(sent.values().all(|n| *n <= 4), "{sent:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,7 +76,7 @@ async fn defect_04_the_last_place_at_home_does_not_beat_an_empty_relay_next_door
         .await;
     assert_eq!(place.sent(BERLIN).await, "http://b.example:8000");
     // With room at home, home it is.
-    let mut roomy = report_from("a", BERLIN_AT, 10, 100);
+    let mut roomy = report_from("a", BERLIN_AT, 0, 100);
     roomy["sequence"] = json!(2);
     place.desk.hear("a", &roomy).await;
     assert_eq!(place.sent(BERLIN).await, "http://a.example:8000");

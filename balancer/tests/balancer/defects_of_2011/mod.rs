@@ -6,6 +6,7 @@
 mod answers;
 mod around;
 mod choice;
+mod icecast;
 mod knowing;
 
 use mmdb_writer::Writer;
