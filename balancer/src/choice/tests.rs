@@ -228,7 +228,7 @@ fn who_is_nowhere_goes_where_there_is_most_room() {
     // And a relay that is nowhere is neither the nearest nor the last.
     check("near 300km 0%\nnowhere ? 0%\nfar 3000km 0%", "0km", "near");
     check(
-        "near 300km 80%\nnowhere ? 0%\nfar 3000km 0%",
+        "near 300km 90%\nnowhere ? 0%\nfar 3000km 0%",
         "0km",
         "nowhere",
     );
