@@ -10,6 +10,10 @@ pub const FORM_BYTES_MAX: usize = 16 * 1024;
 /// It comes within this time.
 pub const FORM_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// What was written is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoNumber;
+
 /// The fields of a form.
 #[derive(Debug, Default)]
 pub struct Form(Vec<(String, String)>);
@@ -35,14 +39,14 @@ impl Form {
     ///
     /// # Errors
     /// When it is no number.
-    pub fn number(&self, name: &str) -> Result<Option<f64>, ()> {
+    pub fn number(&self, name: &str) -> Result<Option<f64>, NoNumber> {
         let text = self.text(name).replace(',', ".").replace('−', "-");
         if text.is_empty() {
             return Ok(None);
         }
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(Some(number)),
-            _ => Err(()),
+            _ => Err(NoNumber),
         }
     }
 }
@@ -76,9 +80,9 @@ mod tests {
         assert_eq!(form.number("b"), Ok(Some(-20.5)));
         assert_eq!(form.number("c"), Ok(None));
         assert_eq!(form.number("missing"), Ok(None));
-        assert_eq!(form.number("d"), Err(()));
-        assert_eq!(form.number("e"), Err(()));
-        assert_eq!(form.number("a"), Err(()));
+        assert_eq!(form.number("d"), Err(NoNumber));
+        assert_eq!(form.number("e"), Err(NoNumber));
+        assert_eq!(form.number("a"), Err(NoNumber));
         Form::parse(&[0xff, b'=', 0xfe, b'%', b'%', b'&']);
     }
 }

@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use stream::mount::MountPath;
 use tracing::{info, warn};
 
@@ -165,8 +166,13 @@ impl Desk {
 
 /// Seconds since 1970, by the clock on the wall.
 pub fn seconds_now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or(Duration::ZERO).as_secs()
+    since_1970().as_secs()
+}
+
+/// The time since 1970, by the clock on the wall.
+pub fn since_1970() -> Duration {
+    let ms = Timestamp::now().as_millisecond();
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {

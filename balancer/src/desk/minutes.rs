@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use stream::shutdown::Shutdown;
 use tracing::error;
 
 use crate::balancer::Balancer;
 use crate::desk::history::Sample;
+use crate::desk::keeping::{seconds_now, since_1970};
 use crate::desk::past::Regret;
 use crate::desk::regret::{Kind, compare, kinds, metres};
 use crate::status::Status;
@@ -20,7 +21,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) async fn write(balancer: Arc<Balancer>, shutdown: Shutdown) {
     let mut sums = Sums::of(&balancer);
     loop {
-        let pause = tokio::time::sleep(until_next_minute(SystemTime::now()));
+        let pause = tokio::time::sleep(until_next_minute(since_1970()));
         let is_over = shutdown.unless_requested(pause).await.is_none();
         // The last part of a minute counts, too: a restart loses no redirect of the history.
         let (balancer, last) = (Arc::clone(&balancer), sums);
@@ -59,7 +60,7 @@ fn minute(balancer: &Balancer, last: Sums) -> Sums {
     let regret = regret_now(balancer);
     balancer.desk().set_regret(regret);
     balancer.desk().keep_sample(Sample {
-        minute: ending_minute(SystemTime::now()),
+        minute: ending_minute(since_1970()),
         listeners: totals.listeners,
         free: totals.free,
         redirects: now.redirects.saturating_sub(last.redirects),
@@ -73,12 +74,7 @@ fn minute(balancer: &Balancer, last: Sums) -> Sums {
 /// Compares the last redirects with the best ones. Listeners are served in between: the relays
 /// are looked at for one kind of listener at a time.
 fn regret_now(balancer: &Balancer) -> Option<Regret> {
-    let minute = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .as_secs()
-        / 60;
-    let (sample, share) = balancer.desk().recent().sample(minute);
+    let (sample, share) = balancer.desk().recent().sample(seconds_now() / 60);
     let now = Instant::now();
     let places: HashMap<String, usize> = balancer
         .registry()
@@ -103,14 +99,12 @@ fn regret_now(balancer: &Balancer) -> Option<Regret> {
 }
 
 /// The minute that ends now, or is under way: the alarm may ring a moment early or late.
-fn ending_minute(now: SystemTime) -> u64 {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    since.saturating_sub(MINUTE / 2).as_secs() / MINUTE.as_secs()
+fn ending_minute(since_1970: Duration) -> u64 {
+    since_1970.saturating_sub(MINUTE / 2).as_secs() / MINUTE.as_secs()
 }
 
-fn until_next_minute(now: SystemTime) -> Duration {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let begun = since.as_millis() % MINUTE.as_millis();
+fn until_next_minute(since_1970: Duration) -> Duration {
+    let begun = since_1970.as_millis() % MINUTE.as_millis();
     MINUTE - Duration::from_millis(u64::try_from(begun).unwrap_or(0))
 }
 
@@ -118,8 +112,8 @@ fn until_next_minute(now: SystemTime) -> Duration {
 mod tests {
     use super::*;
 
-    fn at(seconds: f64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs_f64(seconds)
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
     }
 
     #[test]

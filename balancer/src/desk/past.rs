@@ -60,7 +60,7 @@ pub fn content(w: &'static Words, day: &[Sample], regret: Option<Regret>, minute
         points(day, minute, |one| one.regret_km),
     )];
     figure(&mut html, w, "plot-regret", w.regret, &regret);
-    let _ = write!(html, "<details><summary>{}</summary>\n", w.by_hour);
+    let _ = writeln!(html, "<details><summary>{}</summary>", w.by_hour);
     write_hours(&mut html, w, day);
     html.push_str("</details>\n");
     html

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::desk::changes::{Added, Changes};
 use crate::place::Spot;
-use crate::registry::{Registration, Registry};
+use crate::registry::{Orders, Registration, Registry, Relay};
 
 /// Adds, removes and orders relays until the registry is as it should be. What is so already
 /// is left alone, with its reports and reservations. Returns what could not be done.
@@ -22,7 +22,7 @@ pub fn settle(
         .collect();
     for (name, at) in &there {
         let is_same = wanted.get(name).is_some_and(|registration| {
-            let token = registry.relay(*at).and_then(|relay| relay.token());
+            let token = registry.relay(*at).and_then(Relay::token);
             token == registration.token
         });
         if !is_same {
@@ -72,6 +72,6 @@ fn registration(name: &str, added: &Added) -> Registration {
             country: added.country,
             ..Spot::default()
         },
-        orders: crate::registry::Orders::default(),
+        orders: Orders::default(),
     }
 }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
 use crate::balancer::Balancer;
-use crate::base_url::Scheme;
+use crate::base_url::{BaseUrl, Scheme};
 use crate::desk::guard::{LANGUAGE_COOKIE, SESSION_COOKIE, cookie, is_from_here};
 use crate::desk::page::{CONTENT_SECURITY_POLICY, Section, complaint, page};
 use crate::desk::words::{Language, Words};
@@ -73,7 +73,7 @@ impl Visit {
     /// Whether no other site made his browser ask.
     pub fn is_from_here(&self) -> bool {
         let public = self.balancer.config().public_url.as_ref();
-        is_from_here(&self.head.headers, public.map(|url| url.as_str()))
+        is_from_here(&self.head.headers, public.map(BaseUrl::as_str))
     }
 
     /// The cookie of a session that is just opened; an empty `word` ends it.

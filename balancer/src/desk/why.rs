@@ -67,7 +67,7 @@ fn write_choice<'a>(
 /// What came out.
 pub fn answer(w: &Words, explanation: &Explanation) -> String {
     let mut html = String::new();
-    let _ = writeln!(html, "<h2>{}</h2>\n<dl>", w.chosen);
+    let _ = writeln!(html, "<h2>{}</h2>\n<dl>", w.outcome);
     let chosen = explanation.chosen.as_deref();
     fact(&mut html, w.chosen, chosen.unwrap_or(w.nowhere));
     fact(

@@ -237,6 +237,7 @@ words! {
     comes_by: "Comes by", "Kommt über";
     bad_address: "That is no address.", "Das ist keine Adresse.";
     bad_mount: "There is no such mount.", "So einen Mount gibt es nicht.";
+    outcome: "What comes out", "Was herauskommt";
     chosen: "Would be sent to", "Würde verwiesen an";
     nowhere: "nowhere", "nirgendwohin";
     listener_is: "Is at", "Ist bei";
