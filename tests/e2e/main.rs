@@ -8,6 +8,7 @@ mod below_icecast;
 mod bounce;
 mod chain;
 mod demo;
+mod desk;
 mod faults;
 mod fleet;
 mod full_house;
