@@ -128,7 +128,7 @@ impl Caller {
     }
 
     async fn connect(&self, url: &BaseUrl, address: SocketAddr) -> Result<Box<dyn Way>, Failure> {
-        let socket = TcpStream::connect(address).await.map_err(failure)?;
+        let socket = TcpStream::connect(address).await.map_err(|error| failure(&error))?;
         if url.scheme() == Scheme::Http {
             return Ok(Box::new(socket));
         }
@@ -138,7 +138,7 @@ impl Caller {
             Host::Ipv6(address) => Ok(ServerName::from(IpAddr::from(*address))),
         };
         let name = name.map_err(|error| Failure::Other(error.to_string()))?;
-        let tls = self.tls.connect(name, socket).await.map_err(failure)?;
+        let tls = self.tls.connect(name, socket).await.map_err(|error| failure(&error))?;
         Ok(Box::new(tls))
     }
 }
@@ -222,13 +222,13 @@ pub(crate) async fn addresses(url: &BaseUrl) -> Result<Vec<SocketAddr>, String> 
     }
 }
 
-fn failure(error: io::Error) -> Failure {
+fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::Refused,
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => {
             Failure::NoWay(error.to_string())
         }
-        _ => Failure::Other(causes(&error)),
+        _ => Failure::Other(causes(error)),
     }
 }
 

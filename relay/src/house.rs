@@ -52,18 +52,25 @@ pub(crate) struct Following {
     pub(crate) tallies: Vec<Arc<Tally>>,
 }
 
+/// How many may listen, and where the others go.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) slots: Slots,
+    pub(crate) overflow: Option<Arc<Overflow>>,
+}
+
 impl Relay {
     pub(crate) fn new(
         config: &Config,
         table: Arc<MountTable>,
-        slots: Slots,
+        room: Room,
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
         following: Following,
-        overflow: Option<Arc<Overflow>>,
         shutdown: Shutdown,
     ) -> Self {
         let Following { trail, tallies } = following;
+        let Room { slots, overflow } = room;
         let catalogs = Catalogs {
             table: Arc::clone(&table),
             trail: Arc::clone(&trail),

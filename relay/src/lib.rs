@@ -26,7 +26,7 @@ use stream::ticket::TicketKey;
 use tokio::net::TcpListener;
 
 use config::Config;
-use house::{Following, Relay};
+use house::{Following, Relay, Room};
 
 /// What it is called.
 pub const PROGRAM: &str = "plenum-relay";
@@ -68,11 +68,10 @@ pub async fn run(
     let relay = Relay::new(
         &config,
         table,
-        slots,
+        Room { slots, overflow },
         fanout,
         tls.as_deref(),
         following,
-        overflow,
         shutdown.clone(),
     );
     giver.start(asked);

@@ -88,7 +88,11 @@ impl Stage {
 
 /// Asks a balancer, and goes where he is sent.
 fn ask(link: &str) -> Result<Outcome> {
-    let (head, _) = Request::new("GET", link)?.open()?;
+    // Each one another player: the same one who asks again gets the ticket that he has, and both
+    // of his redirects count until they are too late.
+    let player = format!("player {}", fastrand::u64(..));
+    let request = Request::new("GET", link)?.header("User-Agent", &player);
+    let (head, _) = request.open()?;
     if head.status == 503 || head.status == 404 {
         return Ok(Outcome::NoPlace);
     }

@@ -81,7 +81,7 @@ impl Overflow {
         let is_up = |way: &&Way| way.is_up.load(Ordering::Relaxed);
         let way = self.ways.iter().find(is_his);
         let way = way.or_else(|| self.ways.iter().find(is_up));
-        let way = way.or(self.ways.first())?;
+        let way = way.or_else(|| self.ways.first())?;
         let query = way.admissions.bounce(head, second)?;
         Some(format!("{}{}?{query}", way.balancer, head.path))
     }
