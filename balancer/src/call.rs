@@ -128,7 +128,9 @@ impl Caller {
     }
 
     async fn connect(&self, url: &BaseUrl, address: SocketAddr) -> Result<Box<dyn Way>, Failure> {
-        let socket = TcpStream::connect(address).await.map_err(|error| failure(&error))?;
+        let socket = TcpStream::connect(address)
+            .await
+            .map_err(|error| failure(&error))?;
         if url.scheme() == Scheme::Http {
             return Ok(Box::new(socket));
         }
@@ -138,7 +140,11 @@ impl Caller {
             Host::Ipv6(address) => Ok(ServerName::from(IpAddr::from(*address))),
         };
         let name = name.map_err(|error| Failure::Other(error.to_string()))?;
-        let tls = self.tls.connect(name, socket).await.map_err(|error| failure(&error))?;
+        let tls = self
+            .tls
+            .connect(name, socket)
+            .await
+            .map_err(|error| failure(&error))?;
         Ok(Box::new(tls))
     }
 }

@@ -13,15 +13,17 @@ use stream::report::Place;
 use stream::secret::Secret;
 
 use crate::base_url::{BaseUrl, Scheme};
-use crate::choice::pairs::PAIRS_MAX;
 use crate::choice::{Pair, Pairs, Policy};
 use crate::place::{Country, Spot, checked};
 use crate::registry::{Orders, RELAYS_MAX, Registration};
 use crate::token::TokenDigest;
 
+mod checks;
 mod icecast;
 mod operator;
 
+pub use checks::check_name;
+use checks::{check_pairs, check_seconds, is_distance};
 pub use icecast::{Comparing, IcecastConfig, IcecastLogin};
 
 /// Environment variables that override the file begin with this.
@@ -314,15 +316,13 @@ impl RelayConfig {
         let complain = |what: &str| Err(format!("relay `{}` {what}", self.name));
         match &self.icecast {
             None if self.token.is_none() => {
-                return complain(
-                    "has no `token`, so it cannot report; write one, or [relay.icecast]",
-                );
+                complain("has no `token`, so it cannot report; write one, or [relay.icecast]")
             }
             Some(_) if self.token.is_some() => {
-                return complain("has a `token` and [relay.icecast]: an Icecast reports nothing");
+                complain("has a `token` and [relay.icecast]: an Icecast reports nothing")
             }
             Some(_) if self.url.is_none() => {
-                return complain("is an Icecast, so write the `url` that listeners are sent to");
+                complain("is an Icecast, so write the `url` that listeners are sent to")
             }
             Some(icecast) => icecast
                 .check()
@@ -353,61 +353,6 @@ impl RelayConfig {
             ..Spot::default()
         }
     }
-}
-
-fn is_distance(km: f32) -> bool {
-    (-BIAS_KM_MAX..=BIAS_KM_MAX).contains(&km)
-}
-
-fn check_pairs(pairs: &[Pair]) -> Result<(), String> {
-    if pairs.len() > PAIRS_MAX {
-        return Err(format!(
-            "{} [[country_pair]], at most {PAIRS_MAX} work",
-            pairs.len()
-        ));
-    }
-    let is_wrong = |pair: &&Pair| match pair.km {
-        Some(km) => pair.deny || !is_distance(km),
-        None => !pair.deny,
-    };
-    match pairs.iter().find(is_wrong) {
-        Some(Pair {
-            listeners, relays, ..
-        }) => Err(format!(
-            "the [[country_pair]] of {listeners} and {relays} needs either `km`, between \
-             -{BIAS_KM_MAX} and {BIAS_KM_MAX}, or `deny = true`"
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Whether a relay can be called that.
-///
-/// # Errors
-/// Says what a name is made of.
-pub fn check_name(name: &str) -> Result<(), String> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
-        return Ok(());
-    }
-    Err(format!(
-        "a relay is named {name:?}; use 1 to {NAME_BYTES_MAX} letters, digits and . _ -"
-    ))
-}
-
-fn check_seconds(
-    key: &str,
-    seconds: f64,
-    range: std::ops::RangeInclusive<f64>,
-) -> Result<(), String> {
-    if range.contains(&seconds) {
-        return Ok(());
-    }
-    Err(format!(
-        "`{key}` is {seconds}, it must be from {} to {}",
-        range.start(),
-        range.end()
-    ))
 }
 
 /// Networks such as `10.0.0.0/8`, or single addresses.
