@@ -97,7 +97,7 @@ pub struct RelayConfig {
     pub slots_max: Option<u32>,
     /// What it sends is compared with this.
     #[serde(default)]
-    pub probe: Comparing,
+    pub probe: Option<Comparing>,
     /// It is an Icecast, which is asked instead of reporting.
     pub icecast: Option<IcecastConfig>,
 }
@@ -309,6 +309,16 @@ impl RelayConfig {
                 self.name
             )),
         }
+    }
+
+    /// With what its bytes are compared. An Icecast writes the pages of Vorbis anew, with another
+    /// serial number: they are not the master's, though the sound is.
+    pub(crate) fn comparing(&self) -> Comparing {
+        let usual = match self.icecast {
+            Some(_) => Comparing::Sound,
+            None => Comparing::Bytes,
+        };
+        self.probe.unwrap_or(usual)
     }
 
     /// Either it reports, or it is asked.

@@ -141,7 +141,8 @@ fn who_serves_other_or_old_sound_hangs_or_is_gone_is_out_and_comes_back_when_he_
         member(Kind::IcecastStats, 500),
         member(Kind::IcecastPublic, 500),
     ];
-    let more = polled("recorded", &recorded.url);
+    let bytes = "probe = \"bytes\"\n[relay.icecast]";
+    let more = polled("recorded", &recorded.url).replace("[relay.icecast]", bytes);
     let mut fleet = Fleet::prepare(&members, QUICK, &more)?;
     // The second relay has a token, a mount of the right name, and another master.
     mirror(&fleet, 2, &fleet.cluster, &other)?;

@@ -199,7 +199,7 @@ impl Case<'_> {
         });
         if stands_still {
             let what = "its newest page is no newer than at the last probe";
-            return self.soft(Fault::Old, what, Some(heard));
+            return self.soft(Fault::Late, what, Some(heard));
         }
         good(false)
     }

@@ -20,7 +20,7 @@ use super::ways::{Ways, worst};
 use crate::balancer::Balancer;
 use crate::base_url::BaseUrl;
 use crate::call::{Caller, addresses};
-use crate::config::Comparing;
+use crate::config::{Comparing, RelayConfig};
 use crate::registry::{Probe, Registry, Relay, State};
 
 /// Relays that are probed at the same time; others wait their turn.
@@ -113,7 +113,7 @@ fn names(balancer: &Balancer) -> Vec<(usize, String)> {
 fn comparing(balancer: &Balancer, name: &str) -> Comparing {
     let mut relays = balancer.config().relay.iter();
     let found = relays.find(|relay| relay.name == name);
-    found.map(|relay| relay.probe).unwrap_or_default()
+    found.map(RelayConfig::comparing).unwrap_or_default()
 }
 
 /// The probes of one relay.

@@ -75,7 +75,11 @@ impl Ways {
 
     /// Remembers the newest page that a probe found.
     pub fn remember(&mut self, family: Family, mount: MountPath, newest: Newest) {
-        self.before.insert((family, mount), newest);
+        let before = self.before.entry((family, mount)).or_insert(newest);
+        // One that stands still is known by since when it does.
+        if before.serial != newest.serial || newest.sequence > before.sequence {
+            *before = newest;
+        }
     }
 }
 
