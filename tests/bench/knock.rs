@@ -69,7 +69,7 @@ pub(crate) fn knock(
     for at in 0..n_callers {
         callers.push(call(&poll, address, at)?);
     }
-    let mut knock = Knock {
+    let knock = Knock {
         address,
         poll,
         callers,

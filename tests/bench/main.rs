@@ -302,7 +302,12 @@ fn write_documents(all: &[Records]) -> Result<()> {
         write(&docs.join("benchmarks.svg"), svg)?;
     }
     let text = document::document(all, plot.is_some());
-    write(&docs.join("benchmarks.md"), &text)
+    // The balancer's part is measured by itself.
+    let file = docs.join("benchmarks.md");
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    let balancer = before.split_once(balance_table::HEADING);
+    let balancer = balancer.map(|(_, rest)| format!("\n{}{rest}", balance_table::HEADING));
+    write(&file, &(text + &balancer.unwrap_or_default()))
 }
 
 fn docs() -> PathBuf {

@@ -214,7 +214,7 @@ mod tests {
             redirects: 2,
             rejected: 0,
             mean_km: Some(300.0),
-            regret_km: (minute % 2 == 0).then_some(12.0),
+            regret_km: minute.is_multiple_of(2).then_some(12.0),
         }
     }
 

@@ -29,9 +29,11 @@ pub mod duplicates;
 pub mod health;
 mod mounts;
 mod orders;
+mod registration;
 mod relay;
 pub mod reservations;
 mod sending;
+mod state;
 mod taking;
 pub mod trust;
 
@@ -41,8 +43,10 @@ pub use health::{Health, Probe};
 pub use mounts::MOUNTS_MAX;
 use mounts::Mounts;
 pub use orders::Orders;
+pub use registration::{Origin, Registration};
 pub use relay::Relay;
 pub use sending::Sent;
+pub use state::State;
 use taking::REPORTS_LOST_MAX;
 pub use taking::{Polled, Refusal, Taken};
 
@@ -56,32 +60,6 @@ const REPORT_EVERY_MAX: Duration = Duration::from_secs(10);
 const REPORT_EVERY_MIN: Duration = Duration::from_secs(1);
 /// What changes by the passing of time alone is looked at this often.
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
-
-/// What the operator says of a relay.
-#[derive(Clone, Debug)]
-pub struct Registration {
-    /// Its name.
-    pub name: String,
-    /// What it shows with its reports. `None`: it sends none, but is asked.
-    pub token: Option<TokenDigest>,
-    /// The only address it may report.
-    pub url: Option<BaseUrl>,
-    /// Where it is; stronger than what it reports.
-    pub spot: Spot,
-    /// What the operator wants of it.
-    pub orders: Orders,
-}
-
-/// When a registry began, and what its tickets are told by.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin {
-    /// Names this run of the balancer; not 0.
-    pub run: u32,
-    /// It began at this moment, …
-    pub at: Instant,
-    /// … which is this many Unix seconds.
-    pub second: u32,
-}
 
 /// All relays.
 #[derive(Debug)]
@@ -97,27 +75,6 @@ pub struct Registry {
     swept: Instant,
     demand: Demand,
     scratch: Vec<f32>,
-}
-
-/// How a relay stands, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Was taken out of the list.
-    Removed,
-    /// Has never reported.
-    Unheard,
-    /// Has not reported lately.
-    Stale,
-    /// The operator does not want it.
-    Disabled,
-    /// Wants no new listeners.
-    Draining,
-    /// Swallowed listeners, or serves something else.
-    Quarantined,
-    /// All its places are taken or promised.
-    Full,
-    /// Takes listeners.
-    Open,
 }
 
 impl Registry {
@@ -424,29 +381,11 @@ impl Registry {
     }
 }
 
-impl State {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Removed => "removed",
-            Self::Unheard => "never heard of",
-            Self::Stale => "silent",
-            Self::Disabled => "disabled",
-            Self::Draining => "draining",
-            Self::Quarantined => "in quarantine",
-            Self::Full => "full",
-            Self::Open => "open",
-        }
-    }
-
-    /// Whether it reported lately.
-    pub fn is_fresh(self) -> bool {
-        !matches!(self, Self::Removed | Self::Unheard | Self::Stale)
-    }
-}
 
 #[cfg(test)]
 mod behaviour;
+#[cfg(test)]
+mod ordered;
 #[cfg(test)]
 mod safety;
 #[cfg(test)]

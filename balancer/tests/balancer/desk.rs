@@ -49,10 +49,8 @@ impl Answer {
 
     /// Where he is sent, without the ticket; empty if nowhere.
     pub(crate) fn target(&self) -> String {
-        let (target, query) = self
-            .header("location")
-            .split_once('?')
-            .unwrap_or((self.header("location"), ""));
+        let location = self.header("location");
+        let (target, query) = location.split_once('?').unwrap_or((location, ""));
         match split_query(query).1 {
             rest if rest.is_empty() => target.to_owned(),
             rest => format!("{target}?{rest}"),
