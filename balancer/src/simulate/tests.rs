@@ -69,15 +69,6 @@ fn relays_that_swallow_listeners_get_few() {
 }
 
 #[test]
-fn several_balancers_book_no_slot_twice() {
-    let results = simulated("--scene b --report-age 5s --balancers 4 --no-optimum");
-    let [run] = results.runs.as_slice() else {
-        panic!("one run")
-    };
-    assert!(run.outcome.n_rejected <= 1, "{}", run.outcome.n_rejected);
-}
-
-#[test]
 fn the_algorithm_of_2011_fails_as_it_did() {
     let results = simulated("--scene a --report-age 60s --policy django2011,nearest,random");
     for run in &results.runs {
