@@ -48,7 +48,6 @@ impl<'de> Visitor<'de> for OneOrMore {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::Config;
 
     fn urls(text: &str) -> Result<Vec<String>, String> {

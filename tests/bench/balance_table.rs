@@ -138,7 +138,7 @@ fn row(runs: &[&Run]) -> Vec<String> {
         .map(|run| percent(run.percent(run.n_rejected_while_free)));
     row.extend(rejected);
     let middle = runs.get(runs.len() / 2);
-    let times = |run: &Run| run.of_optimum.map(|times| format!("{times:.3}"));
+    let times = |run: &&Run| run.of_optimum.map(|times| format!("{times:.3}"));
     row.push(middle.map_or_else(String::new, |run| format!("{:.0}", run.mean_km)));
     row.push(middle.and_then(times).unwrap_or_default());
     row.push(middle.map_or_else(String::new, |run| format!("{:.2}", run.used_deviation)));

@@ -48,6 +48,13 @@ async function check(page, shape) {
   await page.screenshot({ path: `${folder}/${shape}.png`, fullPage: true });
 }
 
+// Firefox asks for an icon that no page names, the checker brings a style of its own, and what a
+// browser says of an answer of 400 is what was wanted.
+function ours(complaints) {
+  const isOurs = (complaint) => !/favicon\.ico|an inline style|status of 400/.test(complaint);
+  return complaints.filter(isOurs);
+}
+
 async function look() {
   const seen = [];
   for (const colorScheme of schemes) {
@@ -60,7 +67,7 @@ async function look() {
           await check(page, shape("/enter"));
           await signIn(page);
         } else {
-          await page.click("a[hreflang=en]");
+          await Promise.all([page.waitForNavigation(), page.click("a[hreflang=en]")]);
         }
         for (const path of pages) {
           await page.goto(balancer + path);
@@ -74,7 +81,7 @@ async function look() {
         assert.equal(page.url(), `${balancer}/desk/explain`, "no address in a link");
         await check(page, shape("/desk/explain/answer"));
       }
-      assert.deepEqual(complaints, []);
+      assert.deepEqual(ours(complaints), []);
       await context.close();
     }
   }
@@ -121,9 +128,7 @@ async function act() {
   await page.check("#sure");
   await press("remove");
   assert.equal(page.url(), `${balancer}/desk`);
-  // What a browser says of an answer of 400 is what was wanted.
-  const ours = complaints.filter((complaint) => !/status of 400/.test(complaint));
-  assert.deepEqual(ours, []);
+  assert.deepEqual(ours(complaints), []);
   await Promise.all([page.waitForNavigation(), page.click("button.quiet")]);
   await page.goto(`${balancer}/desk`);
   assert.equal(page.url(), `${balancer}/desk/enter`, "signed out");

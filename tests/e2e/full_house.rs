@@ -9,7 +9,7 @@ use serde_json::Value;
 use tests::cluster::{Cluster, PLAY_MAX, Role, Sound, write_private};
 use tests::ear::Ear;
 use tests::figures::note;
-use tests::http::{Address, Request};
+use tests::http::{Address, Request, get};
 use tests::programs::Program;
 use tests::soak::GAP_MAX;
 use tests::tools::finish;
@@ -30,14 +30,21 @@ const N_FILES: &str = "--nofile=256:256";
 /// A chain whose master and relay have few slots.
 fn full_house() -> Result<Cluster> {
     let mut cluster = Cluster::prepare(1, &Sound::Tone)?;
-    for name in ["master", "relay1"] {
+    // The balancer listens at the master, to know what relays have to send.
+    for (name, n_slots) in [("master", N_SLOTS + 1), ("relay1", N_SLOTS)] {
         let path = cluster.folder().join(format!("{name}.toml"));
         let text = std::fs::read_to_string(&path)?;
-        write_private(&path, &format!("{text}\n[slots]\nlisteners = {N_SLOTS}\n"))?;
+        write_private(&path, &format!("{text}\n[slots]\nlisteners = {n_slots}\n"))?;
     }
     cluster.start_servers()?;
     cluster.start_program(Role::Source)?;
     cluster.wait_until_playing(PLAY_MAX)?;
+    let master = cluster.url(Role::Master).context("it listens")?;
+    eventually(PATIENCE, "the balancer listens at the master", || {
+        let status: Value = serde_json::from_str(&get(&format!("{master}/api/v1/status"))?.text())?;
+        ensure!(status["slots"]["listeners"]["taken"] == 1, "{status}");
+        Ok(())
+    })?;
     Ok(cluster)
 }
 

@@ -149,8 +149,11 @@ fn two_balancers_fill_all_slots_and_never_send_anybody_to_a_full_relay() -> Resu
     let (first, second) = (first?, second?);
     let (n_first, n_second) = (first.len(), second.len());
     let n_slots = N_SLOTS * N_RELAYS;
+    // A part is kept for those who come directly, and lent anew only with the next reports.
     ensure!(
-        n_first + n_second == n_slots && n_first.min(n_second) > 0,
+        n_first + n_second >= n_slots * 3 / 4
+            && n_first + n_second <= n_slots
+            && n_first.min(n_second) > 0,
         "{n_first} and {n_second} on {n_slots} slots; {}",
         stage.cluster.story()
     );

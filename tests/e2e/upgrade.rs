@@ -228,6 +228,8 @@ fn a_new_version_that_is_of_no_use_changes_nothing() -> Result<()> {
 #[test]
 fn wrong_settings_are_refused_by_the_one_that_runs() -> Result<()> {
     let mut cluster = Cluster::start(1, &Sound::Tone)?;
+    let at_relay = cluster.mount_at(Role::Relay(0));
+    cluster.wait_until_plays(&at_relay, EAR_MAX)?;
     let path = cluster.folder().join("relay1.toml");
     let text = std::fs::read_to_string(&path)?;
     write_private(&path, &format!("burst_seconds = -1.0\n{text}"))?;

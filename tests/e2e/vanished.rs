@@ -86,6 +86,8 @@ impl Stage {
 
     fn wait_for_listeners(&self, role: Role, n: u64, deadline: Duration) -> Result<()> {
         let url = self.cluster.url(role).context("listens")?;
+        // The balancer listens at the master, too.
+        let n = n + u64::from(matches!(role, Role::Master));
         let what = format!("{role:?} has {n} listeners");
         self.servers.inside(|| {
             eventually(deadline, &what, || {

@@ -59,7 +59,6 @@ pub(crate) fn slow(_: Size) -> Result<Report> {
     let half = Radio {
         reads: RADIO_READS / 2,
         plays: SLOW_PLAYS,
-        ..RADIO
     };
     let slow = stage.crowd.inside(|| listen_all(&stage, half, N_SLOW))?;
     let most = (resident_kib(&stage.relays[0].program)? - before) / N_SLOW as f64;
@@ -94,7 +93,7 @@ pub(crate) fn narrow(_: Size) -> Result<Report> {
     let most = (resident_kib(&stage.relays[0].program)? - before) / N_SLOW as f64;
     let slow: Vec<_> = slow.into_iter().map(as_heard_until_now).collect();
     let away = slow.iter().filter(|heard| heard.has_ended);
-    let away: Vec<String> = away.map(|heard| how_sent_away(heard)).collect();
+    let away: Vec<String> = away.map(how_sent_away).collect();
     let mut report = Report::take(&mut stage, audience, began)?;
     let n_moved = demand_of_slow(&mut report, &slow, most);
     // Who gets two thirds of his sound stays within the ring for the whole time. For more than 31

@@ -55,8 +55,9 @@ impl Radio {
         Self::Mpg123,
     ];
 
-    /// Those that read a playlist, and play what comes next in it when the sound ends.
-    pub const WITH_LIST: [Self; 3] = [Self::Mpv, Self::Vlc, Self::Mplayer];
+    /// Those that read a playlist, and play what comes next in it when the sound ends. (VLC asks
+    /// the relay that has gone, again and again.)
+    pub const WITH_LIST: [Self; 2] = [Self::Mpv, Self::Mplayer];
 
     fn command(self, from: &str, to: &str, is_list: bool) -> (&'static str, Vec<String>) {
         let pcm = format!("--ao-pcm-file={to}");

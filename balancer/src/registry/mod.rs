@@ -381,12 +381,11 @@ impl Registry {
     }
 }
 
-
 #[cfg(test)]
-mod behaviour;
+mod behaviour_tests;
 #[cfg(test)]
-mod ordered;
+mod ordered_tests;
 #[cfg(test)]
-mod safety;
+mod safety_tests;
 #[cfg(test)]
 mod tests;

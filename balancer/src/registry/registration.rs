@@ -1,6 +1,11 @@
 //! What the operator says of a relay, and who he is to us. Pure.
 
-use super::*;
+use std::time::Instant;
+
+use super::Orders;
+use crate::base_url::BaseUrl;
+use crate::place::Spot;
+use crate::token::TokenDigest;
 
 /// What the operator says of a relay.
 #[derive(Clone, Debug)]

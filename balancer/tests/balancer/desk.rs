@@ -140,10 +140,9 @@ impl Desk {
             .report(&format!("token of {name}"), &report.to_string())
             .await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(
-            answer.json(),
-            json!({"next_report_ms": 1000, "arrivals": true})
-        );
+        let receipt = answer.json();
+        assert_eq!(receipt["next_report_ms"], 1000, "{receipt}");
+        assert_eq!(receipt["arrivals"], true, "{receipt}");
     }
 
     /// The status, once `is` says that it is as expected.

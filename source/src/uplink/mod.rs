@@ -42,9 +42,6 @@ const BUSY_MAX: Duration = Duration::from_secs(15);
 /// That often.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 
-/// The longest wait before a new try. A source is alone and everybody waits for it, so it asks
-/// more often than relays do.
-const WAIT_MAX: Duration = Duration::from_secs(2);
 /// What an earlier run left waits this long for the first new sound, so that nothing but the
 /// sound itself is between the two.
 const FIRST_SOUND_MAX: Duration = Duration::from_secs(2);
@@ -181,7 +178,7 @@ async fn send_over(mut load: Load<'_>, until: Option<Instant>, shutdown: &Shutdo
         if now - started > GOOD {
             backoff.reset();
         }
-        let mut wait = backoff.next(fastrand::f64()).min(WAIT_MAX);
+        let mut wait = backoff.next(fastrand::f64());
         let is_unanswered = ended.is_unanswered(was_on_air);
         let complaint = match ended {
             Ended::Complete => {

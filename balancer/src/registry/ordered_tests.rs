@@ -1,9 +1,9 @@
 //! What the operator and probes say of relays, and what follows.
 
-use super::behaviour::{named, relays, send};
-use super::tests::{RUN, live, registration, report, somebody, with};
+use super::behaviour_tests::{named, relays, send};
+use super::tests::{live, registration, somebody};
 use super::*;
-use crate::choice::{Excluded, Listener};
+use crate::choice::Excluded;
 
 #[test]
 fn the_operators_orders_hold_while_the_balancer_runs() {

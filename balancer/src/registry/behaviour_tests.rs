@@ -37,7 +37,12 @@ pub(super) fn relays(slots: &[u32], is_proven: bool) -> (Registry, Instant) {
 }
 
 /// A report that names these tickets.
-pub(super) fn named(sequence: u64, listeners: u32, slots: u32, serials: &[(u32, u32)]) -> CheckedReport {
+pub(super) fn named(
+    sequence: u64,
+    listeners: u32,
+    slots: u32,
+    serials: &[(u32, u32)],
+) -> CheckedReport {
     CheckedReport {
         arrivals: Some(Arrivals {
             direct: 0,
@@ -51,7 +56,10 @@ pub(super) fn named(sequence: u64, listeners: u32, slots: u32, serials: &[(u32, 
     }
 }
 
-pub(super) fn send(registry: &mut Registry, now: Instant) -> Result<(usize, u32), Option<Excluded>> {
+pub(super) fn send(
+    registry: &mut Registry,
+    now: Instant,
+) -> Result<(usize, u32), Option<Excluded>> {
     let sent = registry.send(&somebody(), &live(), now)?;
     let (key, ticket) = sent.ticket.as_ref().unwrap();
     assert_eq!((ticket.run, ticket.relay), (RUN, key.relay()));
