@@ -116,8 +116,11 @@ fn unknown_mount(balancer: &Balancer) -> Response<Body> {
 
 fn why(miss: Option<Excluded>, scheme: Scheme) -> String {
     match miss {
-        Some(Excluded::Full | Excluded::SentBack | Excluded::Unproven | Excluded::NotReached) => {
+        Some(Excluded::Full | Excluded::SentBack | Excluded::NotReached) => {
             "is full: every place at every relay is taken".to_owned()
+        }
+        Some(Excluded::Unproven) => {
+            "waits for its relays to show that they serve: come again in some seconds".to_owned()
         }
         Some(Excluded::WrongScheme) => {
             format!("is on air, but on no relay that speaks {}", scheme.as_str())

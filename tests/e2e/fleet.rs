@@ -209,7 +209,7 @@ fn crowd(kind: Kind) -> Result<()> {
     let outcome = run(Plan {
         kind,
         places: vec![100, 50, 30, 20],
-        n_listeners: 120,
+        n_listeners: 160,
         time: Duration::from_secs(6),
     })?;
     note(&outcome.to_string());

@@ -207,6 +207,26 @@ fn a_player_that_comes_back_without_having_been_there_goes_elsewhere() {
 }
 
 #[test]
+fn who_shares_a_ticket_takes_a_second_slot_only_for_as_long_as_he_may_take_to_come() {
+    let (mut registry, start) = relays(&[100], true);
+    for _ in 0..3 {
+        registry.send(&player(1, 1), &live(), start).unwrap();
+    }
+    let now = start + SECOND;
+    registry.take(0, named(2, 3, 100, &[(1, 1)]), now).unwrap();
+    assert_eq!(
+        registry.relays[0].taken(),
+        5,
+        "three are there, two may not be"
+    );
+    let policy = Policy::default();
+    let late = start + policy.arrival + policy.report_way;
+    let report = named(3, 3, 100, &[]);
+    registry.take(0, report, late).unwrap();
+    assert_eq!(registry.relays[0].taken(), 3);
+}
+
+#[test]
 fn only_when_three_networks_come_back_the_relay_pays_for_it() {
     let (mut registry, start) = relays(&[100, 100], true);
     let health_km = |registry: &mut Registry, now| {

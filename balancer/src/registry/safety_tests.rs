@@ -110,7 +110,8 @@ impl World {
         };
         self.n_sent += 1;
         let policy = self.registry.policy();
-        let longest = if self.is_named {
+        // Who may share his ticket has no more time than one who has none.
+        let longest = if self.is_named && caller.is_none() {
             policy.hold
         } else {
             policy.arrival

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::words::{Results, Run, grouped};
+use crate::html::Text;
 
 const WIDTH: f64 = 760.0;
 /// Where bars begin; names stand before.
@@ -124,7 +125,7 @@ fn draw(svg: &mut String, panel: &Panel, top: f64) -> f64 {
         svg,
         "<text x=\"8\" y=\"{:.0}\" font-weight=\"bold\">{}</text>",
         top + 30.0,
-        escaped(&panel.heading)
+        Text(&panel.heading)
     );
     for bar in &panel.bars {
         let class = if bar.is_ours { "ours" } else { "others" };
@@ -136,18 +137,11 @@ fn draw(svg: &mut String, panel: &Panel, top: f64) -> f64 {
              <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.0}\" width=\"{length:.1}\" \
              height=\"{BAR}\"/>\n<text x=\"{:.1}\" y=\"{text:.0}\">{}</text>\n",
             LEFT - 8.0,
-            escaped(&bar.name),
+            Text(&bar.name),
             LEFT + length + 8.0,
             bar.words,
         );
         y += STEP;
     }
     y
-}
-
-/// Names come from a file that somebody wrote.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
