@@ -35,8 +35,10 @@ const FINAL_ANSWER_MAX: Duration = Duration::from_millis(300);
 /// A page may take this long to be taken by the kernel.
 const WRITE_MAX: Duration = Duration::from_secs(10);
 
-/// Unacknowledged bytes are waited for this long before the kernel gives up.
-const ACKNOWLEDGE_MAX: Duration = Duration::from_secs(10);
+/// Unacknowledged bytes are waited for this long before the kernel gives up. Clearly less than
+/// Icecast's `source-timeout`, 10 s: only a connection that we give up ourselves shows that what
+/// the kernel holds was not delivered.
+const ACKNOWLEDGE_MAX: Duration = Duration::from_secs(7);
 
 /// What the kernel may hold of what was sent: little, so that a server that takes nothing
 /// any more is noticed after seconds and not after minutes.

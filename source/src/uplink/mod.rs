@@ -42,6 +42,10 @@ const BUSY_MAX: Duration = Duration::from_secs(15);
 /// That often.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 
+/// The pause between attempts never gets longer: listeners hear silence meanwhile, and one
+/// laptop is no crowd.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// What an earlier run left waits this long for the first new sound, so that nothing but the
 /// sound itself is between the two.
 const FIRST_SOUND_MAX: Duration = Duration::from_secs(2);
@@ -178,7 +182,7 @@ async fn send_over(mut load: Load<'_>, until: Option<Instant>, shutdown: &Shutdo
         if now - started > GOOD {
             backoff.reset();
         }
-        let mut wait = backoff.next(fastrand::f64());
+        let mut wait = backoff.next(fastrand::f64()).min(WAIT_MAX);
         let is_unanswered = ended.is_unanswered(was_on_air);
         let complaint = match ended {
             Ended::Complete => {
