@@ -50,10 +50,6 @@ pub enum Again {
     Same {
         /// The relay he was sent to.
         relay: usize,
-        /// His ticket's serial number there.
-        serial: u32,
-        /// When he got it.
-        at: Instant,
     },
     /// He was sent there a while ago.
     Back {
@@ -78,7 +74,7 @@ impl Duplicates {
             ..
         } = *player;
         match now.saturating_duration_since(at) {
-            ago if ago <= SAME_MAX && !has_turned => Again::Same { relay, serial, at },
+            ago if ago <= SAME_MAX && !has_turned => Again::Same { relay },
             ago if ago <= BACK_MAX => Again::Back { relay, serial },
             _ => Again::No,
         }
@@ -184,9 +180,8 @@ mod tests {
         duplicates.note(1, 7, 9, start);
         let (relay, serial) = (7, 9);
         let look = |seconds: f64| duplicates.look(1, start + SECOND.mul_f64(seconds));
-        let at = start;
-        assert_eq!(look(0.0), Again::Same { relay, serial, at });
-        assert_eq!(look(2.0), Again::Same { relay, serial, at });
+        assert_eq!(look(0.0), Again::Same { relay });
+        assert_eq!(look(2.0), Again::Same { relay });
         assert_eq!(look(2.1), Again::Back { relay, serial });
         assert_eq!(look(30.0), Again::Back { relay, serial });
         assert_eq!(look(30.1), Again::No);

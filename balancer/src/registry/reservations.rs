@@ -18,10 +18,8 @@
 //!
 //! The longest time is [`Policy::hold`](crate::choice::Policy::hold) for tickets of relays that
 //! name whom they admit, and [`Policy::arrival`](crate::choice::Policy::arrival) for listeners
-//! whom nobody will ever name: all at other relays, and those who share another's ticket. It cannot
-//! be long there, since everybody counts twice for it, and in a crowd behind one address, which
-//! shares its tickets, slots would stay empty for longer than listeners wait. Who comes later than
-//! that counts as one who was not sent, and for those some slots are kept free (`direct`).
+//! without a ticket. Who comes later than that counts as one who was not sent, and for those some
+//! slots are kept free (`direct`).
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -34,8 +32,6 @@ pub const REDIRECTS_MAX: usize = 1 << 20;
 pub struct Reservations {
     /// Rising serial numbers without a hole; the last one is `last_serial`.
     redirects: VecDeque<Redirect>,
-    /// When those were sent who share the ticket of another, the oldest first.
-    nameless: VecDeque<Instant>,
     last_serial: u32,
     n_open: u64,
 }
@@ -44,6 +40,8 @@ pub struct Reservations {
 struct Redirect {
     issued: Instant,
     state: State,
+    /// He may be a player that asked twice, and need not come.
+    is_spare: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,28 +55,34 @@ enum State {
 impl Reservations {
     /// One more listener is sent. Returns the serial number of his ticket.
     pub fn add(&mut self, now: Instant) -> u32 {
+        self.push(now, false)
+    }
+
+    /// A player has asked twice, or another one of his kind in his network. If nobody comes with
+    /// this ticket, nobody is lost.
+    pub fn add_spare(&mut self, now: Instant) -> u32 {
+        self.push(now, true)
+    }
+
+    fn push(&mut self, now: Instant, is_spare: bool) -> u32 {
         self.last_serial = self.last_serial.wrapping_add(1);
         self.n_open += 1;
         self.redirects.push_back(Redirect {
             issued: now,
             state: State::Open,
+            is_spare,
         });
         self.last_serial
     }
 
-    /// One more listener is sent with the ticket that another has got already.
-    pub fn add_nameless(&mut self, now: Instant) {
-        self.nameless.push_back(now);
-    }
-
     /// How many listeners may be on their way.
     pub fn count(&self) -> u64 {
-        self.n_open + self.nameless.len() as u64
+        self.n_open
     }
 
     /// Whether there is no room for more.
     pub fn is_full(&self) -> bool {
-        self.redirects.len() + self.nameless.len() >= REDIRECTS_MAX
+        self.redirects.len() >= REDIRECTS_MAX
     }
 
     /// Whether nobody knows yet if the listener with this ticket came.
@@ -107,8 +111,8 @@ impl Reservations {
         self.close(serial)
     }
 
-    /// A report tells of a moment so late that whoever was sent with a ticket of his own until
-    /// `last_issue` has come, if ever. Returns how many of these nobody named.
+    /// A report tells of a moment so late that whoever was sent until `last_issue` has come, if
+    /// ever. Returns how many of these should have come and were named by nobody.
     pub fn expire(&mut self, last_issue: Instant) -> u32 {
         let mut n_lost = 0;
         while let Some(redirect) = self.redirects.front() {
@@ -117,19 +121,11 @@ impl Reservations {
                     break;
                 }
                 self.n_open -= 1;
-                n_lost += 1;
+                n_lost += u32::from(!redirect.is_spare);
             }
             self.redirects.pop_front();
         }
         n_lost
-    }
-
-    /// The same for those who share a ticket.
-    pub fn expire_nameless(&mut self, last_issue: Instant) {
-        let has_come = |issued: &Instant| *issued <= last_issue;
-        while self.nameless.front().is_some_and(has_come) {
-            self.nameless.pop_front();
-        }
     }
 
     fn close(&mut self, serial: u32) -> bool {
@@ -184,17 +180,14 @@ mod tests {
         assert!(reservations.is_open(serial) && reservations.bounce(serial));
         assert!(!reservations.bounce(serial) && !reservations.is_open(serial));
         reservations.add(start + 2 * SECOND);
-        reservations.add_nameless(start + 2 * SECOND);
+        reservations.add_spare(start + 2 * SECOND);
         assert_eq!(reservations.expire(start + SECOND), 0);
-        reservations.expire_nameless(start + SECOND);
         assert_eq!(reservations.count(), 2);
         assert_eq!(
             reservations.expire(start + 2 * SECOND),
             1,
-            "one had a ticket"
+            "the other may have been the same player"
         );
-        assert_eq!(reservations.count(), 1);
-        reservations.expire_nameless(start + 2 * SECOND);
         assert_eq!((reservations.count(), reservations.redirects.len()), (0, 0));
     }
 

@@ -110,8 +110,7 @@ impl World {
         };
         self.n_sent += 1;
         let policy = self.registry.policy();
-        // Who may share his ticket has no more time than one who has none.
-        let longest = if self.is_named && caller.is_none() {
+        let longest = if self.is_named {
             policy.hold
         } else {
             policy.arrival

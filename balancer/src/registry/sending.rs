@@ -48,8 +48,8 @@ impl Registry {
     ) -> Result<Sent, Option<Excluded>> {
         let caller = listener.caller.map(|caller| of_mount(caller, mount));
         let again = caller.map_or(Again::No, |caller| self.duplicates.look(caller, now));
-        if let Again::Same { relay, serial, at } = again
-            && let Some(sent) = self.send_along(listener, mount, (relay, serial, at), now)
+        if let Again::Same { relay } = again
+            && let Some(sent) = self.send_along(listener, mount, relay, now)
         {
             return Ok(sent);
         }
@@ -144,13 +144,13 @@ impl Registry {
         listener.bounced = bounced.unwrap_or(listener.bounced);
     }
 
-    /// The same player asks again at once: he goes to the same relay with the same ticket, if he
-    /// still can. He takes another slot, since it may be somebody else in the same network.
+    /// The same player asks again at once: he goes to the same relay, if he still can. It may be
+    /// somebody else in the same network, so he takes another slot.
     fn send_along(
         &mut self,
         listener: &Listener,
         mount: &MountPath,
-        (at, serial, first): (usize, u32, Instant),
+        at: usize,
         now: Instant,
     ) -> Option<Sent> {
         self.refresh(at, now);
@@ -164,9 +164,9 @@ impl Registry {
         if !is_able {
             return None;
         }
-        self.relays[at].reservations.add_nameless(now);
+        let serial = self.relays[at].reservations.add_spare(now);
         self.refresh(at, now);
-        self.sent(at, serial, listener.bounced, first).ok()
+        self.sent(at, serial, listener.bounced, now).ok()
     }
 
     /// A player comes back. If nobody has seen him at the relay, he did not get there.

@@ -156,15 +156,8 @@ impl Relay {
             .sum();
         let last_issue = of.checked_sub(policy.hold);
         let n_lost = last_issue.map_or(0, |issue| self.reservations.expire(issue));
-        self.expire_nameless(of, policy);
         self.direct.note(arrivals.direct, now);
         self.trust.settle(n_arrived, n_lost, slots, policy, now)
-    }
-
-    fn expire_nameless(&mut self, of: Instant, policy: &Policy) {
-        if let Some(last_issue) = of.checked_sub(policy.arrival) {
-            self.reservations.expire_nameless(last_issue);
-        }
     }
 
     /// It only says how many it has. What became of those who were sent shows in that.
@@ -178,7 +171,6 @@ impl Relay {
     ) -> bool {
         let last_issue = of.checked_sub(policy.arrival);
         let n_sent = last_issue.map_or(0, |issue| self.reservations.expire(issue));
-        self.expire_nameless(of, policy);
         let Some(last) = &self.last else {
             return false;
         };
