@@ -241,7 +241,9 @@ impl Balancer {
         intent: Intent,
     ) -> Result<Target, Nowhere> {
         let to_relay = || self.to_relay(listener, mount, intent);
-        let miss = match self.patiently(to_relay).await {
+        // A relay that has just started, too, may tell of the mount in its next report.
+        let is_final = |miss: &Option<Excluded>| *miss != Some(Excluded::NoMount);
+        let miss = match self.patiently(to_relay, is_final).await {
             Ok(relay) => return Ok(relay),
             Err(miss) => miss,
         };
@@ -274,7 +276,7 @@ impl Balancer {
             let mounts = self.mounts();
             playlist::meant(name, mounts.iter()).cloned().ok_or(())
         };
-        self.patiently(attempt).await.ok()
+        self.patiently(attempt, |()| false).await.ok()
     }
 
     /// Every mount that a relay or the master has, on air or not.
@@ -339,12 +341,20 @@ impl Balancer {
         })
     }
 
-    /// Tries again until it works, or everybody was heard, or the wait after the start is over.
-    async fn patiently<T, E>(&self, attempt: impl Fn() -> Result<T, E>) -> Result<T, E> {
+    /// Tries again until it works, or everybody was heard and no more can be expected of that, or
+    /// the wait after the start is over.
+    async fn patiently<T, E>(
+        &self,
+        attempt: impl Fn() -> Result<T, E>,
+        is_final: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
         loop {
             let outcome = attempt();
             let is_early = self.started.elapsed() < self.config.wait_for_relays();
-            if outcome.is_ok() || !is_early || self.has_heard_everybody() {
+            let may_change = outcome
+                .as_ref()
+                .is_err_and(|why| !is_final(why) || !self.has_heard_everybody());
+            if !is_early || !may_change {
                 return outcome;
             }
             tokio::time::sleep(WAIT_STEP).await;

@@ -28,15 +28,6 @@ fn member(kind: Kind, n_places: u32) -> Member {
     Member { kind, n_places }
 }
 
-fn relay(fleet: &Fleet, name: &str) -> Result<serde_json::Value> {
-    let status = fleet.status()?;
-    let relays = status["relays"].as_array().context("relays")?;
-    let found = relays.iter().find(|relay| relay["name"] == name);
-    Ok(found
-        .with_context(|| format!("{name} in {status}"))?
-        .clone())
-}
-
 #[test]
 fn a_mixed_fleet_works_from_the_first_day() -> Result<()> {
     let members = [
@@ -52,12 +43,12 @@ fn a_mixed_fleet_works_from_the_first_day() -> Result<()> {
         .map(|_| Ear::listen(&direct))
         .collect::<Result<_>>()?;
     eventually(KNOWN_MAX, "the listeners are seen", || {
-        let relay = relay(&fleet, "icecast-1")?;
+        let relay = fleet.relay("icecast-1")?;
         ensure!(relay["slots"] == 7 && relay["listeners"] == 3, "{relay}");
         Ok(())
     })
     .with_context(|| fleet.cluster.story())?;
-    ensure!(relay(&fleet, "icecast-2")?["slots"] == 9);
+    ensure!(fleet.relay("icecast-2")?["slots"] == 9);
     drop(ears);
     // A crowd as large as all places together, less those that are kept: nobody is refused.
     let mut places = std::collections::BTreeMap::new();

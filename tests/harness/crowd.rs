@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use crate::cluster::Role;
+use crate::figures::note;
 use crate::fleet::{Fleet, Kind, Member};
 use crate::programs::find;
 use crate::tools::finish;
@@ -148,6 +149,12 @@ pub fn run(plan: Plan) -> Result<Outcome> {
     let mut fleet = Fleet::prepare(&members, "", "")?;
     fleet.start()?;
     let outcome = come(&fleet, plan).with_context(|| fleet.cluster.story());
+    if outcome
+        .as_ref()
+        .is_ok_and(|outcome| outcome.check().is_err())
+    {
+        note(&fleet.cluster.story());
+    }
     // In good order, so that the logs say how it ended.
     let _ = fleet.cluster.program(Role::Balancer).ask_to_stop();
     outcome

@@ -147,15 +147,16 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits until the balancer says that all of these take listeners.
+    /// Waits until the balancer says that all of these take listeners and have a mount on air.
     ///
     /// # Errors
     /// When that does not happen in time.
     pub fn wait_until_open<S: AsRef<str>>(&self, names: &[S]) -> Result<()> {
         eventually(KNOWN_MAX, "the relays are open", || {
             for name in names {
-                let state = self.state(name.as_ref())?;
-                ensure!(state == "open", "{} is {state}", name.as_ref());
+                let relay = self.relay(name.as_ref())?;
+                ensure!(relay["state"] == "open", "{relay}");
+                ensure!(relay["mounts"][0]["is_on_air"] == true, "{relay}");
             }
             Ok(())
         })
@@ -171,26 +172,24 @@ impl Fleet {
         Ok(serde_json::from_slice(&get(&url)?.body)?)
     }
 
-    /// Name and state of each relay.
+    /// What the balancer says of one relay.
     ///
     /// # Errors
-    /// As [`Fleet::status`].
-    pub fn states(&self) -> Result<Vec<(String, String)>> {
+    /// When it knows no such relay.
+    pub fn relay(&self, name: &str) -> Result<Value> {
         let status = self.status()?;
         let relays = status["relays"].as_array().context("no relays")?;
-        let word = |relay: &Value, key: &str| relay[key].as_str().unwrap_or_default().to_owned();
-        let state = |relay| (word(relay, "name"), word(relay, "state"));
-        Ok(relays.iter().map(state).collect())
+        let found = relays.iter().find(|relay| relay["name"] == name);
+        found.cloned().with_context(|| format!("no relay {name}"))
     }
 
     /// The state of one relay.
     ///
     /// # Errors
-    /// When the balancer knows no such relay.
+    /// As [`Fleet::relay`].
     pub fn state(&self, name: &str) -> Result<String> {
-        let states = self.states()?;
-        let found = states.into_iter().find(|(own, _)| own == name);
-        Ok(found.with_context(|| format!("no relay {name}"))?.1)
+        let relay = self.relay(name)?;
+        Ok(relay["state"].as_str().unwrap_or_default().to_owned())
     }
 }
 
