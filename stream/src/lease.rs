@@ -34,7 +34,8 @@ pub const TRAVEL_MAX: Duration = Duration::from_secs(10);
 /// A lease that nobody answered is over after this time: the report may take 10 s to arrive, then
 /// it is good for [`LEASE_LIFE`], and the last listener takes [`TRAVEL_MAX`].
 pub const LEASE_GONE: Duration = Duration::from_secs(36);
-/// Who has not answered for so long gets nothing until he does.
+/// Who has let a report wait for an answer for so long gets nothing until he answers. How seldom he
+/// wants to hear is not his silence: with many relays that is every 10 s.
 const SILENT_AFTER: Duration = Duration::from_secs(5);
 /// What is over when shares are rounded down belongs to each balancer in turn for so long.
 const TURN: Duration = Duration::from_secs(2);
@@ -70,8 +71,8 @@ struct Holder {
     asked: Option<(u32, u32)>,
     /// It may have got a lease at this moment.
     lent: Instant,
-    /// It answered last at this moment.
-    answered: Instant,
+    /// Its oldest report without an answer is of this moment; `None`: it has answered.
+    unanswered: Option<Instant>,
     /// Listeners who came through it lately, and as of when.
     demand: f64,
     demand_of: Instant,
@@ -86,7 +87,7 @@ impl Leases {
             before: None,
             asked: None,
             lent: now,
-            answered: now,
+            unanswered: None,
             demand: 0.0,
             demand_of: now,
         };
@@ -116,6 +117,7 @@ impl Leases {
         };
         holder.out = holder.out.max(lease);
         holder.asked = Some((lease, 0));
+        holder.unanswered = holder.unanswered.or(Some(now));
         Lease {
             run: holder.run,
             slots: lease,
@@ -126,7 +128,7 @@ impl Leases {
     /// `true`: it could not use the lease, and should get another report at once.
     pub fn settle(&mut self, at: usize, run: u32, n_open: u32, now: Instant) -> bool {
         let holder = &mut self.holders[at];
-        holder.answered = now;
+        holder.unanswered = None;
         let asked = holder.asked.take();
         if run == holder.run {
             if let Some((lease, n_came)) = asked {
@@ -216,7 +218,8 @@ impl Holder {
     }
 
     fn is_silent(&self, now: Instant) -> bool {
-        self.run == 0 || now.saturating_duration_since(self.answered) > SILENT_AFTER
+        let is_late = |since| now.saturating_duration_since(since) > SILENT_AFTER;
+        self.run == 0 || self.unanswered.is_some_and(is_late)
     }
 
     fn expire(&mut self, now: Instant) {

@@ -308,3 +308,21 @@ fn a_balancer_that_claims_nonsense_costs_only_slots() {
     leases.came(0, now);
     assert_eq!(leases.lend(1, 0, 10, now).slots, 0);
 }
+
+#[test]
+fn a_balancer_that_wants_to_hear_seldom_is_lent_its_part_all_the_same() {
+    let start = Instant::now();
+    let mut leases = Leases::new(2, start);
+    let both = [(0, 1), (1, 2)];
+    for (at, run) in both {
+        leases.settle(at, run, 0, start);
+    }
+    for n in 1..10 {
+        let now = start + n * Duration::from_secs(10);
+        for (at, run) in both {
+            let lent = leases.lend(at, 40, 0, now).slots;
+            assert_eq!(lent, 20, "balancer {at} after {n} reports");
+            leases.settle(at, run, 0, now);
+        }
+    }
+}
