@@ -359,3 +359,30 @@ fn an_old_ticket_back_says_nothing() {
     assert_eq!(registry.returned(&back, start + 120 * SECOND).count(), 1);
     assert_eq!(registry.relays[0].taken(), 0);
 }
+
+#[test]
+fn a_good_relay_at_which_nobody_arrives_any_more_is_the_last_choice_and_then_none() {
+    let (mut registry, start) = relays(&[100], true);
+    let (_, first) = send(&mut registry, start).unwrap();
+    send(&mut registry, start).unwrap();
+    let price = |registry: &Registry, now| {
+        let load = registry.relays[0].load(&registry.policy, now);
+        (load.gates.is_open(), load.utilisation)
+    };
+    let now = start + 3 * SECOND;
+    registry.take(0, named(2, 0, 100, &[]), now).unwrap();
+    assert_eq!(price(&registry, now), (true, 1.0), "both are late");
+    send(&mut registry, now).expect("there is no other one");
+    let now = now + SECOND;
+    let came = named(3, 1, 100, &[(first, first)]);
+    registry.take(0, came, now).unwrap();
+    assert!(price(&registry, now).1 < 0.1, "somebody came");
+    send(&mut registry, now).unwrap();
+    send(&mut registry, now).unwrap();
+    // All four who are on their way never come.
+    let late = now + 20 * SECOND;
+    let taken = registry.take(0, named(4, 1, 100, &[]), late).unwrap();
+    assert!(taken.is_put_away);
+    let miss = send(&mut registry, late);
+    assert_eq!(miss, Err(Some(Excluded::Quarantined)));
+}

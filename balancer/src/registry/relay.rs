@@ -208,7 +208,7 @@ impl Relay {
             clippy::cast_precision_loss,
             reason = "a share needs no more than 24 bits"
         )]
-        let utilisation = if taken >= places {
+        let utilisation = if taken >= places || self.trust.is_doubted() {
             1.0
         } else {
             taken as f32 / places as f32
@@ -243,6 +243,8 @@ impl Relay {
     pub(super) fn bounce(&mut self, serial: u32) {
         if self.reservations.bounce(serial) {
             self.is_brimful = true;
+            // Whoever sends somebody back, lets others in.
+            self.trust.see();
         }
     }
 

@@ -22,7 +22,7 @@
 //! slots are kept free (`direct`).
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// More open redirects than this to one relay do not go together: it counts as full.
 pub const REDIRECTS_MAX: usize = 1 << 20;
@@ -33,6 +33,8 @@ pub struct Reservations {
     /// Rising serial numbers without a hole; the last one is `last_serial`.
     redirects: VecDeque<Redirect>,
     last_serial: u32,
+    /// The last of those whose listener is known to have been there.
+    last_seen: u32,
     n_open: u64,
 }
 
@@ -103,12 +105,29 @@ impl Reservations {
         for serial in first..=last {
             n_open += u32::from(self.close(serial));
         }
+        if n_open > 0 {
+            self.last_seen = self.last_seen.max(last);
+        }
         n_open
+    }
+
+    /// For how long those are on their way at this moment who were sent after the last one who is
+    /// known to have been there, the last one first.
+    pub fn waiting(&self, moment: Instant) -> impl Iterator<Item = Duration> {
+        let n_later = self.last_serial.wrapping_sub(self.last_seen);
+        let later = usize::try_from(n_later).unwrap_or(usize::MAX);
+        let sent = self.redirects.iter().rev().take(later);
+        let open = sent.filter(|redirect| redirect.state == State::Open && !redirect.is_spare);
+        open.map(move |redirect| moment.saturating_duration_since(redirect.issued))
     }
 
     /// The relay sent him back. Whether that was still open.
     pub fn bounce(&mut self, serial: u32) -> bool {
-        self.close(serial)
+        let was_open = self.close(serial);
+        if was_open {
+            self.last_seen = self.last_seen.max(serial);
+        }
+        was_open
     }
 
     /// A report tells of a moment so late that whoever was sent until `last_issue` has come, if
@@ -189,6 +208,26 @@ mod tests {
             "the other may have been the same player"
         );
         assert_eq!((reservations.count(), reservations.redirects.len()), (0, 0));
+    }
+
+    #[test]
+    fn only_those_wait_who_were_sent_after_the_last_one_who_came() {
+        let start = Instant::now();
+        let mut reservations = Reservations::default();
+        for second in 0..6 {
+            reservations.add(start + second * SECOND);
+        }
+        let waiting = |reservations: &Reservations| {
+            let ages = reservations.waiting(start + 4 * SECOND);
+            ages.map(|age| age.as_secs()).collect::<Vec<_>>()
+        };
+        assert_eq!(waiting(&reservations), [0, 0, 1, 2, 3, 4]);
+        reservations.admit((2, 2));
+        assert_eq!(waiting(&reservations), [0, 0, 1, 2]);
+        reservations.bounce(4);
+        assert_eq!(waiting(&reservations), [0, 0]);
+        reservations.admit((1, 1));
+        assert_eq!(waiting(&reservations), [0, 0], "he came late");
     }
 
     #[test]

@@ -157,7 +157,12 @@ impl Relay {
         let last_issue = of.checked_sub(policy.hold);
         let n_lost = last_issue.map_or(0, |issue| self.reservations.expire(issue));
         self.direct.note(arrivals.direct, now);
-        self.trust.settle(n_arrived, n_lost, slots, policy, now)
+        // Hardly any report takes as long as it may; to be wrong costs little here.
+        let likely = now.checked_sub(policy.report_way / 3).unwrap_or(of);
+        let waiting = self.reservations.waiting(likely);
+        let trust = &mut self.trust;
+        trust.settle(n_arrived, n_lost, slots, policy, now)
+            || trust.watch((n_arrived, n_lost), waiting, policy, now)
     }
 
     /// It only says how many it has. What became of those who were sent shows in that.

@@ -4,6 +4,13 @@
 //! all illnesses the worst. So only a few may be on their way to a relay of which nobody knows that
 //! listeners reach it; the number grows as they come. And one that swallows them gets none for a
 //! while, each time for longer.
+//!
+//! One may turn bad after a good life, and then its past must not speak for it. So each report is
+//! also asked how likely its silence is: those who were sent after the last one who came, how many
+//! of them should be there by now? Where hardly any such silence is chance, the relay is in doubt:
+//! it becomes as dear as a full one until somebody comes or it is too late for those who are on
+//! their way, so that whoever has another relay goes there. That costs little if it is wrong.
+//! Where next to no such silence is chance, the relay is put away.
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +24,20 @@ const SHARE_MIN: f32 = 0.2;
 const SHARE_GOOD: f32 = 0.5;
 /// What was long ago counts half, each time so many have been settled.
 const SETTLED_MEMORY: f32 = 16.0;
+/// Who comes at all is there after this time, most often …
+const WAY: Duration = Duration::from_millis(500);
+/// … and of those who are not, the part still missing shrinks to a third (1 / e) in so long.
+const WAY_MORE: Duration = Duration::from_millis(250);
+/// Of a silence less likely than one in e to the power of this, 1 %, one thinks ill …
+const DOUBT: f32 = 4.6;
+/// … and at one in 100,000 one is sure.
+const CERTAIN: f32 = 11.5;
+/// Of a hundred so many never come, at least: nobody is taken for better than that, …
+const NEVER_MIN: f32 = 0.05;
+/// … or for worse than this.
+const NEVER_MAX: f32 = 0.9;
+/// How many never come is learned from about so many.
+const NEVER_MEMORY: f32 = 64.0;
 /// No longer pause than the first one times four to the power of this.
 const STRIKES_MAX: u32 = 8;
 
@@ -27,6 +48,12 @@ pub struct Trust {
     window: Option<u32>,
     n_arrived: f32,
     n_lost: f32,
+    /// Of those who are sent, the share that never comes, while others do.
+    never: f32,
+    /// So many have not come, one after another, since the last one who did.
+    n_missing: u32,
+    /// Nobody comes any more, as it seems.
+    is_doubted: bool,
     n_strikes: u32,
     /// It gets nobody until then.
     until: Option<Instant>,
@@ -39,6 +66,9 @@ impl Trust {
             window: Some(policy.window_first),
             n_arrived: 0.0,
             n_lost: 0.0,
+            never: NEVER_MIN,
+            n_missing: 0,
+            is_doubted: false,
             n_strikes: 0,
             until: None,
         }
@@ -54,15 +84,66 @@ impl Trust {
         self.until.filter(|until| now < *until)
     }
 
+    /// Whether it is the last choice until somebody comes, or those on their way are too late.
+    pub fn is_doubted(&self) -> bool {
+        self.is_doubted
+    }
+
     /// Somebody has seen with his own eyes that it serves.
     pub fn vouch(&mut self) {
         self.window = None;
         self.until = None;
+        self.see();
     }
 
     /// It may be tried again at once, carefully.
     pub fn lift(&mut self) {
         self.until = None;
+        self.see();
+    }
+
+    /// It has been heard of: somebody was there.
+    pub fn see(&mut self) {
+        self.n_missing = 0;
+        self.is_doubted = false;
+    }
+
+    /// A report named so many, and so many are too late. Those who were sent after the last one who
+    /// came are on their way for so long at its moment. `true`: the relay is put away.
+    pub fn watch(
+        &mut self,
+        (n_arrived, n_lost): (u32, u32),
+        waiting: impl Iterator<Item = Duration>,
+        policy: &Policy,
+        now: Instant,
+    ) -> bool {
+        self.n_missing = self.n_missing.saturating_add(n_lost);
+        if n_arrived > 0 {
+            self.learn(n_arrived, self.n_missing);
+            self.see();
+        }
+        // How often one who comes is so late, or never comes; as a logarithm.
+        let at_most = -self.never.clamp(NEVER_MIN, NEVER_MAX).ln();
+        let surprise = |age: Duration| {
+            let late = age.saturating_sub(WAY).as_secs_f32();
+            (late / WAY_MORE.as_secs_f32()).min(at_most)
+        };
+        let by_waiting: f32 = waiting.map(surprise).sum();
+        let by_missing = small(self.n_missing) * at_most;
+        self.is_doubted = by_waiting > 0.0 && by_missing + by_waiting >= DOUBT;
+        if by_missing < CERTAIN {
+            return false;
+        }
+        // It was good: something has happened that takes longer than a minute.
+        self.n_strikes = self.n_strikes.max(1);
+        self.put_away(policy, now);
+        true
+    }
+
+    fn learn(&mut self, n_arrived: u32, n_missing: u32) {
+        let (arrived, missing) = (small(n_arrived), small(n_missing));
+        let weight = 1.0 - (-(arrived + missing) / NEVER_MEMORY).exp();
+        self.never += weight * (missing / (arrived + missing) - self.never);
     }
 
     /// A report settled the tickets of so many that came and so many that did not. `true`: the
@@ -124,6 +205,7 @@ impl Trust {
         self.window = Some(policy.window_again);
         self.n_arrived = 0.0;
         self.n_lost = 0.0;
+        self.see();
     }
 }
 
@@ -136,60 +218,4 @@ fn small(n: u32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn the_window_doubles_while_listeners_come_and_is_open_in_the_end() {
-        let (policy, now) = (Policy::default(), Instant::now());
-        let mut trust = Trust::new(&policy);
-        let mut windows = Vec::new();
-        while let Some(window) = trust.window() {
-            windows.push(window);
-            assert!(!trust.settle(window, 0, 100, &policy, now));
-        }
-        assert_eq!(windows, [2, 4, 8, 16, 32, 64]);
-        assert!(!trust.settle(0, 3, 100, &policy, now), "three say nothing");
-        assert_eq!(trust.window(), None);
-    }
-
-    #[test]
-    fn a_relay_that_swallows_listeners_is_put_away_for_longer_each_time() {
-        let (policy, start) = (Policy::default(), Instant::now());
-        let mut trust = Trust::new(&policy);
-        for (n_lost, pause) in [(2, 60), (1, 240), (1, 960), (1, 3_600)] {
-            for n in 1..=n_lost {
-                let is_put_away = trust.settle(0, 1, 100, &policy, start);
-                assert_eq!(is_put_away, n == n_lost, "{n} of {n_lost}");
-            }
-            let until = start + pause * SECOND;
-            assert_eq!(trust.quarantined_until(start), Some(until));
-            assert_eq!(trust.quarantined_until(until), None);
-            assert_eq!(trust.window(), Some(1));
-        }
-        for _ in 0..20 {
-            trust.settle(0, 100, 100, &policy, start);
-        }
-        assert_eq!(
-            trust.quarantined_until(start),
-            Some(start + policy.quarantine_max)
-        );
-        trust.lift();
-        assert_eq!(trust.quarantined_until(start), None);
-    }
-
-    #[test]
-    fn some_who_never_come_are_forgiven() {
-        let (policy, now) = (Policy::default(), Instant::now());
-        let mut trust = Trust::new(&policy);
-        for _ in 0..1_000 {
-            assert!(!trust.settle(7, 3, 1_000, &policy, now));
-        }
-        assert_eq!(trust.window(), None);
-        // One that turns bad after a good life is noticed within its next few listeners.
-        let n = (1..100).find(|_| trust.settle(0, 4, 1_000, &policy, now));
-        assert!(n.is_some_and(|n| n < 20), "{n:?}");
-    }
-}
+mod tests;
