@@ -1,9 +1,9 @@
 //! What would happen if so many came at once: a crowd, made-up time, and the code that serves.
 //!
 //! Reading order: `scene` (who comes, which relays there are), `people` (where listeners are),
-//! `policy` (what a balancer is here), `ours` (this one), `rivals` (others), `world` (what
-//! happens), `optimum` (the best possible), `words` and `draw` (what is said of it). `live` reads
-//! relays as they are. Carries no sound and opens no socket.
+//! `policy` (what a balancer is here), `ours` (this one), `rivals` (others), `relay` (what a relay
+//! does), `agenda` and `world` (what happens), `optimum` (the best possible), `words` and `draw`
+//! (what is said of it). `live` reads relays as they are. Carries no sound and opens no socket.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use fastrand::Rng;
 
+mod agenda;
 mod draw;
 mod ground;
 mod live;
@@ -22,6 +23,7 @@ mod outcome;
 mod people;
 mod policy;
 mod progress;
+mod relay;
 mod rivals;
 mod scene;
 mod words;
@@ -76,6 +78,9 @@ pub struct Arguments {
     /// The percentage of relays that say all is well and let nobody in
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]
     black_holes: f64,
+    /// The percentage of relays that do so from the middle of the time on, after a good life
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]
+    black_later: f64,
     /// The relays are new: nobody has seen yet that listeners get there
     #[arg(long)]
     unproved: bool,
@@ -164,6 +169,7 @@ fn scene(arguments: &Arguments) -> Result<Scene> {
         lost: arguments.lost / 100.0,
         direct: arguments.direct / 100.0,
         black_holes: arguments.black_holes / 100.0,
+        black_later: arguments.black_later / 100.0,
         is_unproved: arguments.unproved,
     };
     Scene::draw(name, relays, &crowd, &mut chance).map_err(|complaint| anyhow!(complaint))

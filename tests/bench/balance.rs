@@ -88,7 +88,7 @@ impl Run {
 }
 
 /// Words for a trouble, and the arguments that make it.
-const TROUBLES: [(&str, &str); 6] = [
+const TROUBLES: [(&str, &str); 9] = [
     (
         "B, 98 % of all slots wanted",
         "--scene b --listeners 58800 --report-age 1s,30s",
@@ -102,6 +102,10 @@ const TROUBLES: [(&str, &str); 6] = [
         "--scene b --black-holes 5 --unproved --report-age 1s,5s",
     ),
     (
+        "B, 5 % of relays let nobody in any more, from half of the time on",
+        "--scene b --black-later 5 --report-age 1s,5s",
+    ),
+    (
         "B, 20 % never come, 98 % of all slots wanted",
         "--scene b --listeners 58800 --lost 20 --report-age 1s,30s",
     ),
@@ -110,8 +114,16 @@ const TROUBLES: [(&str, &str); 6] = [
         "--scene b --direct 10 --report-age 1s,30s",
     ),
     (
+        "A, 4 balancers",
+        "--scene a --balancers 4 --report-age 1s,5s,15s",
+    ),
+    (
+        "B, 4 balancers",
+        "--scene b --balancers 4 --report-age 1s,5s,15s",
+    ),
+    (
         "B, 55,000 in a minute, 4 balancers",
-        "--scene b --listeners 55000 --in 60s --balancers 4 --report-age 1s,5s",
+        "--scene b --listeners 55000 --in 60s --balancers 4 --report-age 1s,5s,15s",
     ),
 ];
 

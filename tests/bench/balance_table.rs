@@ -17,6 +17,7 @@ Listeners are where the IPv4 addresses of the world are, by DB-IP City Lite in c
 A listener is at the relay 50 ms after his redirect and 0.4 s more on average; one in 200 takes 5 to 20 s, 3 in 100 never come.
 All relays report at the same moments, a report takes 0.2 s; nobody leaves.
 *Turned away* counts who found no slot although some relay had one free; only Plenum's relays send somebody back when they are full, and only Plenum holds its answer for up to 8 s.
+Where there are several balancers, relays lend them their slots with the code of real relays; a lease lasts 15 s, and so do reports at most.
 The best possible is the min-cost flow of all listeners to all slots, known in advance, solved exactly by the network simplex method.
 Distances of policies that turn many away say little: those who are served are few.
 ";

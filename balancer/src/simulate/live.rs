@@ -72,6 +72,7 @@ fn site(relay: Relay) -> Site {
         slots: relay.slots,
         taken: relay.listeners.min(relay.slots),
         is_black_hole: false,
+        turns_black: None,
         is_proved: true,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use stream::mount::MountPath;
-use stream::report::{Admitted, Arrivals};
+use stream::report::{Admitted, Arrivals, Receipt};
 use stream::secret::Secret;
 use stream::ticket::{Bounced, Ticket, TicketKey, Way};
 
@@ -113,10 +113,8 @@ impl Ours {
 }
 
 impl Policy for Ours {
-    fn hear(&mut self, relay: usize, news: &News, now: Duration) {
-        let Some(url) = self.relays[relay].url.clone() else {
-            return;
-        };
+    fn hear(&mut self, relay: usize, news: &News, now: Duration) -> Option<Receipt> {
+        let url = self.relays[relay].url.clone()?;
         let carried = Carried {
             content_type: "application/ogg".to_owned(),
             is_on_air: true,
@@ -140,10 +138,11 @@ impl Policy for Ours {
                 bounced: news.n_bounced,
                 admitted: vec![admitted],
             }),
-            lease: None,
+            lease: news.lease,
         };
         // Its sequence only grows and its address never changes: nothing to refuse.
         let _ = self.registry.take(relay, report, self.began + now);
+        Some(self.registry.receipt(relay))
     }
 
     fn send(&mut self, who: &Asker, now: Duration) -> Option<Sent> {

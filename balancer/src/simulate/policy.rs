@@ -3,6 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use stream::lease::Lease;
+use stream::report::Receipt;
+
 use super::ground::Ground;
 use super::ours::Ours;
 use super::rivals;
@@ -10,8 +13,8 @@ use super::scene::Scene;
 
 /// A balancer.
 pub(crate) trait Policy {
-    /// A relay's news arrive.
-    fn hear(&mut self, relay: usize, news: &News, now: Duration);
+    /// A relay's news arrive. What it answers, if its relays want to know.
+    fn hear(&mut self, relay: usize, news: &News, now: Duration) -> Option<Receipt>;
     /// Somebody asks. `None`: he is turned away.
     fn send(&mut self, who: &Asker, now: Duration) -> Option<Sent>;
     /// Whether it holds its answer for a while when no slot is free.
@@ -37,6 +40,8 @@ pub(crate) struct News {
     pub(crate) n_bounced: u64,
     /// Counts its news.
     pub(crate) sequence: u64,
+    /// What this balancer may send there, if there are others.
+    pub(crate) lease: Option<Lease>,
 }
 
 /// Somebody who asks.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use stream::report::Receipt;
 
 use super::ground::Ground;
 use super::policy::{Asker, News, Policy, Sent};
@@ -94,8 +95,9 @@ fn first_max(relays: impl Iterator<Item = (usize, Seen)>, by: fn(Seen) -> f64) -
 
 macro_rules! hears_only {
     ($choose:ident) => {
-        fn hear(&mut self, relay: usize, news: &News, _: Duration) {
+        fn hear(&mut self, relay: usize, news: &News, _: Duration) -> Option<Receipt> {
             self.0.hear(relay, news);
+            None
         }
 
         fn send(&mut self, who: &Asker, _: Duration) -> Option<Sent> {
@@ -268,12 +270,13 @@ impl NearestReserved {
 }
 
 impl Policy for NearestReserved {
-    fn hear(&mut self, relay: usize, news: &News, now: Duration) {
+    fn hear(&mut self, relay: usize, news: &News, now: Duration) -> Option<Receipt> {
         self.view.hear(relay, news);
         let sent = &mut self.sent[relay];
         while sent.front().is_some_and(|at| *at + ARRIVAL <= now) {
             sent.pop_front();
         }
+        None
     }
 
     fn send(&mut self, who: &Asker, now: Duration) -> Option<Sent> {

@@ -35,6 +35,8 @@ pub(crate) struct Site {
     pub(crate) taken: u32,
     /// It says that all is well and lets nobody in.
     pub(crate) is_black_hole: bool,
+    /// From this moment on it does so.
+    pub(crate) turns_black: Option<Duration>,
     /// Somebody has seen that listeners get there.
     pub(crate) is_proved: bool,
 }
@@ -66,6 +68,8 @@ pub(crate) struct Crowd {
     pub(crate) direct: f64,
     /// The share of relays that let nobody in.
     pub(crate) black_holes: f64,
+    /// The share of relays that let nobody in any more from the middle of the time on.
+    pub(crate) black_later: f64,
     /// Nobody has tried the relays.
     pub(crate) is_unproved: bool,
 }
@@ -131,6 +135,7 @@ impl BuiltIn {
             lost: 0.03,
             direct: 0.0,
             black_holes: 0.0,
+            black_later: 0.0,
             is_unproved: false,
         }
     }
@@ -173,6 +178,13 @@ impl Scene {
         for at in chance.choose_multiple(0..relays.len(), n_black_holes) {
             relays[at].is_black_hole = true;
             relays[at].is_proved = false;
+        }
+        // Nothing is drawn where it is not asked for: the same seed stays the same crowd.
+        if crowd.black_later > 0.0 {
+            let n_later = (crowd.black_later * relays.len() as f64).round() as usize;
+            for at in chance.choose_multiple(0..relays.len(), n_later) {
+                relays[at].turns_black = Some(crowd.span / 2);
+            }
         }
         let mut moments: Vec<_> = (0..crowd.n_listeners)
             .map(|_| crowd.span.mul_f64(chance.f64()))
@@ -235,6 +247,7 @@ fn site(at: usize, place: Place, country: Option<Country>, slots: u32) -> Site {
         slots,
         taken: 0,
         is_black_hole: false,
+        turns_black: None,
         is_proved: true,
     }
 }

@@ -69,6 +69,34 @@ fn relays_that_swallow_listeners_get_few() {
 }
 
 #[test]
+fn relays_that_turn_bad_after_a_good_life_swallow_few() {
+    let results = simulated("--scene b --report-age 1s --black-later 5 --no-optimum");
+    for run in &results.runs {
+        let share = run.outcome.share(run.outcome.n_swallowed);
+        assert!(run.outcome.n_swallowed > 0 && share <= 0.0025, "{share}");
+        assert!(needlessly_rejected(run) <= 0.001);
+    }
+}
+
+#[test]
+fn four_balancers_that_know_nothing_of_each_other_find_every_slot_and_book_none_twice() {
+    for line in [
+        "--scene a --report-age 1s,5s,15s",
+        "--scene b --report-age 1s,15s --listeners 55000 --in 60s",
+    ] {
+        for run in simulated(&format!("{line} --balancers 4 --no-optimum")).runs {
+            let (age, outcome) = (run.report_age_seconds, &run.outcome);
+            let n_rejected = outcome.n_rejected_while_free;
+            assert!(n_rejected <= 1, "{line}: {age} s: {n_rejected}");
+            // Only who takes longer than the 10 s for which his place is kept, one in 400, may meet
+            // a full relay.
+            let n_bounces = outcome.n_bounces;
+            assert!(n_bounces <= 30, "{line}: {age} s: {n_bounces} sent back");
+        }
+    }
+}
+
+#[test]
 fn the_algorithm_of_2011_fails_as_it_did() {
     let results = simulated("--scene a --report-age 60s --policy django2011,nearest,random");
     for run in &results.runs {

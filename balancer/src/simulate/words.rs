@@ -134,6 +134,10 @@ pub(crate) fn text(results: &Results) -> String {
     if let Some(best) = &results.optimum {
         let _ = write!(text, "; at best {:.0} km on average", best.mean_km);
     }
+    let n_balancers = results.runs.first().map_or(1, |run| run.n_balancers);
+    if n_balancers > 1 {
+        let _ = write!(text, "; {n_balancers} balancers");
+    }
     let _ = writeln!(text, "; seed {}\n", results.seed);
     match results.runs.as_slice() {
         [run] => in_full(&mut text, run),

@@ -3,20 +3,23 @@
 //!
 //! Time is made up: a minute of it passes as fast as it can be worked out.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use stream::report::Receipt;
 
+use super::agenda::Agenda;
 use super::ground::Ground;
 use super::outcome::{FAR_KM, Load, Outcome};
 use super::policy::{Asker, Kind, News, Policy, Sent};
+use super::relay::{Door, Relay, run_of};
 use super::scene::{Arrival, Scene, way};
 
-/// News of a relay take this long.
+/// News of a relay take this long, and so does the answer.
 const NEWS_DELAY: Duration = Duration::from_millis(200);
+/// A balancer that could not use what it was lent hears again after this, as from real relays.
+const NEWS_SOON: Duration = Duration::from_millis(200);
 /// Nobody is sent back more often: some players follow for ever.
 const BOUNCES_MAX: usize = 2;
 
@@ -41,8 +44,7 @@ struct World<'a> {
     ground: Rc<Ground>,
     balancers: Vec<Box<dyn Policy>>,
     relays: Vec<Relay>,
-    events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
-    n_events: u64,
+    agenda: Agenda<Event>,
     /// Free slots at relays that let people in.
     n_free: u64,
     interval: Duration,
@@ -51,36 +53,33 @@ struct World<'a> {
     thinking: Duration,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Relay {
-    n_listeners: u32,
-    n_news: u64,
-    n_direct: u64,
-    n_bounced: u64,
-    /// By balancer.
-    admitted: Vec<Vec<u32>>,
-}
-
-/// What a relay sees when it looks at itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a relay tells all balancers, and how long that takes.
+#[derive(Debug)]
 struct Look {
     relay: usize,
-    state: Relay,
+    news: Vec<News>,
+    delay: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 enum Event {
     /// All relays look at themselves.
     Look,
+    /// One does, since a balancer could not use what it was lent.
+    LookAgain(usize),
     /// What one saw arrives.
     News(Look),
+    /// What the balancers say to that arrives.
+    Answers(usize, Vec<Option<Receipt>>, Duration),
+    /// A relay lets nobody in any more.
+    TurnBlack(usize),
     /// Somebody asks a balancer.
     Ask(Person),
     /// Somebody is at a relay's door.
     Knock(Person, usize, u32),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 struct Person {
     who: usize,
     balancer: usize,
@@ -100,26 +99,20 @@ pub(crate) fn run(
         let seed = terms.seed.wrapping_add(at as u64);
         terms
             .kind
-            .make(scene, ground, terms.interval, (seed, at as u32 + 1))
+            .make(scene, ground, terms.interval, (seed, run_of(at)))
     };
-    let relay = |n_listeners: u32| Relay {
-        n_listeners,
-        n_news: 0,
-        n_direct: 0,
-        n_bounced: 0,
-        admitted: vec![Vec::new(); terms.n_balancers],
-    };
-    let open = scene.relays.iter().filter(|relay| !relay.is_black_hole);
+    let is_lending = terms.n_balancers > 1 && terms.kind == Kind::Plenum;
+    let began = Instant::now();
+    let relays = scene.relays.iter();
+    let relays = relays.map(|site| Relay::new(site, terms.n_balancers, is_lending, began));
+    let relays: Vec<_> = relays.collect();
     let mut world = World {
         scene,
         ground: Rc::clone(ground),
         balancers: (0..terms.n_balancers).map(make).collect(),
-        relays: scene.relays.iter().map(|site| relay(site.taken)).collect(),
-        events: BinaryHeap::new(),
-        n_events: 0,
-        n_free: open
-            .map(|site| u64::from(site.slots.saturating_sub(site.taken)))
-            .sum(),
+        agenda: Agenda::new(),
+        n_free: relays.iter().map(Relay::n_free).sum(),
+        relays,
         interval: terms.interval,
         chance: Rng::with_seed(terms.seed ^ 0x5eed),
         outcome: Outcome {
@@ -128,6 +121,11 @@ pub(crate) fn run(
         },
         thinking: Duration::ZERO,
     };
+    for (relay, site) in scene.relays.iter().enumerate() {
+        if let Some(moment) = site.turns_black {
+            world.agenda.plan(moment, Event::TurnBlack(relay));
+        }
+    }
     world.look(Duration::ZERO, Duration::ZERO);
     for (who, arrival) in scene.arrivals.iter().enumerate() {
         world.until(arrival.at);
@@ -141,64 +139,72 @@ pub(crate) fn run(
 }
 
 impl World<'_> {
-    fn plan(&mut self, at: Duration, event: Event) {
-        self.n_events += 1;
-        self.events.push(Reverse((at, self.n_events, event)));
-    }
-
     /// All that happens before `moment`.
     fn until(&mut self, moment: Duration) {
-        while let Some(Reverse((at, ..))) = self.events.peek()
-            && *at < moment
-        {
-            if let Some(Reverse((now, _, event))) = self.events.pop() {
-                self.happen(now, event);
+        while let Some((now, event)) = self.agenda.next_before(moment) {
+            match event {
+                Event::Look => self.look(now, NEWS_DELAY),
+                Event::LookAgain(relay) => self.look_at(now, relay, NEWS_DELAY),
+                Event::News(look) => self.tell(now, look),
+                Event::Answers(relay, receipts, delay) => self.answer(now, relay, &receipts, delay),
+                Event::TurnBlack(relay) => {
+                    self.n_free -= self.relays[relay].n_free();
+                    self.relays[relay].turn_black();
+                }
+                Event::Ask(person) => self.ask(now, person),
+                Event::Knock(person, relay, serial) => self.knock(now, person, relay, serial),
             }
-        }
-    }
-
-    fn happen(&mut self, now: Duration, event: Event) {
-        match event {
-            Event::Look => self.look(now, NEWS_DELAY),
-            Event::News(look) => self.tell(now, look),
-            Event::Ask(person) => self.ask(now, person),
-            Event::Knock(person, relay, serial) => self.knock(now, person, relay, serial),
         }
     }
 
     /// All relays say how they stand, and will do so again as long as people come.
     fn look(&mut self, now: Duration, delay: Duration) {
         for relay in 0..self.relays.len() {
-            let state = &mut self.relays[relay];
-            state.n_news += 1;
-            let look = Look {
-                relay,
-                state: state.clone(),
-            };
-            state.admitted.iter_mut().for_each(Vec::clear);
-            let news = Event::News(look);
-            match delay {
-                Duration::ZERO => self.happen(now, news),
-                delay => self.plan(now + delay, news),
-            }
+            self.look_at(now, relay, delay);
         }
         if now + self.interval <= self.scene.span {
-            self.plan(now + self.interval, Event::Look);
+            self.agenda.plan(now + self.interval, Event::Look);
+        }
+    }
+
+    fn look_at(&mut self, now: Duration, relay: usize, delay: Duration) {
+        let news = self.relays[relay].news(now);
+        let look = Look { relay, news, delay };
+        if delay == Duration::ZERO {
+            self.tell(now, look);
+        } else {
+            self.agenda.plan(now + delay, Event::News(look));
         }
     }
 
     /// The balancers hear what a relay saw.
-    fn tell(&mut self, now: Duration, Look { relay, state }: Look) {
-        for (balancer, admitted) in self.balancers.iter_mut().zip(state.admitted) {
-            let news = News {
-                slots: self.scene.relays[relay].slots,
-                listeners: state.n_listeners,
-                admitted,
-                n_direct: state.n_direct,
-                n_bounced: state.n_bounced,
-                sequence: state.n_news,
-            };
-            balancer.hear(relay, &news, now);
+    fn tell(&mut self, now: Duration, Look { relay, news, delay }: Look) {
+        let balancers = self.balancers.iter_mut().zip(&news);
+        let receipts = balancers.map(|(balancer, news)| balancer.hear(relay, news, now));
+        let receipts: Vec<_> = receipts.collect();
+        if delay == Duration::ZERO {
+            self.answer(now, relay, &receipts, delay);
+        } else if receipts.iter().any(Option::is_some) {
+            let answers = Event::Answers(relay, receipts, delay);
+            self.agenda.plan(now + delay, answers);
+        }
+    }
+
+    /// A relay hears what the balancers say to its news.
+    fn answer(
+        &mut self,
+        now: Duration,
+        relay: usize,
+        receipts: &[Option<Receipt>],
+        delay: Duration,
+    ) {
+        if !self.relays[relay].settle(receipts, now) {
+            return;
+        }
+        if delay == Duration::ZERO {
+            self.look_at(now, relay, delay);
+        } else {
+            self.agenda.plan(now + NEWS_SOON, Event::LookAgain(relay));
         }
     }
 
@@ -223,15 +229,10 @@ impl World<'_> {
 
     /// Somebody who asked nobody.
     fn walk_in(&mut self, relay: usize) {
-        let site = &self.scene.relays[relay];
-        let state = &mut self.relays[relay];
-        if site.is_black_hole || state.n_listeners >= site.slots {
-            self.outcome.n_direct_rejected += 1;
-            return;
+        match self.relays[relay].walk_in() {
+            Door::Seated => self.n_free -= 1,
+            Door::Full | Door::Swallowed => self.outcome.n_direct_rejected += 1,
         }
-        state.n_listeners += 1;
-        state.n_direct += 1;
-        self.n_free -= 1;
     }
 
     fn ask(&mut self, now: Duration, mut person: Person) {
@@ -249,7 +250,7 @@ impl World<'_> {
             let since = *person.since.get_or_insert(now);
             let is_patient = self.balancers[person.balancer].is_holding();
             if is_patient && now < since + HOLD_MAX {
-                return self.plan(now + LOOK_AGAIN, Event::Ask(person));
+                return self.agenda.plan(now + LOOK_AGAIN, Event::Ask(person));
             }
             return self.reject(arrival.spot);
         };
@@ -260,42 +261,39 @@ impl World<'_> {
         match arrival.way {
             None => self.outcome.n_lost += 1,
             Some(first) if person.sent_back_by.is_empty() => {
-                self.plan(now + first, Event::Knock(person, relay, serial));
+                let knock = Event::Knock(person, relay, serial);
+                self.agenda.plan(now + first, knock);
             }
             Some(_) => {
                 let again = way(&mut self.chance);
-                self.plan(now + again, Event::Knock(person, relay, serial));
+                let knock = Event::Knock(person, relay, serial);
+                self.agenda.plan(now + again, knock);
             }
         }
     }
 
     fn knock(&mut self, now: Duration, mut person: Person, relay: usize, serial: u32) {
-        let site = &self.scene.relays[relay];
-        if site.is_black_hole {
-            self.outcome.n_swallowed += 1;
-            return;
+        match self.relays[relay].knock(person.balancer, serial, now) {
+            Door::Swallowed => self.outcome.n_swallowed += 1,
+            Door::Seated => {
+                self.n_free -= 1;
+                self.outcome.n_served += 1;
+                let spot = self.scene.arrivals[person.who].spot;
+                let km = self.ground.from(spot)[relay];
+                self.outcome.km += f64::from(km);
+                self.outcome.badly_served[spot] += u64::from(km > FAR_KM);
+            }
+            Door::Full => {
+                let is_bounced = self.balancers[person.balancer].is_bounced();
+                if !is_bounced || person.sent_back_by.len() >= BOUNCES_MAX {
+                    return self.reject(self.scene.arrivals[person.who].spot);
+                }
+                self.outcome.n_bounces += 1;
+                person.sent_back_by.push((relay, serial));
+                let again = way(&mut self.chance);
+                self.agenda.plan(now + again, Event::Ask(person));
+            }
         }
-        let state = &mut self.relays[relay];
-        if state.n_listeners < site.slots {
-            state.n_listeners += 1;
-            state.admitted[person.balancer].push(serial);
-            self.n_free -= 1;
-            self.outcome.n_served += 1;
-            let spot = self.scene.arrivals[person.who].spot;
-            let km = self.ground.from(spot)[relay];
-            self.outcome.km += f64::from(km);
-            self.outcome.badly_served[spot] += u64::from(km > FAR_KM);
-            return;
-        }
-        let is_bounced = self.balancers[person.balancer].is_bounced();
-        if is_bounced && person.sent_back_by.len() < BOUNCES_MAX {
-            self.outcome.n_bounces += 1;
-            person.sent_back_by.push((relay, serial));
-            self.relays[relay].n_bounced += 1;
-            let again = way(&mut self.chance);
-            return self.plan(now + again, Event::Ask(person));
-        }
-        self.reject(self.scene.arrivals[person.who].spot);
     }
 
     fn reject(&mut self, spot: usize) {
@@ -309,7 +307,7 @@ impl World<'_> {
         let load = relays.map(|(site, state)| Load {
             name: site.name.clone(),
             slots: site.slots,
-            listeners: state.n_listeners,
+            listeners: state.n_listeners(),
         });
         self.outcome.loads = load.collect();
         let n_choices = self.outcome.n_choices.max(1) as f64;
