@@ -1,4 +1,5 @@
-//! What is known of relays, and how it gets known: defects 7 and 8.
+//! Relays that report by themselves: defects 7 and 8 from their side. How Icecasts are asked is in
+//! `icecast`.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ async fn hung(desk: &Desk) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn defect_07_a_relay_that_hangs_stops_nobody_and_is_given_up() {
+async fn defect_07_a_report_that_hangs_stops_nobody_and_is_given_up() {
     let desk = Desk::start("").await;
     desk.status_once(|_| true).await;
     let begun = Instant::now();
@@ -40,7 +41,7 @@ async fn defect_07_a_relay_that_hangs_stops_nobody_and_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn defect_08_relays_are_heard_side_by_side() {
+async fn defect_08_reports_are_heard_side_by_side() {
     let desk = Desk::start("").await;
     desk.status_once(|_| true).await;
     let mut hanging = Vec::new();

@@ -6,8 +6,10 @@
 mod answers;
 mod around;
 mod choice;
+mod crowd;
 mod icecast;
 mod knowing;
+mod server;
 
 use mmdb_writer::Writer;
 use serde_json::{Value, json};
