@@ -27,6 +27,7 @@ use crate::playlist;
 use crate::poll::Polls;
 use crate::probe::known::Probes;
 use crate::registry::{Origin, Polled, Refusal, Registry, State};
+use crate::share::standing::Standing;
 use crate::waiting::WaitingRoom;
 
 /// How often a request that waits for relays looks again.
@@ -40,6 +41,7 @@ pub struct Balancer {
     geo: Geo,
     overflow: Option<Overflow>,
     desk: Desk,
+    share: Option<Standing>,
     started: Instant,
     /// Listeners who wait for a slot.
     waiting: WaitingRoom,
@@ -124,6 +126,7 @@ impl Balancer {
                 .master
                 .clone()
                 .map(|master| Overflow::new(master.url)),
+            share: config.share.as_ref().map(|_| Standing::default()),
             geo,
             config,
             started,
@@ -146,6 +149,11 @@ impl Balancer {
     /// The operator's page.
     pub fn desk(&self) -> &Desk {
         &self.desk
+    }
+
+    /// What is shared with other balancers, if anything is.
+    pub fn share(&self) -> Option<&Standing> {
+        self.share.as_ref()
     }
 
     /// The databases.

@@ -21,10 +21,12 @@ use crate::token::TokenDigest;
 mod checks;
 mod icecast;
 mod operator;
+mod share;
 
 pub use checks::check_name;
 use checks::{check_pairs, check_seconds, is_distance};
 pub use icecast::{Comparing, IcecastConfig, IcecastLogin};
+pub use share::{ShareConfig, ShareUrl};
 
 /// Environment variables that override the file begin with this.
 pub const ENVIRONMENT_PREFIX: &str = "PLENUM_BALANCER";
@@ -66,6 +68,8 @@ pub struct Config {
     pub state_directory: Option<PathBuf>,
     /// Who may sign in at `/desk`.
     pub operator: Option<Login>,
+    /// Where what the operator and probes know is shared with other balancers.
+    pub share: Option<ShareConfig>,
     /// The relays that may report.
     pub relay: Vec<RelayConfig>,
     /// Where listeners go when no relay has room.
@@ -127,6 +131,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             state_directory: None,
             operator: None,
+            share: None,
             relay: Vec::new(),
             master: None,
             country_pair: Vec::new(),
@@ -178,6 +183,7 @@ impl Config {
             0.0..=8.0,
         )?;
         check_pairs(&self.country_pair)?;
+        self.share.as_ref().map_or(Ok(()), ShareConfig::check)?;
         check_seconds("geo_look_seconds", self.geo_look_seconds, 0.1..=86_400.0)?;
         if self.relay.len() > RELAYS_MAX {
             return Err(format!(
@@ -237,6 +243,9 @@ impl Config {
     }
 
     fn read_passwords(&mut self) -> Result<(), String> {
+        if let Some(share) = &mut self.share {
+            share.read_password()?;
+        }
         for relay in &mut self.relay {
             if let Some(icecast) = &mut relay.icecast {
                 icecast

@@ -4,6 +4,7 @@
 //! sent to a full one), `balancer` (all of it together), `waiting` (a listener bears a moment
 //! when all is full), `routes` (who may ask what), `serve` (the connections). Pure parts beside
 //! them: `checked_report`, `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
+//! `share` tells other balancers what the operator and probes know.
 //! `simulate` lets a crowd come in memory, to see what all this is worth.
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub mod ranking;
 pub mod registry;
 pub mod routes;
 pub mod serve;
+pub mod share;
 pub mod simulate;
 pub mod snapshot;
 pub mod status;
@@ -129,6 +131,10 @@ fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) -> anyhow::Result<
             let following = probe::follow::watch(Arc::clone(balancer), master, shutdown.clone());
             shutdown.spawn("truths", following);
         }
+    }
+    if balancer.share().is_some() {
+        let sharing = share::watch(Arc::clone(balancer), shutdown.clone());
+        shutdown.spawn("share", sharing);
     }
     shutdown.spawn("polls", poll::watch(Arc::clone(balancer), shutdown.clone()));
     if balancer.overflow().is_some() {

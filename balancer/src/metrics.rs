@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use crate::balancer::Balancer;
 use crate::probe::finding::Fault;
 use crate::registry::State;
+use crate::share::standing::Standing;
 
 /// The media type of the text format.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -92,6 +93,7 @@ impl Collector for Scrape {
         self.listeners(&mut encoder)?;
         relays(&mut encoder, &rows)?;
         self.probes(&mut encoder)?;
+        self.share(&mut encoder)?;
         let n_free = self.balancer.registry().n_free(self.now);
         let help = "Slots that are neither taken nor promised, at relays that take listeners";
         gauge(&mut encoder, "free_slots", help, |mut e| {
@@ -134,6 +136,26 @@ impl Scrape {
         let help = "Reports with a token that no relay has";
         counter(encoder, "wrong_tokens", help, |mut e| {
             e.encode_counter::<NoLabelSet, _, f64>(&load(&counts.wrong_tokens), None)
+        })
+    }
+
+    fn share(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
+        let Some(share) = self.balancer.share().map(Standing::status) else {
+            return Ok(());
+        };
+        let help = "1 while what is shared with other balancers can be reached";
+        gauge(encoder, "share_connected", help, |mut e| {
+            e.encode_gauge(&f64::from(u8::from(share.is_connected)))
+        })?;
+        let help = "Other balancers that live, as far as is shared";
+        let others = u64::try_from(share.others).unwrap_or(u64::MAX);
+        gauge(encoder, "share_others", help, |mut e| {
+            e.encode_gauge(&as_f64(others))
+        })?;
+        let help = "Changes of the operator, here or at balancers that it shares with";
+        let version = self.balancer.desk().changes().version;
+        gauge(encoder, "changes_version", help, |mut e| {
+            e.encode_gauge(&as_f64(version))
         })
     }
 

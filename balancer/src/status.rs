@@ -11,6 +11,7 @@ use crate::balancer::Balancer;
 use crate::geo::GeoSource;
 use crate::place::Spot;
 use crate::registry::{Relay, State};
+use crate::share::standing::{ShareStatus, Standing};
 
 /// The answer of `/api/v1/status`.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,8 @@ pub struct Status {
     pub geo: Vec<GeoSource>,
     /// The last resort, if there is one.
     pub master: Option<MasterStatus>,
+    /// What is shared with other balancers; null: nothing.
+    pub share: Option<ShareStatus>,
     /// Sums.
     pub totals: Totals,
 }
@@ -143,6 +146,7 @@ impl Status {
                 url: overflow.url().to_string(),
                 is_up: overflow.is_up(),
             }),
+            share: balancer.share().map(Standing::status),
             totals,
         }
     }

@@ -95,7 +95,7 @@ impl IcecastLogin {
     }
 }
 
-fn password_in(file: &Path) -> Result<Secret, String> {
+pub(super) fn password_in(file: &Path) -> Result<Secret, String> {
     let complain = |what: &str| format!("`password_file` {}: {what}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| complain(&error.to_string()))?;
     let password = text.lines().next().unwrap_or_default();

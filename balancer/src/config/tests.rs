@@ -90,6 +90,8 @@ fn a_wrong_value_is_named_with_its_key() {
         ("[master]\nurl = \"ftp://x\"", "url", "http:// and https://"),
         ("[master]\nurl = \"https://x\"", "url", "https"),
         ("[master]", "url", "missing field"),
+        ("[share]", "url", "missing field"),
+        ("[share]\nurl = \"redis://a/x\"", "url", "number"),
     ] {
         let refused = check(text, &[]).unwrap_err();
         assert!(

@@ -1,14 +1,15 @@
 //! Makes the operator's changes: in force at once, kept on disk, and told to the log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::{error, info, warn};
 
 use crate::balancer::Balancer;
-use crate::desk::changes::{Change, Changes, Complaint};
+use crate::desk::changes::{Change, Changes, Complaint, Entry};
 use crate::desk::fleet::Keeping;
-use crate::desk::keeping::seconds_now;
+use crate::desk::keeping::milliseconds_now;
 use crate::desk::settling::settle;
 use crate::registry::Orders;
 
@@ -21,43 +22,68 @@ impl Balancer {
 
     /// Brings the relays to what the settings and the operator's changes say together.
     pub fn settle(&self) {
+        let in_file = self.config().registrations();
+        // What was changed last holds in the end: nobody else settles in between.
+        let _turn = self.desk().settling();
         let changes = self.desk().changes().clone();
         let mut registry = self.registry();
-        let in_file = self.config().registrations();
         for complaint in settle(&mut registry, in_file, &changes, Instant::now()) {
             warn!("a relay that was added at /desk is not in use: {complaint}");
         }
     }
 
-    /// Takes over changes that were made at another balancer, if they are newer than ours.
-    pub fn adopt(&self, changes: Changes) {
-        {
+    /// Takes over what was changed at other balancers. Returns what of the journal was not known
+    /// here; `None`: nothing at all was new.
+    ///
+    /// # Errors
+    /// Says why it cannot be used; then nothing is changed.
+    pub fn adopt(&self, theirs: &Changes) -> Result<Option<Vec<Entry>>, String> {
+        theirs.check()?;
+        let now_ms = milliseconds_now();
+        let (news, verdicts) = {
             let mut ours = self.desk().changes();
-            if changes.version <= ours.version || changes.check().is_err() {
-                return;
+            let mut both = ours.clone();
+            both.merge(theirs);
+            if both.is_same(&ours) {
+                return Ok(None);
             }
-            *ours = changes;
-        }
+            both.check()?;
+            let known: BTreeSet<&Entry> = ours.journal.iter().collect();
+            let news = both.journal.iter().filter(|entry| !known.contains(entry));
+            let news: Vec<_> = news.cloned().collect();
+            let verdicts = both.verdicts_since(&ours, now_ms);
+            *ours = both;
+            (news, verdicts)
+        };
         self.settle();
+        for (name, verdict) in verdicts {
+            self.put_away(&name, verdict.is_put_away);
+        }
+        Ok(Some(news))
     }
 
-    fn change(&self, name: &str, change: Change) -> Result<(), Complaint> {
+    /// Returns what was done, for the log.
+    fn change(&self, name: &str, change: Change) -> Result<String, Complaint> {
         let in_file = self.config().orders_in_file(name);
         let quarantine = match change {
             Change::PutAway => Some(true),
             Change::Release => Some(false),
             _ => None,
         };
-        {
+        let what = {
             let mut changes = self.desk().changes();
             let n_relays = self.config().relay.len() + changes.added.len();
-            changes.make(name, change, in_file, n_relays, seconds_now())?;
-        }
+            changes.make(name, change, in_file, n_relays, milliseconds_now())?;
+            changes.last().map(|entry| entry.what.clone())
+        };
         match quarantine {
             Some(is_put_away) => self.put_away(name, is_put_away),
             None => self.settle(),
         }
-        Ok(())
+        if let Some(share) = self.share() {
+            share.news.notify_one();
+        }
+        Ok(what.unwrap_or_default())
     }
 
     fn put_away(&self, name: &str, is_put_away: bool) {
@@ -78,21 +104,18 @@ impl Balancer {
 /// # Errors
 /// Then nothing is changed.
 pub async fn make(balancer: &Arc<Balancer>, name: &str, change: Change) -> Result<(), Complaint> {
-    balancer.change(name, change)?;
-    let what = {
-        let changes = balancer.desk().changes();
-        changes.last().map(|entry| entry.what.clone())
-    };
-    info!(
-        relay = name,
-        "the operator changed relay {name}: {}",
-        what.unwrap_or_default()
-    );
+    let what = balancer.change(name, change)?;
+    info!(relay = name, "the operator changed relay {name}: {what}");
+    keep(balancer).await;
+    Ok(())
+}
+
+/// Brings what was changed to the disk. Returns when it is there, or cannot be.
+pub(crate) async fn keep(balancer: &Arc<Balancer>) {
     let keeping = Arc::clone(balancer);
     if let Err(error) = tokio::task::spawn_blocking(move || keeping.desk().keep_changes()).await {
         error!("the operator's change is in force but not kept: {error}");
     }
-    Ok(())
 }
 
 /// Changes some of what is wanted of a relay.

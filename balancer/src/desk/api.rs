@@ -93,8 +93,12 @@ async fn all(State(balancer): Shared, request: Request) -> Answer {
         Keeping::Nowhere => "nowhere".to_owned(),
         Keeping::Trouble(why) => why,
     };
+    let share = balancer
+        .share()
+        .map(|share| json!({"status": share.status(), "trouble": share.trouble()}));
     let all = json!({
         "relays": Facts::all(&balancer), "removed": removed, "changes": journal, "kept": kept,
+        "share": share,
     });
     Ok(ok(StatusCode::OK, &all))
 }

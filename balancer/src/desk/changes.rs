@@ -10,12 +10,16 @@ use stream::report::Place;
 
 use crate::base_url::BaseUrl;
 use crate::config::{BIAS_KM_MAX, NAME_BYTES_MAX, check_name};
+use crate::desk::overlay::{Overlay, Stamps};
+use crate::desk::stamps::{STAMPS_MAX, Stamp, Verdict};
 use crate::place::{Country, checked};
 use crate::registry::{Orders, RELAYS_MAX};
 use crate::token::TokenDigest;
 
 /// So many of the last changes are remembered.
 pub const JOURNAL_MAX: usize = 100;
+/// What is remembered of one is no longer.
+pub const WHAT_BYTES_MAX: usize = 256;
 
 /// Everything the operator changed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -24,13 +28,20 @@ pub struct Changes {
     /// Rises with every change.
     pub version: u64,
     /// By the relay's name, only those that are not what `balancer.toml` says.
-    pub orders: BTreeMap<String, Orders>,
+    pub orders: BTreeMap<String, Overlay>,
     /// Relays that are not in `balancer.toml`, by name.
     pub added: BTreeMap<String, Added>,
     /// Relays that are in `balancer.toml` but are not to be used.
     pub removed: BTreeSet<String>,
     /// The last changes, the oldest first.
     pub journal: VecDeque<Entry>,
+    /// When each relay was last changed, also one that is as it was before.
+    pub stamps: BTreeMap<String, Stamps>,
+    /// What the operator said last of each relay's quarantine.
+    pub verdicts: BTreeMap<String, Verdict>,
+    /// Who makes changes here: a number by chance, to tell balancers apart.
+    #[serde(skip)]
+    pub author: u32,
 }
 
 /// A relay that was added at run time.
@@ -46,11 +57,14 @@ pub struct Added {
     pub country: Option<Country>,
 }
 
-/// A change, as it is remembered.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+/// A change, as it is remembered. Entries of several balancers are in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct Entry {
     /// Seconds since 1970.
     pub at: u64,
+    /// Tells apart what was done within a second, and where.
+    #[serde(default, skip_serializing_if = "Stamp::is_none")]
+    pub stamp: Stamp,
     /// Which relay.
     pub relay: String,
     /// What was done.
@@ -92,7 +106,7 @@ pub enum Complaint {
 }
 
 impl Changes {
-    /// Makes a change of relay `name` at `at` (seconds since 1970). `in_file`: what
+    /// Makes a change of relay `name` at `at_ms` (milliseconds since 1970). `in_file`: what
     /// `balancer.toml` wants of it, if it has it; `n_relays`: how many relays there are.
     ///
     /// # Errors
@@ -103,8 +117,9 @@ impl Changes {
         change: Change,
         in_file: Option<Orders>,
         n_relays: usize,
-        at: u64,
+        at_ms: u64,
     ) -> Result<(), Complaint> {
+        let stamp = self.next_stamp(at_ms);
         let is_there = in_file.is_some() || self.added.contains_key(name);
         let what = match change {
             Change::Add(added) => {
@@ -117,10 +132,14 @@ impl Changes {
                     return Err(Complaint::TooMany);
                 }
                 self.added.insert(name.to_owned(), added);
+                self.stamp_all(name, stamp);
                 "added".to_owned()
             }
             _ if !is_there => return Err(Complaint::Unknown),
-            Change::Restore if self.removed.remove(name) => "taken back".to_owned(),
+            Change::Restore if self.removed.remove(name) => {
+                self.stamp_all(name, stamp);
+                "taken back".to_owned()
+            }
             Change::Restore => return Err(Complaint::Unknown),
             _ if self.removed.contains(name) => return Err(Complaint::Unknown),
             Change::Remove => {
@@ -129,30 +148,33 @@ impl Changes {
                 if in_file.is_some() {
                     self.removed.insert(name.to_owned());
                 }
+                self.stamp_all(name, stamp);
                 "removed".to_owned()
             }
             Change::Order(orders) => {
                 check_orders(&orders)?;
                 let before = self.orders_of(name, in_file);
-                if orders == in_file.unwrap_or_default() {
-                    self.orders.remove(name);
-                } else {
-                    self.orders.insert(name.to_owned(), orders);
-                }
+                self.want(name, in_file.unwrap_or_default(), orders, stamp);
                 difference(&before, &orders)
             }
-            Change::PutAway => "put into quarantine".to_owned(),
-            Change::Release => "released from quarantine".to_owned(),
+            Change::PutAway => {
+                self.say(name, Verdict::new(stamp, true));
+                "put into quarantine".to_owned()
+            }
+            Change::Release => {
+                self.say(name, Verdict::new(stamp, false));
+                "released from quarantine".to_owned()
+            }
         };
         self.version += 1;
-        self.note(name, what, at);
+        self.note(name, what, at_ms / 1000, stamp);
         Ok(())
     }
 
     /// What the operator wants of a relay.
     pub fn orders_of(&self, name: &str, in_file: Option<Orders>) -> Orders {
-        let own = self.orders.get(name).copied();
-        own.or(in_file).unwrap_or_default()
+        let own = self.orders.get(name).copied().unwrap_or_default();
+        own.over(in_file.unwrap_or_default())
     }
 
     /// What was done last.
@@ -169,11 +191,18 @@ impl Changes {
             return Err(format!("more than {RELAYS_MAX} relays were added"));
         }
         let names = self.orders.keys().chain(self.added.keys());
-        for name in names.chain(&self.removed) {
+        let changed = self.stamps.keys().chain(self.verdicts.keys());
+        for name in names.chain(&self.removed).chain(changed) {
             check_name(name)?;
         }
+        if self.stamps.len().max(self.verdicts.len()) > STAMPS_MAX {
+            return Err(format!("more than {STAMPS_MAX} relays were changed"));
+        }
+        if !self.newest_stamp().is_possible() {
+            return Err("a change was made thousands of years from now".to_owned());
+        }
         for (name, orders) in &self.orders {
-            check_orders(orders)
+            check_orders(&orders.over(Orders::default()))
                 .map_err(|_| format!("`bias_km` of relay `{name}` is beyond {BIAS_KM_MAX} km"))?;
         }
         for (name, added) in &self.added {
@@ -183,15 +212,36 @@ impl Changes {
         if self.journal.len() > JOURNAL_MAX {
             return Err(format!("`journal` has more than {JOURNAL_MAX} entries"));
         }
+        let is_long = |entry: &Entry| entry.relay.len().max(entry.what.len()) > WHAT_BYTES_MAX;
+        if self.journal.iter().any(is_long) {
+            return Err(format!(
+                "`journal` has an entry of more than {WHAT_BYTES_MAX} bytes"
+            ));
+        }
         Ok(())
     }
 
-    fn note(&mut self, relay: &str, what: String, at: u64) {
+    fn want(&mut self, name: &str, file: Orders, wanted: Orders, now: Stamp) {
+        let overlay = self.orders.entry(name.to_owned()).or_default();
+        let stamps = self.stamps.entry(name.to_owned()).or_default();
+        overlay.want(stamps, file, wanted, now);
+        let is_unchanged = *stamps == Stamps::default();
+        if overlay.is_empty() {
+            self.orders.remove(name);
+        }
+        if is_unchanged {
+            self.stamps.remove(name);
+        }
+        self.forget_stamps();
+    }
+
+    fn note(&mut self, relay: &str, what: String, at: u64, stamp: Stamp) {
         if self.journal.len() >= JOURNAL_MAX {
             self.journal.pop_front();
         }
         self.journal.push_back(Entry {
             at,
+            stamp,
             relay: relay.chars().take(NAME_BYTES_MAX).collect(),
             what,
         });
@@ -241,148 +291,4 @@ fn difference(before: &Orders, after: &Orders) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: Option<Orders> = Some(Orders {
-        is_disabled: false,
-        is_draining: false,
-        bias_km: 0.0,
-        slots_max: None,
-    });
-
-    fn added(token: &str) -> Added {
-        Added {
-            token_sha256: TokenDigest::of(token),
-            url: Some(BaseUrl::parse("http://r.example:8000").unwrap()),
-            place: None,
-            country: Country::parse("DE"),
-        }
-    }
-
-    fn bias(bias_km: f32) -> Change {
-        Change::Order(Orders {
-            bias_km,
-            ..Orders::default()
-        })
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused_and_changes_nothing() {
-        let mut changes = Changes::default();
-        changes
-            .make("r", Change::Add(added("t")), None, 0, 0)
-            .unwrap();
-        let before = changes.clone();
-        let nowhere = Added {
-            place: Some(Place {
-                latitude: 91.0,
-                longitude: 0.0,
-            }),
-            ..added("t")
-        };
-        for (name, change, in_file, n_relays, complaint) in [
-            ("r", Change::Add(added("u")), None, 1, Complaint::NameTaken),
-            ("f", Change::Add(added("u")), FILE, 1, Complaint::NameTaken),
-            ("<b>", Change::Add(added("u")), None, 1, Complaint::BadName),
-            ("", Change::Add(added("u")), None, 1, Complaint::BadName),
-            ("s", Change::Add(nowhere), None, 1, Complaint::BadPlace),
-            (
-                "s",
-                Change::Add(added("u")),
-                None,
-                RELAYS_MAX,
-                Complaint::TooMany,
-            ),
-            ("s", Change::Remove, None, 1, Complaint::Unknown),
-            ("s", Change::Restore, None, 1, Complaint::Unknown),
-            ("s", bias(1.0), None, 1, Complaint::Unknown),
-            ("r", bias(f32::NAN), None, 1, Complaint::BadBias),
-            ("r", bias(-20_001.0), None, 1, Complaint::BadBias),
-        ] {
-            assert_eq!(
-                changes.make(name, change.clone(), in_file, n_relays, 0),
-                Err(complaint),
-                "{name} {change:?}"
-            );
-            assert_eq!(changes, before);
-        }
-    }
-
-    #[test]
-    fn a_relay_of_the_file_stays_removed_until_it_is_taken_back() {
-        let mut changes = Changes::default();
-        changes.make("f", bias(50.0), FILE, 1, 0).unwrap();
-        changes.make("f", Change::Remove, FILE, 1, 0).unwrap();
-        assert!(changes.removed.contains("f"));
-        let refused = changes.make("f", bias(1.0), FILE, 1, 0);
-        assert_eq!(refused, Err(Complaint::Unknown));
-        assert_eq!(changes.orders_of("f", FILE), Orders::default());
-        changes.make("f", Change::Restore, FILE, 1, 0).unwrap();
-        assert!(changes.removed.is_empty());
-        let mut changes = Changes::default();
-        changes
-            .make("r", Change::Add(added("t")), None, 0, 0)
-            .unwrap();
-        changes.make("r", Change::Remove, None, 1, 0).unwrap();
-        assert!(changes.added.is_empty() && changes.removed.is_empty());
-    }
-
-    #[test]
-    fn what_the_file_says_holds_again_when_nothing_else_is_wanted() {
-        let mut changes = Changes::default();
-        let in_file = Some(Orders {
-            bias_km: 30.0,
-            ..Orders::default()
-        });
-        assert_eq!(Some(changes.orders_of("f", in_file)), in_file);
-        changes.make("f", bias(0.0), in_file, 1, 0).unwrap();
-        assert_eq!(changes.orders_of("f", in_file), Orders::default());
-        changes.make("f", bias(30.0), in_file, 1, 0).unwrap();
-        assert!(changes.orders.is_empty());
-    }
-
-    #[test]
-    fn the_journal_says_what_was_done_and_forgets_the_oldest() {
-        let mut changes = Changes::default();
-        let all = Change::Order(Orders {
-            is_disabled: true,
-            is_draining: true,
-            bias_km: -20.0,
-            slots_max: Some(9),
-        });
-        changes.make("f", all, FILE, 1, 7).unwrap();
-        let entry = changes.last().unwrap();
-        assert_eq!(entry.at, 7);
-        assert_eq!(
-            entry.what,
-            "disabled, draining, bias -20 km, at most 9 listeners"
-        );
-        changes.make("f", bias(-20.0), FILE, 1, 8).unwrap();
-        let what = &changes.last().unwrap().what;
-        assert_eq!(
-            what,
-            "no longer disabled, no longer draining, as many listeners as it says"
-        );
-        for n in (0_u16..500).map(f32::from) {
-            changes.make("f", bias(n), FILE, 1, 9).unwrap();
-        }
-        assert_eq!(changes.journal.len(), JOURNAL_MAX);
-        assert_eq!(changes.version, 502);
-        changes.check().unwrap();
-    }
-
-    #[test]
-    fn what_a_file_says_is_checked() {
-        let mut changes = Changes::default();
-        changes.orders.insert("a b".to_owned(), Orders::default());
-        assert!(changes.check().unwrap_err().contains("a b"));
-        let mut changes = Changes::default();
-        let far = Orders {
-            bias_km: 1e9,
-            ..Orders::default()
-        };
-        changes.orders.insert("f".to_owned(), far);
-        assert!(changes.check().unwrap_err().contains("bias_km"));
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use crate::desk::page::{fact, field, table};
 use crate::desk::stamp::{age, stamp};
 use crate::desk::words::Words;
 use crate::html::Text;
+use crate::share::standing::Standing;
 use crate::status::Totals;
 
 /// So many of the last changes are shown.
@@ -29,6 +30,8 @@ pub struct Fleet<'a> {
     pub filled: &'a Form,
     /// Whether changes outlive a restart, and if not, why.
     pub keeping: Keeping,
+    /// What is shared with other balancers, if anything is.
+    pub share: Option<&'a Standing>,
 }
 
 /// Whether changes outlive a restart.
@@ -47,6 +50,7 @@ impl Fleet<'_> {
     pub fn content(&self) -> String {
         let mut html = String::with_capacity(16 * 1024);
         self.write_keeping(&mut html);
+        self.write_trouble(&mut html);
         self.write_totals(&mut html);
         self.write_relays(&mut html);
         self.write_removed(&mut html);
@@ -69,6 +73,17 @@ impl Fleet<'_> {
         );
     }
 
+    fn write_trouble(&self, html: &mut String) {
+        if let Some(why) = self.share.and_then(Standing::trouble) {
+            let said = format!("{} {why}", self.words.not_shared);
+            let _ = writeln!(
+                html,
+                "<div class=\"notice warn\"><p>{}</p></div>",
+                Text(said)
+            );
+        }
+    }
+
     fn write_totals(&self, html: &mut String) {
         let (w, totals) = (self.words, self.totals);
         let _ = writeln!(html, "<h2>{}</h2>\n<dl>", w.right_now);
@@ -81,6 +96,14 @@ impl Fleet<'_> {
         fact(html, w.sent_since_start, totals.sent_to_relays);
         fact(html, w.to_master_since_start, totals.sent_to_master);
         fact(html, w.rejected_since_start, totals.unserved);
+        if let Some(share) = self.share.map(Standing::status) {
+            let how = match share.is_connected {
+                true => w.shared_since,
+                false => w.cut_off_since,
+            };
+            fact(html, how, stamp(share.since));
+            fact(html, w.other_balancers, share.others);
+        }
         html.push_str("</dl>\n");
     }
 
@@ -187,7 +210,10 @@ impl Fleet<'_> {
         }
         let newest = self.changes.journal.iter().rev().take(CHANGES_SHOWN_MAX);
         table(html, w.last_changes, &[w.when, w.relay, w.what], |html| {
-            for Entry { at, relay, what } in newest {
+            for Entry {
+                at, relay, what, ..
+            } in newest
+            {
                 let _ = writeln!(
                     html,
                     "<tr><td>{}</td><td>{}</td><td class=\"why\">{}</td></tr>",

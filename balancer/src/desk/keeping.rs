@@ -22,7 +22,7 @@ use crate::snapshot::{self, folder::Folder};
 /// The operator's changes, in the state directory.
 pub const CHANGES_FILE: &str = "operator.json";
 /// Larger ones are not read: 10,000 relays that were all added here have less than half of it.
-pub const CHANGES_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub const CHANGES_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The last day, in the state directory.
 pub const HISTORY_FILE: &str = "history.json";
 /// Larger ones are not read: a day has less than a tenth of it.
@@ -39,6 +39,8 @@ pub struct Desk {
     folder: Option<Folder>,
     /// One writes at a time, and always what is newest.
     writing: Mutex<()>,
+    /// One brings relays to what was changed at a time, likewise.
+    settling: Mutex<()>,
     /// Why the last change is not on disk.
     trouble: Mutex<Option<String>>,
     is_history_lost: AtomicBool,
@@ -51,14 +53,17 @@ impl Desk {
     /// When the directory or the operator's changes cannot be used. Names the remedy.
     pub fn open(config: &Config) -> Result<Self, String> {
         let Some(directory) = config.state_directory() else {
-            return Ok(Self::default());
+            return Ok(Self {
+                changes: Mutex::new(signed(Changes::default())),
+                ..Self::default()
+            });
         };
         let folder = Folder::open(directory)?;
         let check = |changes: &Changes| changes.check();
         let changes = snapshot::precious(&folder, CHANGES_FILE, CHANGES_BYTES_MAX, check)?;
         let history = snapshot::handy(&folder, HISTORY_FILE, HISTORY_BYTES_MAX);
         Ok(Self {
-            changes: Mutex::new(changes.unwrap_or_default()),
+            changes: Mutex::new(signed(changes.unwrap_or_default())),
             history: Mutex::new(history.unwrap_or_default()),
             folder: Some(folder),
             ..Self::default()
@@ -82,6 +87,11 @@ impl Desk {
     /// What the operator changed.
     pub fn changes(&self) -> MutexGuard<'_, Changes> {
         own(&self.changes)
+    }
+
+    /// Held while relays are brought to what was changed. Taken before the registry.
+    pub(super) fn settling(&self) -> MutexGuard<'_, ()> {
+        own(&self.settling)
     }
 
     /// The last day.
@@ -164,6 +174,11 @@ impl Desk {
     }
 }
 
+/// Milliseconds since 1970, by the clock on the wall.
+pub fn milliseconds_now() -> u64 {
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Seconds since 1970, by the clock on the wall.
 pub fn seconds_now() -> u64 {
     since_1970().as_secs()
@@ -173,6 +188,14 @@ pub fn seconds_now() -> u64 {
 pub fn since_1970() -> Duration {
     let ms = Timestamp::now().as_millisecond();
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// What is changed from now on is told from what other balancers change at the same moment.
+fn signed(changes: Changes) -> Changes {
+    Changes {
+        author: fastrand::u32(1..),
+        ..changes
+    }
 }
 
 fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -36,6 +36,7 @@ pub fn all(visit: &Visit, wrong: Option<(&str, &Form)>) -> Response<Body> {
         changes: &changes,
         filled: wrong.map_or(&empty, |(_, filled)| filled),
         keeping: acts::keeping(&visit.balancer),
+        share: visit.balancer.share(),
     };
     let (status, said) = match wrong {
         Some((sentence, _)) => (StatusCode::BAD_REQUEST, complaint(w, sentence)),

@@ -128,6 +128,11 @@ words! {
     kept_nowhere: "Changes are in force until the next restart only: set state_directory in balancer.toml to keep them.", "Änderungen gelten nur bis zum nächsten Neustart: Mit state_directory in balancer.toml bleiben sie erhalten.";
     not_kept: "Changes are in force, but could not be written to disk, so the next restart forgets them:", "Änderungen gelten, ließen sich aber nicht auf die Platte schreiben; der nächste Neustart vergisst sie:";
 
+    not_shared: "What is shared with other balancers is not in order:", "Was mit anderen Verteilern geteilt wird, ist nicht in Ordnung:";
+    shared_since: "Shared with other balancers since (UTC)", "Mit anderen Verteilern geteilt seit (UTC)";
+    cut_off_since: "Alone since (UTC)", "Allein seit (UTC)";
+    other_balancers: "Other balancers", "Andere Verteiler";
+
     // States.
     state_unheard: "never heard of", "nie gemeldet";
     state_stale: "silent", "stumm";

@@ -9,6 +9,7 @@ use crate::status::{MountStatus, RelayStatus, Status, Totals};
 
 fn status() -> Status {
     Status {
+        share: None,
         version: "0",
         relays: Vec::new(),
         mounts: Vec::new(),

@@ -186,11 +186,21 @@ impl Rounds {
             (false, true) => OUT_INTERVAL,
             (false, false) => Duration::MAX,
         };
-        let longest = self.balancer.probes.with(&self.name, longest);
+        let longest = match self.is_hearsay() {
+            true => IN_DOUBT_INTERVAL,
+            false => self.balancer.probes.with(&self.name, longest),
+        };
         // Not all at the same moment.
         self.interval
             .min(longest)
             .mul_f64(0.9 + 0.2 * fastrand::f64())
+    }
+
+    /// Another balancer has it in quarantine: we look with our own eyes.
+    fn is_hearsay(&self) -> bool {
+        let registry = self.balancer.registry();
+        let relay = self.relay(&registry);
+        relay.is_some_and(|relay| relay.health().hearsay().is_some())
     }
 
     async fn round(&mut self, target: &Target) {

@@ -33,6 +33,8 @@ pub struct Health {
     /// What was seen; while it is there, the relay gets nobody.
     evidence: Option<Evidence>,
     complaints: VecDeque<Complaint>,
+    /// What another balancer says.
+    hearsay: Option<Hearsay>,
 }
 
 /// Why somebody is in quarantine.
@@ -42,6 +44,14 @@ pub struct Evidence {
     pub what: String,
     /// Since when it counts.
     pub since: Instant,
+}
+
+/// Another balancer has the relay in quarantine.
+#[derive(Debug)]
+struct Hearsay {
+    what: String,
+    /// Our own good probes in a row, since we heard it.
+    n_good: u32,
 }
 
 #[derive(Debug)]
@@ -58,19 +68,21 @@ impl Health {
             Probe::Good => {
                 self.n_bad = 0;
                 self.n_good = self.n_good.saturating_add(1);
+                if let Some(hearsay) = &mut self.hearsay {
+                    hearsay.n_good = hearsay.n_good.saturating_add(1);
+                }
                 if self.n_good >= GOOD_MIN {
                     self.evidence = None;
                 }
             }
             Probe::Bad(what) => {
-                self.n_good = 0;
+                self.see_bad();
                 self.n_bad = self.n_bad.saturating_add(1);
                 if self.n_bad >= BAD_MAX {
                     self.accuse(what, now);
                 }
             }
             Probe::Wrong(what) => {
-                self.n_good = 0;
                 self.accuse(what, now);
             }
         }
@@ -79,7 +91,7 @@ impl Health {
 
     /// It gets nobody until two good probes, or [`Health::lift`].
     pub fn accuse(&mut self, what: String, now: Instant) {
-        self.n_good = 0;
+        self.see_bad();
         let since = self
             .evidence
             .as_ref()
@@ -95,6 +107,42 @@ impl Health {
     /// Why it gets nobody, if so.
     pub fn evidence(&self) -> Option<&Evidence> {
         self.evidence.as_ref()
+    }
+
+    /// Another balancer has it in quarantine for this reason; `None`: no other has. `true`: that is
+    /// another than before.
+    pub fn hear(&mut self, what: Option<&str>) -> bool {
+        match (&mut self.hearsay, what) {
+            (None, None) => return false,
+            (Some(hearsay), Some(what)) if hearsay.what == what => return false,
+            // Newer evidence of the same: our own probes go on counting.
+            (Some(hearsay), Some(what)) => what.clone_into(&mut hearsay.what),
+            (hearsay, what) => {
+                *hearsay = what.map(|what| Hearsay {
+                    what: what.to_owned(),
+                    n_good: 0,
+                });
+            }
+        }
+        true
+    }
+
+    /// What another balancer says; it counts until our own eyes have seen otherwise.
+    pub fn hearsay(&self) -> Option<&str> {
+        let hearsay = self.hearsay.as_ref()?;
+        (hearsay.n_good < GOOD_MIN).then_some(hearsay.what.as_str())
+    }
+
+    /// Another balancer still says it, and our own eyes have seen otherwise.
+    pub fn knows_better(&self) -> bool {
+        self.hearsay.is_some() && self.hearsay().is_none()
+    }
+
+    fn see_bad(&mut self) {
+        self.n_good = 0;
+        if let Some(hearsay) = &mut self.hearsay {
+            hearsay.n_good = 0;
+        }
     }
 
     /// A listener of this network came back without having been there.
@@ -147,6 +195,28 @@ mod tests {
         assert!(health.probed(Probe::Good, now), "up");
         let wrong = Probe::Wrong("other bytes at 4711".to_owned());
         assert!(health.probed(wrong, now), "one is enough");
+    }
+
+    #[test]
+    fn the_word_of_another_balancer_counts_until_our_own_eyes_saw_twice() {
+        let now = Instant::now();
+        let mut health = Health::default();
+        health.probed(Probe::Good, now);
+        health.probed(Probe::Good, now);
+        assert!(health.hear(Some("old sound")));
+        assert_eq!(health.hearsay(), Some("old sound"));
+        health.probed(Probe::Good, now);
+        health.probed(Probe::Bad("late".to_owned()), now);
+        health.probed(Probe::Good, now);
+        assert!(health.hear(Some("older sound")), "newer evidence");
+        assert!(!health.hear(Some("older sound")));
+        assert_eq!(health.hearsay(), Some("older sound"));
+        health.probed(Probe::Good, now);
+        assert!(health.hearsay().is_none() && health.knows_better());
+        health.probed(Probe::Wrong("other bytes".to_owned()), now);
+        assert!(health.hearsay().is_some() && health.evidence().is_some());
+        assert!(health.hear(None) && !health.hear(None));
+        assert!(health.hearsay().is_none() && !health.knows_better());
     }
 
     #[test]

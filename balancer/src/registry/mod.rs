@@ -6,7 +6,7 @@
 //! Reading order: `reservations` (why nobody is sent to a full relay), `trust` (nor to one that
 //! serves nobody), `relay` and `taking` (all that is known of one, and what a report changes),
 //! `sending` (who is sent where), `duplicates` (players that ask twice). Beside them: `demand`, `direct`,
-//! `health`, `orders`, `mounts`.
+//! `health`, `hearsay`, `orders`, `mounts`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -27,6 +27,7 @@ mod demand;
 pub mod direct;
 pub mod duplicates;
 pub mod health;
+mod hearsay;
 mod mounts;
 mod orders;
 mod registration;
@@ -40,6 +41,7 @@ pub mod trust;
 use demand::Demand;
 use duplicates::Duplicates;
 pub use health::{Health, Probe};
+pub use hearsay::Belief;
 pub use mounts::MOUNTS_MAX;
 use mounts::Mounts;
 pub use orders::Orders;

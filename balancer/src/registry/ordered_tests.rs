@@ -1,5 +1,7 @@
 //! What the operator and probes say of relays, and what follows.
 
+use std::collections::BTreeMap;
+
 use super::behaviour_tests::{named, relays, send};
 use super::tests::{live, registration, somebody};
 use super::*;
@@ -118,5 +120,65 @@ fn quarantine_lasts_until_two_good_probes_or_somebodys_word() {
         registry.relays[at].trust().window(),
         None,
         "somebody has heard it"
+    );
+}
+
+#[test]
+fn the_word_of_another_balancer_holds_until_he_takes_it_back_or_our_own_eyes_saw_twice() {
+    let (mut registry, now) = relays(&[10, 10], true);
+    let said = || [("0".to_owned(), "one says: old sound".to_owned())].into();
+    assert_eq!(registry.hear(&said(), now), Belief::All);
+    let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+    assert_eq!(verdicts[0].excluded, [Excluded::Quarantined]);
+    let why = registry.relay(0).unwrap().quarantine(now);
+    assert_eq!(why, Some(("one says: old sound", None)));
+    assert!(
+        registry.accusations(now).is_empty(),
+        "others' words are not repeated"
+    );
+    registry.hear(&BTreeMap::new(), now);
+    assert!(registry.relay(0).unwrap().quarantine(now).is_none());
+    registry.hear(&said(), now);
+    registry.probed(0, Probe::Good, now);
+    registry.probed(0, Probe::Good, now);
+    registry.hear(&said(), now);
+    assert!(registry.relay(0).unwrap().quarantine(now).is_none());
+    registry.hear(&BTreeMap::new(), now);
+    registry.hear(&said(), now);
+    assert!(
+        registry.relay(0).unwrap().quarantine(now).is_some(),
+        "said anew"
+    );
+    registry.lift(0, now);
+    assert!(registry.relay(0).unwrap().quarantine(now).is_none());
+}
+
+#[test]
+fn who_accuses_most_relays_is_ill_himself_and_puts_nobody_away() {
+    let (mut registry, now) = relays(&[10, 10, 10], true);
+    let said = |names: &[&str]| -> BTreeMap<String, String> {
+        let all = names
+            .iter()
+            .map(|name| ((*name).to_owned(), "refused".to_owned()));
+        all.collect()
+    };
+    assert_eq!(registry.hear(&said(&["0"]), now), Belief::All);
+    assert!(registry.relay(0).unwrap().quarantine(now).is_some());
+    assert_eq!(registry.hear(&said(&["0", "1"]), now), Belief::None);
+    for at in 0..3 {
+        assert!(
+            registry.relay(at).unwrap().quarantine(now).is_none(),
+            "{at}"
+        );
+    }
+    // What is in quarantine here anyway is no reason to distrust him.
+    registry.quarantine(1, "seen".to_owned(), now);
+    assert_eq!(
+        registry.accusations(now),
+        [("1".to_owned(), "seen".to_owned())]
+    );
+    assert_eq!(
+        registry.hear(&said(&["0", "1", "nobody"]), now),
+        Belief::All
     );
 }

@@ -20,6 +20,8 @@ use crate::token::TokenDigest;
 
 /// A relay that fell silent while it ran is back after so many reports.
 pub(super) const REPORTS_BACK_MIN: u32 = 2;
+/// What speaks against a relay that lets nobody in.
+const SWALLOWING: &str = "listeners who were sent there did not arrive";
 
 /// One relay.
 #[derive(Debug)]
@@ -139,10 +141,19 @@ impl Relay {
     pub fn quarantine(&self, now: Instant) -> Option<(&str, Option<Instant>)> {
         let seen = self.health.evidence();
         let seen = seen.map(|evidence| (evidence.what.as_str(), None));
-        seen.or_else(|| {
+        let heard = || Some((self.health.hearsay()?, None));
+        seen.or_else(heard).or_else(|| {
             let until = self.trust.quarantined_until(now)?;
-            Some(("listeners who were sent there did not arrive", Some(until)))
+            Some((SWALLOWING, Some(until)))
         })
+    }
+
+    /// What we ourselves hold against it.
+    pub(super) fn accusation(&self, now: Instant) -> Option<&str> {
+        let seen = self.health.evidence().map(|seen| seen.what.as_str());
+        let is_swallowing =
+            || Some(SWALLOWING).filter(|_| self.trust.quarantined_until(now).is_some());
+        seen.or_else(is_swallowing)
     }
 
     /// How many listeners come a second without being sent.

@@ -1,0 +1,174 @@
+//! When a change was made, so that of two that were made at two balancers the later one counts. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use super::changes::Changes;
+use super::overlay::Stamps;
+use crate::registry::RELAYS_MAX;
+
+/// So many relays' changes are told apart; beyond that the oldest are forgotten of relays that are
+/// as if nobody had ever changed them.
+pub const STAMPS_MAX: usize = 2 * RELAYS_MAX;
+/// No change is made so many milliseconds after 1970: it would be the year 10889.
+const MS_MAX: u64 = 1 << 48;
+/// A word on a quarantine that is older, in milliseconds, is not carried out any more: probes have
+/// found out anew how the relay is.
+pub const VERDICT_LIFE_MS: u64 = 60_000;
+
+/// When a change was made, in milliseconds since 1970, and at which balancer. Later than all that
+/// were known there, whatever its clock says.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Stamp(u64, u32);
+
+impl Stamp {
+    /// Nobody knows when.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// No clock is as wrong as that.
+    pub fn is_possible(self) -> bool {
+        self.0 < MS_MAX
+    }
+}
+
+/// What the operator said of a relay's quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Verdict {
+    /// When.
+    stamp: Stamp,
+    /// He put it away; else he released it.
+    pub is_put_away: bool,
+}
+
+impl Verdict {
+    pub(super) fn new(stamp: Stamp, is_put_away: bool) -> Self {
+        Self { stamp, is_put_away }
+    }
+
+    fn is_young(self, now_ms: u64) -> bool {
+        self.stamp.0.saturating_add(VERDICT_LIFE_MS) >= now_ms
+    }
+}
+
+impl Changes {
+    /// The stamp of a change that is made now: later than all that are known.
+    pub(super) fn next_stamp(&self, now_ms: u64) -> Stamp {
+        let after = self.newest_stamp().0.saturating_add(1);
+        Stamp(now_ms.max(after).min(MS_MAX - 1), self.author)
+    }
+
+    /// The latest of all.
+    pub(super) fn newest_stamp(&self) -> Stamp {
+        let said = self.verdicts.values().map(|verdict| verdict.stamp);
+        let noted = self.journal.iter().map(|entry| entry.stamp);
+        let ordered = self.stamps.values().map(Stamps::newest);
+        let all = ordered.chain(said).chain(noted);
+        all.max().unwrap_or_default()
+    }
+
+    pub(super) fn stamp_all(&mut self, name: &str, stamp: Stamp) {
+        self.stamps.insert(name.to_owned(), Stamps::all(stamp));
+        self.forget_stamps();
+    }
+
+    pub(super) fn say(&mut self, name: &str, verdict: Verdict) {
+        self.verdicts.insert(name.to_owned(), verdict);
+        self.forget_stamps();
+    }
+
+    /// What the operator said of quarantines that `before` does not know, and a moment ago.
+    pub fn verdicts_since(&self, before: &Self, now_ms: u64) -> Vec<(String, Verdict)> {
+        let is_new = |(name, verdict): &(&String, &Verdict)| {
+            verdict.is_young(now_ms) && before.verdicts.get(*name) < Some(*verdict)
+        };
+        let news = self.verdicts.iter().filter(is_new);
+        news.map(|(name, verdict)| (name.clone(), *verdict))
+            .collect()
+    }
+
+    /// Keeps the tables within their limits.
+    pub(super) fn forget_stamps(&mut self) {
+        let n_over = self.verdicts.len().saturating_sub(STAMPS_MAX);
+        let all = self.verdicts.iter();
+        for name in oldest(all.map(|(name, verdict)| (name, verdict.stamp)), n_over) {
+            self.verdicts.remove(&name);
+        }
+        let n_over = self.stamps.len().saturating_sub(STAMPS_MAX);
+        let plain = self.stamps.iter().filter(|(name, _)| self.is_plain(name));
+        for name in oldest(plain.map(|(name, stamps)| (name, stamps.newest())), n_over) {
+            self.stamps.remove(&name);
+        }
+    }
+
+    fn is_plain(&self, name: &str) -> bool {
+        let is_known = self.orders.contains_key(name) || self.added.contains_key(name);
+        !is_known && !self.removed.contains(name)
+    }
+}
+
+/// The names of the `n` oldest.
+fn oldest<'a>(all: impl Iterator<Item = (&'a String, Stamp)>, n: usize) -> Vec<String> {
+    if n == 0 {
+        return Vec::new();
+    }
+    let mut all: Vec<_> = all.map(|(name, when)| (when, name)).collect();
+    all.sort_unstable();
+    let oldest = all.into_iter().take(n);
+    oldest.map(|(_, name)| name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::changes::Change;
+    use crate::registry::Orders;
+
+    const FILE: Option<Orders> = Some(Orders {
+        is_disabled: false,
+        is_draining: false,
+        bias_km: 0.0,
+        slots_max: None,
+    });
+
+    #[test]
+    fn a_change_is_later_than_all_that_are_known_whatever_the_clock_says() {
+        let mut changes = Changes::default();
+        changes.make("a", Change::PutAway, FILE, 1, 9_000).unwrap();
+        changes.make("a", Change::Release, FILE, 1, 5_000).unwrap();
+        let news = changes.verdicts_since(&Changes::default(), 5_000);
+        assert_eq!(news.len(), 1);
+        assert!(!news[0].1.is_put_away && news[0].1.stamp.0 == 9_001);
+        assert!(changes.verdicts_since(&changes, 5_000).is_empty());
+        let later = 9_002 + VERDICT_LIFE_MS;
+        assert!(
+            changes
+                .verdicts_since(&Changes::default(), later)
+                .is_empty()
+        );
+        changes.stamp_all("b", Stamp(u64::MAX, 0));
+        assert!(changes.check().unwrap_err().contains("thousands of years"));
+        assert!(changes.next_stamp(0).is_possible());
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_but_never_one_that_still_says_something() {
+        let mut changes = Changes::default();
+        let bias = Orders {
+            bias_km: 1.0,
+            ..Orders::default()
+        };
+        changes
+            .make("kept", Change::Order(bias), FILE, 1, 1)
+            .unwrap();
+        for n in 0..STAMPS_MAX {
+            let stamps = Stamps::all(Stamp(10 + n as u64, 0));
+            changes.stamps.insert(format!("r{n}"), stamps);
+        }
+        changes.forget_stamps();
+        assert_eq!(changes.stamps.len(), STAMPS_MAX);
+        assert!(changes.stamps.contains_key("kept") && !changes.stamps.contains_key("r0"));
+    }
+}
