@@ -20,6 +20,7 @@ mod protocol;
 mod radios;
 mod restart;
 mod several_balancers;
+mod share;
 mod silence;
 mod soak;
 mod sound;

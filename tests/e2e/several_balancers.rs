@@ -15,16 +15,16 @@ const N_SLOTS: usize = 8;
 const N_RELAYS: usize = 2;
 const START_MAX: Duration = Duration::from_secs(30);
 /// The promise after one has died.
-const ANSWER_MAX: Duration = Duration::from_millis(500);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_millis(500);
 
-struct Stage {
-    cluster: Cluster,
-    second: Program,
-    second_url: String,
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
+    pub(crate) second: Program,
+    pub(crate) second_url: String,
 }
 
 /// What became of one who asked.
-enum Outcome {
+pub(crate) enum Outcome {
     Seated(Connection),
     /// The balancer had no place for him.
     NoPlace,
@@ -33,6 +33,11 @@ enum Outcome {
 }
 
 fn stage() -> Result<Stage> {
+    stage_with("")
+}
+
+/// Both balancers have these settings besides.
+pub(crate) fn stage_with(more: &str) -> Result<Stage> {
     let mut cluster = Cluster::prepare(N_RELAYS, &Sound::Tone)?;
     let folder = cluster.folder().to_owned();
     let port = ports::free()?;
@@ -58,7 +63,7 @@ fn stage() -> Result<Stage> {
     let lonely = |text: &str| {
         let (head, rest) = text.split_once("[master]").unwrap_or((text, ""));
         let relays = rest.find("[[relay]]").map_or("", |at| &rest[at..]);
-        format!("wait_for_slot_seconds = 0.0\n{head}{relays}")
+        format!("wait_for_slot_seconds = 0.0\n{head}{relays}\n{more}")
     };
     let first = lonely(&configs::balancer(&ports, cluster.secrets()));
     write_private(&folder.join("balancer.toml"), &first)?;
@@ -79,7 +84,7 @@ fn stage() -> Result<Stage> {
 }
 
 impl Stage {
-    fn links(&self) -> [String; 2] {
+    pub(crate) fn links(&self) -> [String; 2] {
         let first = self.cluster.link();
         let mount = first.rsplit('/').next().unwrap_or_default().to_owned();
         [first, format!("{}/{mount}", self.second_url)]
@@ -87,7 +92,7 @@ impl Stage {
 }
 
 /// Asks a balancer, and goes where he is sent.
-fn ask(link: &str) -> Result<Outcome> {
+pub(crate) fn ask(link: &str) -> Result<Outcome> {
     // Each one another player: the same one who asks again gets the ticket that he has, and both
     // of his redirects count until they are too late.
     let player = format!("player {}", fastrand::u64(..));
@@ -123,7 +128,7 @@ fn rush(link: &str, patience: Duration) -> Result<Vec<Connection>> {
 }
 
 /// Waits until somebody has found a place through each balancer.
-fn wait_until_seated(stage: &Stage) -> Result<()> {
+pub(crate) fn wait_until_seated(stage: &Stage) -> Result<()> {
     for link in &stage.links() {
         eventually(START_MAX, "a place through each balancer", || {
             match ask(link)? {

@@ -23,4 +23,6 @@ mod program;
 #[cfg(test)]
 mod relays;
 #[cfg(test)]
+mod share;
+#[cfg(test)]
 mod tickets;
