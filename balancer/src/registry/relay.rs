@@ -234,7 +234,7 @@ impl Relay {
             .with(Gate::Quarantined, self.quarantine(now).is_some())
             .with(
                 Gate::Unproven,
-                window.is_some_and(|window| n_reserved >= window),
+                !is_full && window.is_some_and(|window| n_reserved >= window),
             )
             .with(Gate::Full, self.last.is_some() && is_full);
         Load { gates, utilisation }
