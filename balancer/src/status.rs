@@ -49,6 +49,8 @@ pub struct RelayStatus {
     pub slots: u32,
     /// Listeners that may be on their way to it.
     pub reserved: u64,
+    /// While it has not proved that it serves, so many may be on their way to it; null: it has.
+    pub window: Option<u32>,
     /// What it carries.
     pub mounts: Vec<RelayMount>,
     /// Where it is, as far as anybody knows.
@@ -164,6 +166,7 @@ impl RelayStatus {
             listeners: report.map_or(0, |report| report.listeners),
             slots: report.map_or(0, |report| report.slots),
             reserved: relay.n_reserved(),
+            window: relay.trust().window(),
             mounts: mounts
                 .map(|(path, mount)| RelayMount {
                     path: path.clone(),

@@ -38,6 +38,7 @@ fn relay(name: &str, place: Option<Spot>, listeners: u32, slots: u32) -> RelaySt
         listeners,
         slots,
         reserved: 0,
+        window: None,
         mounts: Vec::new(),
         place,
         last_report_ms_ago: Some(0),
