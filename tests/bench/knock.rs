@@ -32,7 +32,7 @@ pub(crate) struct Knocked {
     pub(crate) per_second: f64,
     /// From the moment a request was due to its answer, sorted.
     pub(crate) us: Vec<u32>,
-    /// Listeners sent to `relay-<n>.…`, by n.
+    /// Listeners sent to `10.1.<n / 256>.<n % 256>`, by n.
     pub(crate) at_relay: Vec<u32>,
 }
 
@@ -211,13 +211,13 @@ fn is_whole(answer: &[u8]) -> bool {
     answer.len() >= head + 4 + length.unwrap_or(0)
 }
 
-/// The number in `Location: http://relay-7.example/…`.
+/// The number in `Location: http://10.1.0.7:8000/…`.
 fn relay_of(answer: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(answer).ok()?;
     if !text.starts_with("HTTP/1.1 302") {
         return None;
     }
-    let name = text.split("//relay-").nth(1)?;
-    let digits = name.split('.').next()?;
-    digits.parse().ok()
+    let host = text.split("//10.1.").nth(1)?.split(':').next()?;
+    let (high, low) = host.split_once('.')?;
+    Some(high.parse::<usize>().ok()? * 256 + low.parse::<usize>().ok()?)
 }

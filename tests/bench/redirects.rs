@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
+use stream::report::Receipt;
 use tests::ports;
 use tests::programs::{Program, find};
 use tests::wait::eventually;
@@ -30,8 +31,8 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 const FEW: usize = 13;
 /// Relays say something this often, if there are few of them.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// Until relays are trusted with as many listeners as they have slots.
-const WARM_UP: Duration = Duration::from_secs(26);
+/// Relays that nobody knows get few listeners at first, twice as many with each report.
+const WARM_UP: Duration = Duration::from_secs(60);
 const SLOTS: u32 = 1_000_000;
 
 /// What was measured.
@@ -102,12 +103,12 @@ pub(crate) fn run(folder: &Path, core: Option<usize>, say: fn(&str)) -> Result<R
     })
 }
 
-/// Relays that nobody knows get few listeners at first.
+/// Until everybody may be sent.
 fn warm_up(all: &[Running]) -> Result<()> {
     let until = Instant::now() + WARM_UP;
     while Instant::now() < until {
         for running in all.iter().filter(|running| running.reporter.is_some()) {
-            running.calm()?;
+            running.crowd()?;
         }
     }
     Ok(())
@@ -181,10 +182,10 @@ impl Running {
         Ok(knocked)
     }
 
-    /// A few listeners, so that reports have something to confirm.
-    fn calm(&self) -> Result<()> {
-        let pace = Pace::PerSecond(200.0);
-        let knocked = knock(self.address, CALLERS, Duration::from_millis(500), pace);
+    /// Listeners, so that reports have something to confirm.
+    fn crowd(&self) -> Result<()> {
+        let half_a_second = Duration::from_millis(500);
+        let knocked = knock(self.address, CALLERS, half_a_second, Pace::Eager);
         if let Ok(knocked) = &knocked {
             self.count(knocked);
         }
@@ -254,7 +255,7 @@ fn nginx(folder: &Path, core: Option<usize>) -> Result<Running> {
     }
     text.push_str(&format!(
         "server {{ listen 127.0.0.1:{port} backlog=4096;\n\
-         location / {{ return 302 http://relay-1.example:8000/live.ogg; }} }} }}\n"
+         location / {{ return 302 http://10.1.0.1:8000/live.ogg; }} }} }}\n"
     ));
     let config = folder.join("redirects.conf");
     std::fs::write(&config, text)?;
@@ -273,7 +274,7 @@ fn balancer(folder: &Path, core: Option<usize>, n_relays: usize) -> Result<Runni
     let port = ports::free()?;
     let mut text = format!(
         "listen = \"127.0.0.1:{port}\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
-         report_stale_seconds = 60.0\n"
+         report_stale_seconds = 60.0\nprobe_seconds = 0\n"
     );
     for at in 0..n_relays {
         // All over the world.
@@ -288,14 +289,8 @@ fn balancer(folder: &Path, core: Option<usize>, n_relays: usize) -> Result<Runni
     let config = folder.join(format!("balancer-{n_relays}.toml"));
     std::fs::write(&config, text)?;
     let config = config.display().to_string();
-    let path = find("plenum-balancer")?;
-    let program = start(
-        "plenum-balancer",
-        &path,
-        &["--config", &config],
-        folder,
-        core,
-    )?;
+    let (name, path) = ("plenum-balancer", find("plenum-balancer")?);
+    let program = start(name, &path, &["--config", &config], folder, core)?;
     let counts: Vec<_> = (0..n_relays).map(|_| AtomicU32::new(0)).collect();
     let counts = Arc::new(RwLock::new(counts));
     let stop = Arc::new(AtomicBool::new(false));
@@ -336,7 +331,8 @@ fn report_for_all(address: SocketAddr, counts: &RwLock<Vec<AtomicU32>>, stop: &A
     let n_relays = counts.read().map_or(0, |counts| counts.len());
     let every = REPORT_EVERY * if n_relays > FEW { 10 } else { 1 };
     let step = every / u32::try_from(n_relays.max(1)).unwrap_or(1);
-    let (began, mut sequence) = (Instant::now(), 0_u32);
+    let (began, mut sequence, mut run) = (Instant::now(), 0_u32, 0);
+    let mut due = began;
     while !stop.load(Ordering::Relaxed) {
         let Ok(mut socket) = TcpStream::connect(address) else {
             return;
@@ -346,41 +342,57 @@ fn report_for_all(address: SocketAddr, counts: &RwLock<Vec<AtomicU32>>, stop: &A
             if stop.load(Ordering::Relaxed) {
                 return;
             }
-            // All of them at once at first.
-            let due = began + step * sequence.saturating_sub(n_relays as u32);
+            let is_warming_up = began.elapsed() < WARM_UP;
+            due = if is_warming_up {
+                Instant::now()
+            } else {
+                due + step
+            };
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let at = sequence as usize % n_relays;
             let n = counts
                 .read()
                 .map_or(0, |counts| counts[at].load(Ordering::Relaxed));
             sequence += 1;
-            if report(&mut socket, at, sequence, n % SLOTS).is_err() {
-                break;
+            match report(&mut socket, at, sequence, n % SLOTS, run) {
+                Ok(receipt) => run = receipt.run,
+                Err(_) => break,
             }
         }
     }
 }
 
-fn report(socket: &mut TcpStream, at: usize, sequence: u32, n_listeners: u32) -> Result<()> {
+/// Says that everybody has come whom the balancer in this run has sent.
+fn report(
+    socket: &mut TcpStream,
+    at: usize,
+    sequence: u32,
+    n_listeners: u32,
+    run: u32,
+) -> Result<Receipt> {
+    let all = u32::MAX;
+    // An address and not a name, so that nobody looks it up.
+    let (high, low) = (at / 256, at % 256);
     let body = format!(
-        "{{\"url\":\"http://relay-{at}.example:8000\",\"run\":\"bench\",\"sequence\":{sequence},\
+        "{{\"url\":\"http://10.1.{high}.{low}:8000\",\"run\":\"bench\",\"sequence\":{sequence},\
          \"slots\":{SLOTS},\"listeners\":{n_listeners},\"draining\":false,\"mounts\":[{{\
          \"path\":\"/live.ogg\",\"content_type\":\"application/ogg\",\"is_on_air\":true,\
-         \"epoch\":\"00\",\"offset\":0,\"listeners\":{n_listeners}}}]}}"
+         \"epoch\":\"00\",\"offset\":0,\"listeners\":{n_listeners}}}],\
+         \"arrivals\":{{\"direct\":0,\"bounced\":0,\
+         \"admitted\":[{{\"run\":{run},\"serials\":[[1,{all}]]}}]}}}}"
     );
-    write!(
-        socket,
+    // In one piece: the kernel would let a second one wait for the first one's acknowledgement.
+    let text = format!(
         "POST /api/v1/report HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         token(at),
         body.len()
-    )?;
+    );
+    socket.write_all(text.as_bytes())?;
     let mut answer = [0; 2048];
     let n_bytes = socket.read(&mut answer)?;
-    anyhow::ensure!(
-        answer[..n_bytes].starts_with(b"HTTP/1.1 200"),
-        "{}",
-        String::from_utf8_lossy(&answer[..n_bytes])
-    );
-    Ok(())
+    let answer = String::from_utf8_lossy(&answer[..n_bytes]);
+    anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
+    Ok(serde_json::from_str(body)?)
 }
