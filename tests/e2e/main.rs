@@ -7,6 +7,7 @@ mod bad_input;
 mod below_icecast;
 mod bounce;
 mod chain;
+mod codecs;
 mod demo;
 mod desk;
 mod faults;
