@@ -189,10 +189,13 @@ impl Balancer {
         Ok(receipt)
     }
 
-    /// Takes what the relay at place `at`, reached at `url`, answered when it was asked.
-    pub fn take_polled(&self, at: usize, url: BaseUrl, polled: Polled) {
+    /// Takes what a relay, if it still is one, answered at `url` when it was asked.
+    pub fn take_polled(&self, name: &str, url: BaseUrl, polled: Polled) {
         let now = Instant::now();
         let mut registry = self.registry();
+        let Some(at) = registry.find(name) else {
+            return;
+        };
         let taken = registry.take_polled(at, url, polled, now);
         let n_free = registry.n_free_at(at, now);
         drop(registry);
@@ -229,6 +232,8 @@ impl Balancer {
             key,
             caller: Some(self.callers.hash_one((key, agent))),
             bounced: Bounced::default(),
+            left: None,
+            entry: 0,
         }
     }
 

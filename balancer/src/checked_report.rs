@@ -144,6 +144,20 @@ fn check_arrivals(arrivals: Arrivals) -> Result<Arrivals, String> {
     if stretches().any(|(first, last)| first > last) {
         return Err("`arrivals.admitted` has a stretch that ends before it begins".to_owned());
     }
+    // Each is looked at one by one, and so once.
+    let mut all = arrivals.admitted.iter().map(|admitted| &admitted.serials);
+    if all.any(|serials| serials.windows(2).any(|two| two[1].0 <= two[0].1)) {
+        return Err("`arrivals.admitted` has stretches that overlap or go back".to_owned());
+    }
+    let mut runs: Vec<_> = arrivals
+        .admitted
+        .iter()
+        .map(|admitted| admitted.run)
+        .collect();
+    runs.sort_unstable();
+    if runs.windows(2).any(|two| two[0] == two[1]) {
+        return Err("`arrivals.admitted` has a run twice".to_owned());
+    }
     Ok(arrivals)
 }
 

@@ -77,6 +77,12 @@ struct Asking {
 impl Asking {
     async fn run(mut self) {
         loop {
+            let interval = self.balancer.config().poll_interval();
+            if self.balancer.registry().find(&self.name).is_none() {
+                // The operator has taken it out; he may take it back.
+                tokio::time::sleep(interval).await;
+                continue;
+            }
             let asked = Instant::now();
             let late = || Err(format!("no answer within {} s", ANSWER_TIME_MAX.as_secs()));
             let answer = timeout(ANSWER_TIME_MAX, self.ask()).await;
@@ -84,7 +90,6 @@ impl Asking {
                 Ok(reading) => self.take(reading, asked),
                 Err(why) => self.miss(&why),
             };
-            let interval = self.balancer.config().poll_interval();
             tokio::time::sleep(pause(interval, share, fastrand::f64())).await;
         }
     }
@@ -104,11 +109,8 @@ impl Asking {
             asked,
             every: self.balancer.config().poll_interval(),
         };
-        let Some(at) = self.balancer.registry().find(&self.name) else {
-            return share;
-        };
         self.balancer
-            .take_polled(at, self.public_url.clone(), polled);
+            .take_polled(&self.name, self.public_url.clone(), polled);
         share
     }
 

@@ -88,10 +88,9 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
     let (left, query) = playlist::split_left(&query);
     {
         let mut registry = balancer.registry();
-        registry.turn(&listener, &mount, playlist::entry(&query));
-        if let Some(left) = &left {
-            registry.leave(&mut listener, left);
-        }
+        listener.entry = playlist::entry(&query);
+        registry.turn(&listener, &mount);
+        listener.left = left.and_then(|url| registry.reached_at(&url));
     }
     match balancer.send(&listener, &mount, intent).await {
         Ok(Target { url, ticket }) => {

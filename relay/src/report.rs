@@ -221,7 +221,7 @@ impl Reporter {
             sequence: self.sequence,
             slots: count(self.slots.n_max(Class::Listener)),
             listeners: count(self.slots.n_taken(Class::Listener)),
-            draining: is_draining,
+            draining: is_draining || self.overflow.is_drained_by_others(self.at),
             place: self.place,
             mounts: mounts.collect(),
             arrivals,

@@ -21,6 +21,10 @@ pub struct Listener {
     pub caller: Option<u64>,
     /// Relays that have just sent him back for want of a slot.
     pub bounced: Bounced,
+    /// The relay, by its place in the list, that he says he has just left.
+    pub left: Option<usize>,
+    /// Which entry of its playlist his player asks for.
+    pub entry: u32,
 }
 
 /// Which addresses somebody can reach.

@@ -216,7 +216,7 @@ impl Columns {
 
     /// Where a relay is on the unit sphere, if anybody knows.
     pub fn point(&self, at: usize) -> Option<[f32; 3]> {
-        let is_known = self.sites[at].known != Known::Nothing;
+        let is_known = self.sites[at].known == Known::Point;
         is_known.then(|| [self.x[at], self.y[at], self.z[at]])
     }
 

@@ -106,6 +106,8 @@ fn listener(at: &str) -> Listener {
         key: 7,
         caller: None,
         bounced: Bounced::default(),
+        left: None,
+        entry: 0,
     }
 }
 

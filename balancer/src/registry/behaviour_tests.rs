@@ -164,7 +164,7 @@ fn a_relay_that_swallows_listeners_gets_hardly_any_of_many() {
     assert!(why.contains("did not arrive") && until.is_some());
 }
 
-fn player(caller: u64, network: u64) -> Listener {
+pub(super) fn player(caller: u64, network: u64) -> Listener {
     Listener {
         caller: Some(caller),
         key: network,

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::Registry;
+use crate::choice::Gate;
 
 /// How far the present rate is carried on.
 const HORIZON_SECONDS: f32 = 300.0;
@@ -78,7 +79,11 @@ impl Registry {
     pub(super) fn weigh(&mut self, now: Instant) {
         let mut supply = Supply::default();
         for (at, relay) in self.relays.iter().enumerate() {
-            if relay.is_removed || !relay.is_fresh(now) {
+            let gates = self.columns.gates(at);
+            let is_out = [Gate::Disabled, Gate::Draining, Gate::Quarantined]
+                .iter()
+                .any(|gate| gates.has(*gate));
+            if relay.is_removed || is_out || !relay.is_fresh(now) {
                 continue;
             }
             let slots = small(u64::from(relay.usable(&self.policy, now)));

@@ -111,8 +111,8 @@ impl Duplicates {
         true
     }
 
-    /// He is sent to this relay.
-    pub fn note(&mut self, caller: u64, relay: usize, serial: u32, now: Instant) {
+    /// He is sent to this relay, with this ticket, for this entry of his playlist.
+    pub fn note(&mut self, caller: u64, relay: usize, (serial, entry): (u32, u32), now: Instant) {
         self.forget(now);
         let player = self.players.entry(caller).or_insert_with(|| {
             self.order.push_back((caller, now));
@@ -121,11 +121,12 @@ impl Duplicates {
                 serial,
                 at: now,
                 missed: Vec::new(),
-                entry: 0,
+                entry,
                 has_turned: false,
             }
         });
         (player.relay, player.serial, player.at) = (relay, serial, now);
+        player.entry = entry;
         player.has_turned = false;
     }
 
@@ -158,7 +159,7 @@ mod tests {
     fn another_entry_of_a_playlist_is_no_second_request() {
         let start = Instant::now();
         let mut players = Duplicates::default();
-        players.note(7, 1, 11, start);
+        players.note(7, 1, (11, 0), start);
         players.turn(7, 0);
         assert!(matches!(players.look(7, start), Again::Same { .. }));
         players.turn(7, 1);
@@ -167,7 +168,7 @@ mod tests {
             serial: 11,
         };
         assert_eq!(players.look(7, start), back);
-        players.note(7, 2, 12, start);
+        players.note(7, 2, (12, 1), start);
         players.turn(7, 1);
         assert!(matches!(players.look(7, start), Again::Same { .. }));
     }
@@ -177,7 +178,7 @@ mod tests {
         let start = Instant::now();
         let mut duplicates = Duplicates::default();
         assert_eq!(duplicates.look(1, start), Again::No);
-        duplicates.note(1, 7, 9, start);
+        duplicates.note(1, 7, (9, 0), start);
         let (relay, serial) = (7, 9);
         let look = |seconds: f64| duplicates.look(1, start + SECOND.mul_f64(seconds));
         assert_eq!(look(0.0), Again::Same { relay });
@@ -192,13 +193,13 @@ mod tests {
     fn missed_relays_are_remembered_as_long_as_the_player() {
         let start = Instant::now();
         let mut duplicates = Duplicates::default();
-        duplicates.note(1, 7, 1, start);
+        duplicates.note(1, 7, (1, 0), start);
         assert!(duplicates.miss(1, 7) && !duplicates.miss(1, 7));
-        duplicates.note(1, 8, 1, start + 20 * SECOND);
+        duplicates.note(1, 8, (1, 0), start + 20 * SECOND);
         assert_eq!(duplicates.missed(1), [7]);
-        duplicates.note(2, 8, 2, start + 45 * SECOND);
+        duplicates.note(2, 8, (2, 0), start + 45 * SECOND);
         assert_eq!(duplicates.missed(1), [7], "he came again after 20 s");
-        duplicates.note(2, 8, 3, start + 76 * SECOND);
+        duplicates.note(2, 8, (3, 0), start + 76 * SECOND);
         assert!(duplicates.missed(1).is_empty());
         assert_eq!(duplicates.players.len(), 1);
     }
@@ -208,7 +209,7 @@ mod tests {
         let start = Instant::now();
         let mut duplicates = Duplicates::default();
         for caller in 0..PLAYERS_MAX as u64 + 1_000 {
-            duplicates.note(caller, 0, 0, start);
+            duplicates.note(caller, 0, (0, 0), start);
         }
         assert!(duplicates.players.len() <= PLAYERS_MAX);
         assert_eq!(duplicates.players.len(), duplicates.order.len());

@@ -236,16 +236,12 @@ impl Registry {
     ) -> Result<Taken, Refusal> {
         let life = self.stale_after.max(self.report_every() * REPORTS_LOST_MAX);
         let relay = &mut self.relays[at];
+        relay.check(&report)?;
         self.mounts.change(at, relay.report(), Some(&report));
         let taken = relay.take(report, life, self.origin.run, &self.policy, now);
-        let relay = &self.relays[at];
-        if taken.is_err() {
-            // It keeps what it had, and so do the mounts.
-            self.mounts.change(at, None, relay.report());
-        }
         self.columns.set_spot(at, relay.spot());
         self.refresh(at, now);
-        taken
+        Ok(taken)
     }
 
     /// Takes what was found out by asking the relay at place `at`, which is reached at `url`.
@@ -284,7 +280,12 @@ impl Registry {
             return 0;
         }
         let relay = &self.relays[at];
-        u64::from(relay.usable(&self.policy, now)).saturating_sub(relay.taken())
+        let free = u64::from(relay.usable(&self.policy, now)).saturating_sub(relay.taken());
+        // Whoever is let in beyond the window comes in vain, and has to queue anew.
+        let within_window = relay.trust.window().map_or(u64::MAX, |window| {
+            u64::from(window).saturating_sub(relay.n_reserved())
+        });
+        free.min(within_window)
     }
 
     fn has_removed(&self) -> bool {
@@ -383,6 +384,8 @@ impl Registry {
     }
 }
 
+#[cfg(test)]
+mod arrival_tests;
 #[cfg(test)]
 mod behaviour_tests;
 #[cfg(test)]

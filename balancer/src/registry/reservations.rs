@@ -27,6 +27,15 @@ use std::time::{Duration, Instant};
 /// More open redirects than this to one relay do not go together: it counts as full.
 pub const REDIRECTS_MAX: usize = 1 << 20;
 
+/// Those who must have come and were named by nobody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// All of them.
+    pub n: u32,
+    /// Those who were sent after the last one who is known to have been there.
+    pub n_in_a_row: u32,
+}
+
 /// Redirects to one relay, by their serial numbers.
 #[derive(Debug, Default)]
 pub struct Reservations {
@@ -131,20 +140,24 @@ impl Reservations {
     }
 
     /// A report tells of a moment so late that whoever was sent until `last_issue` has come, if
-    /// ever. Returns how many of these should have come and were named by nobody.
-    pub fn expire(&mut self, last_issue: Instant) -> u32 {
-        let mut n_lost = 0;
+    /// ever. Returns who of these should have come and was named by nobody.
+    pub fn expire(&mut self, last_issue: Instant) -> Lost {
+        let mut lost = Lost::default();
         while let Some(redirect) = self.redirects.front() {
             if redirect.state != State::Closed {
                 if redirect.issued > last_issue {
                     break;
                 }
                 self.n_open -= 1;
-                n_lost += u32::from(!redirect.is_spare);
+                let is_missed = u32::from(!redirect.is_spare);
+                lost.n += is_missed;
+                if self.oldest().is_some_and(|oldest| oldest > self.last_seen) {
+                    lost.n_in_a_row += is_missed;
+                }
             }
             self.redirects.pop_front();
         }
-        n_lost
+        lost
     }
 
     fn close(&mut self, serial: u32) -> bool {
@@ -200,10 +213,10 @@ mod tests {
         assert!(!reservations.bounce(serial) && !reservations.is_open(serial));
         reservations.add(start + 2 * SECOND);
         reservations.add_spare(start + 2 * SECOND);
-        assert_eq!(reservations.expire(start + SECOND), 0);
+        assert_eq!(reservations.expire(start + SECOND).n, 0);
         assert_eq!(reservations.count(), 2);
         assert_eq!(
-            reservations.expire(start + 2 * SECOND),
+            reservations.expire(start + 2 * SECOND).n,
             1,
             "the other may have been the same player"
         );
@@ -252,12 +265,13 @@ mod tests {
                 reservations.admit((serial, serial));
             }
         }
-        assert_eq!(reservations.expire(start + 49 * SECOND), 0);
+        assert_eq!(reservations.expire(start + 49 * SECOND).n, 0);
         assert_eq!(
             (reservations.count(), reservations.redirects.len()),
             (1, 50)
         );
-        assert_eq!(reservations.expire(start + 50 * SECOND), 1);
+        let lost = reservations.expire(start + 50 * SECOND);
+        assert_eq!((lost.n, lost.n_in_a_row), (1, 0), "others came after him");
         assert_eq!(reservations.redirects.len(), 0);
     }
 }

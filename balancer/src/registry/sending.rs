@@ -56,9 +56,11 @@ impl Registry {
         if let (Some(caller), Again::Back { relay, serial }) = (caller, again) {
             self.miss(caller, relay, serial, listener.key, now);
         }
-        let missed: Vec<usize> = caller
+        let mut missed: Vec<usize> = caller
             .map(|caller| self.duplicates.missed(caller).to_vec())
             .unwrap_or_default();
+        // He may be wrong, so nothing else follows.
+        missed.extend(listener.left);
         let relay = match self.choose(listener, mount, &missed, now) {
             Err(_) if !missed.is_empty() => self.choose(listener, mount, &[], now),
             choice => choice,
@@ -66,7 +68,8 @@ impl Registry {
         let serial = self.relays[relay].reservations.add(now);
         self.demand.note();
         if let Some(caller) = caller {
-            self.duplicates.note(caller, relay, serial, now);
+            self.duplicates
+                .note(caller, relay, (serial, listener.entry), now);
         }
         self.refresh(relay, now);
         self.sent(relay, serial, listener.bounced, now)
@@ -128,20 +131,19 @@ impl Registry {
         ticket.bounced
     }
 
-    /// A player asks for this entry of a playlist.
-    pub fn turn(&mut self, listener: &Listener, mount: &MountPath, entry: u32) {
+    /// A player asks for an entry of a playlist.
+    pub fn turn(&mut self, listener: &Listener, mount: &MountPath) {
         if let Some(caller) = listener.caller {
-            self.duplicates.turn(of_mount(caller, mount), entry);
+            self.duplicates
+                .turn(of_mount(caller, mount), listener.entry);
         }
     }
 
-    /// A listener says that he has just left the relay at this address: he is not to be sent
-    /// there. He may be wrong, so nothing else follows.
-    pub fn leave(&self, listener: &mut Listener, url: &BaseUrl) {
-        let left = self.relays.iter().find(|relay| relay.url() == Some(url));
-        let id = left.and_then(|relay| Some(relay.key.as_ref()?.relay()));
-        let bounced = id.and_then(|id| listener.bounced.with(id));
-        listener.bounced = bounced.unwrap_or(listener.bounced);
+    /// The place of the relay that is reached at this address.
+    pub fn reached_at(&self, url: &BaseUrl) -> Option<usize> {
+        self.relays
+            .iter()
+            .position(|relay| relay.url() == Some(url))
     }
 
     /// The same player asks again at once: he goes to the same relay, if he still can. It may be
@@ -154,7 +156,8 @@ impl Registry {
         now: Instant,
     ) -> Option<Sent> {
         self.refresh(at, now);
-        let is_able = self.columns.gates(at).is_open()
+        let is_able = listener.left != Some(at)
+            && self.columns.gates(at).is_open()
             && self.mounts.of(mount).get(at) == Some(&Carries::OnAir)
             && self.relays[at].offers().has(Offers::needed(listener))
             && self

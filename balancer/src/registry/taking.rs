@@ -7,6 +7,7 @@ use stream::mount::MountPath;
 use stream::report::Arrivals;
 
 use super::relay::{Last, REPORTS_BACK_MIN, Relay};
+use super::reservations::Lost;
 use crate::base_url::BaseUrl;
 use crate::checked_report::{Carried, CheckedReport};
 use crate::choice::Policy;
@@ -66,8 +67,7 @@ impl Relay {
         run: u32,
         policy: &Policy,
         now: Instant,
-    ) -> Result<Taken, Refusal> {
-        self.check(&report)?;
+    ) -> Taken {
         let is_new_run = self.report().is_none_or(|last| last.run != report.run);
         if is_new_run && let Some(last) = &self.last {
             self.former_runs.push_back(last.report.run.clone());
@@ -78,15 +78,22 @@ impl Relay {
         let of = now.checked_sub(policy.report_way).unwrap_or(now);
         let is_put_away = match &report.arrivals {
             Some(arrivals) => self.settle_named(arrivals, report.slots, of, run, policy, now),
-            None => self.settle_nameless(report.listeners, report.slots, of, policy, now),
+            // Its tickets were made for a relay that names them.
+            None => self.settle_nameless(
+                (report.listeners, report.slots),
+                of,
+                policy.hold,
+                policy,
+                now,
+            ),
         };
         let lease = report.lease;
         let is_moved = self.replace(report, of, life, is_new_run, now);
         self.lent = lease.map(|lease| if lease.run == run { lease.slots } else { 0 });
-        Ok(Taken {
+        Taken {
             is_moved,
             is_put_away,
-        })
+        }
     }
 
     pub(super) fn take_polled(
@@ -97,7 +104,9 @@ impl Relay {
         now: Instant,
     ) -> Taken {
         let (listeners, slots) = (polled.listeners, polled.slots);
-        let is_put_away = self.settle_nameless(listeners, slots, polled.asked, policy, now);
+        let asked = polled.asked;
+        let is_put_away =
+            self.settle_nameless((listeners, slots), asked, policy.arrival, policy, now);
         let life = polled.every.saturating_mul(REPORTS_LOST_MAX);
         let report = CheckedReport {
             url,
@@ -118,7 +127,8 @@ impl Relay {
         }
     }
 
-    fn check(&self, report: &CheckedReport) -> Result<(), Refusal> {
+    /// Whether it contradicts the operator or an earlier report.
+    pub(super) fn check(&self, report: &CheckedReport) -> Result<(), Refusal> {
         let fixed = self.registration.url.as_ref();
         if let Some(fixed) = fixed.filter(|url| **url != report.url) {
             let fixed = fixed.clone();
@@ -155,27 +165,28 @@ impl Relay {
             .map(|stretch| self.reservations.admit(*stretch))
             .sum();
         let last_issue = of.checked_sub(policy.hold);
-        let n_lost = last_issue.map_or(0, |issue| self.reservations.expire(issue));
+        let lost = last_issue.map_or_else(Lost::default, |issue| self.reservations.expire(issue));
         self.direct.note(arrivals.direct, now);
         // Hardly any report takes as long as it may; to be wrong costs little here.
         let likely = now.checked_sub(policy.report_way / 3).unwrap_or(of);
         let waiting = self.reservations.waiting(likely);
         let trust = &mut self.trust;
-        trust.settle(n_arrived, n_lost, slots, policy, now)
-            || trust.watch((n_arrived, n_lost), waiting, policy, now)
+        trust.settle(n_arrived, lost.n, slots, policy, now)
+            || trust.watch(n_arrived, lost, waiting, policy, now)
     }
 
-    /// It only says how many it has. What became of those who were sent shows in that.
+    /// It only says how many it has. What became of those who were sent, and came within `longest`
+    /// or never, shows in that.
     fn settle_nameless(
         &mut self,
-        listeners: u32,
-        slots: u32,
+        (listeners, slots): (u32, u32),
         of: Instant,
+        longest: Duration,
         policy: &Policy,
         now: Instant,
     ) -> bool {
-        let last_issue = of.checked_sub(policy.arrival);
-        let n_sent = last_issue.map_or(0, |issue| self.reservations.expire(issue));
+        let last_issue = of.checked_sub(longest);
+        let n_sent = last_issue.map_or(0, |issue| self.reservations.expire(issue).n);
         let Some(last) = &self.last else {
             return false;
         };

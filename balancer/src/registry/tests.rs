@@ -79,6 +79,8 @@ pub(super) fn somebody() -> Listener {
         key: 1,
         caller: None,
         bounced: Bounced::default(),
+        left: None,
+        entry: 0,
     }
 }
 
@@ -124,8 +126,15 @@ fn listeners_on_their_way_take_places_until_a_report_can_have_counted_them() {
         .unwrap();
     assert_eq!(send(&mut registry, start + 3 * SECOND), Err(Excluded::Full));
     let policy = Policy::default();
-    let settled = start + policy.arrival + policy.report_way;
-    registry.take(0, report(4, 8, 10), settled).unwrap();
+    // They have tickets, which may take that long.
+    let settled = start + policy.hold + policy.report_way;
+    for (sequence, before) in (4..).zip([2 * SECOND, SECOND]) {
+        let now = settled.checked_sub(before).unwrap();
+        registry.take(0, report(sequence, 8, 10), now).unwrap();
+    }
+    let before = settled.checked_sub(SECOND).unwrap();
+    assert_eq!(send(&mut registry, before), Err(Excluded::Full));
+    registry.take(0, report(6, 8, 10), settled).unwrap();
     assert_eq!(send(&mut registry, settled), Ok(0));
     assert_eq!(send(&mut registry, settled), Ok(0));
     assert_eq!(send(&mut registry, settled), Err(Excluded::Full));

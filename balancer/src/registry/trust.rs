@@ -14,6 +14,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::reservations::Lost;
 use crate::choice::Policy;
 
 /// So many tickets must have been settled before they say something.
@@ -108,20 +109,25 @@ impl Trust {
         self.is_doubted = false;
     }
 
-    /// A report named so many, and so many are too late. Those who were sent after the last one who
+    /// A report named so many, and these are too late. Those who were sent after the last one who
     /// came are on their way for so long at its moment. `true`: the relay is put away.
     pub fn watch(
         &mut self,
-        (n_arrived, n_lost): (u32, u32),
+        n_arrived: u32,
+        lost: Lost,
         waiting: impl Iterator<Item = Duration>,
         policy: &Policy,
         now: Instant,
     ) -> bool {
-        self.n_missing = self.n_missing.saturating_add(n_lost);
+        // Somebody came after these: they are no silence.
+        let n_passed = lost.n.saturating_sub(lost.n_in_a_row);
         if n_arrived > 0 {
-            self.learn(n_arrived, self.n_missing);
+            self.learn(n_arrived, n_passed.saturating_add(self.n_missing));
             self.see();
+        } else if n_passed > 0 {
+            self.learn(0, n_passed);
         }
+        self.n_missing = self.n_missing.saturating_add(lost.n_in_a_row);
         // How often one who comes is so late, or never comes; as a logarithm.
         let at_most = -self.never.clamp(NEVER_MIN, NEVER_MAX).ln();
         let surprise = |age: Duration| {

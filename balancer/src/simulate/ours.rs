@@ -154,6 +154,8 @@ impl Policy for Ours {
             key: who.key,
             caller: Some(who.key),
             bounced: self.bounced(who, now),
+            left: None,
+            entry: 0,
         };
         let mount = self.mount.as_ref()?;
         let sent = self.registry.send(&listener, mount, now).ok()?;

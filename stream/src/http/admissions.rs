@@ -103,6 +103,11 @@ impl Admissions {
         self.known().is_draining && !self.ticket(head).is_some_and(|t| t.bounced.is_full())
     }
 
+    /// Whether the balancer's operator is taking this relay down.
+    pub fn is_draining(&self) -> bool {
+        self.known().is_draining
+    }
+
     /// The balancer's operator is taking this relay down, or not any more.
     pub fn set_draining(&self, is_draining: bool) {
         self.known().is_draining = is_draining;

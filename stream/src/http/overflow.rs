@@ -55,6 +55,13 @@ impl Overflow {
         admissions.any(|admissions| admissions.turns_away(head))
     }
 
+    /// Whether the operator of another balancer than the one at this place is taking this relay
+    /// down: this one should not send anybody either. Its own order it knows.
+    pub fn is_drained_by_others(&self, at: usize) -> bool {
+        let mut ways = self.ways.iter().enumerate();
+        ways.any(|(n, way)| n != at && way.admissions.is_draining())
+    }
+
     /// A slot for a listener, if there is one. His ticket is noted.
     pub fn take(&self, slots: &Slots, head: &Head, now: Instant) -> Option<Slot> {
         // Held so that nobody is lent a slot between the moment when it is taken and the moment
@@ -152,6 +159,17 @@ mod tests {
         let balancers = [("http://a", "token a"), ("http://b", "token b")];
         let ways = balancers.map(|(url, token)| (url.to_owned(), key(token)));
         Overflow::new(ways, now)
+    }
+
+    #[test]
+    fn one_balancers_draining_is_told_to_the_other_and_not_back_to_it() {
+        let overflow = overflow(Instant::now());
+        let told = |overflow: &Overflow| [0, 1].map(|at| overflow.is_drained_by_others(at));
+        assert_eq!(told(&overflow), [false, false]);
+        overflow.admissions(0).set_draining(true);
+        assert_eq!(told(&overflow), [false, true]);
+        overflow.admissions(0).set_draining(false);
+        assert_eq!(told(&overflow), [false, false]);
     }
 
     #[test]

@@ -61,9 +61,13 @@ fn good(policy: &Policy, start: Instant, lost: u32) -> Trust {
     let mut trust = Trust::new(policy);
     for n in 1..=40 {
         let now = start + n * SECOND;
-        let outcome = (100 - lost, lost);
-        assert!(!trust.settle(outcome.0, outcome.1, 100, policy, now));
-        assert!(!trust.watch(outcome, std::iter::empty(), policy, now));
+        let n_arrived = 100 - lost;
+        let lost = Lost {
+            n: lost,
+            n_in_a_row: 0,
+        };
+        assert!(!trust.settle(n_arrived, lost.n, 100, policy, now));
+        assert!(!trust.watch(n_arrived, lost, std::iter::empty(), policy, now));
     }
     assert_eq!(trust.window(), None);
     trust
@@ -73,7 +77,12 @@ fn good(policy: &Policy, start: Instant, lost: u32) -> Trust {
 fn silence(trust: &mut Trust, n_lost: u32, ms: &[u64]) -> bool {
     let (policy, now) = (Policy::default(), Instant::now());
     let ages = ms.iter().copied().map(Duration::from_millis);
-    trust.settle(0, n_lost, 100, &policy, now) || trust.watch((0, n_lost), ages, &policy, now)
+    trust.settle(0, n_lost, 100, &policy, now)
+        || trust.watch(0, in_a_row(n_lost), ages, &policy, now)
+}
+
+fn in_a_row(n: u32) -> Lost {
+    Lost { n, n_in_a_row: n }
 }
 
 #[test]
@@ -104,7 +113,8 @@ fn who_comes_takes_every_doubt_away_and_so_does_a_probe_or_one_sent_back() {
     type Cure = fn(&mut Trust, &Policy);
     let cures: [Cure; 4] = [
         |trust, policy| {
-            trust.watch((1, 0), std::iter::empty(), policy, Instant::now());
+            let none = std::iter::empty();
+            trust.watch(1, Lost::default(), none, policy, Instant::now());
         },
         |trust, _| trust.vouch(),
         |trust, _| trust.lift(),
@@ -127,7 +137,7 @@ fn where_many_never_come_it_takes_more_of_them_to_raise_an_alarm() {
         let mut trust = good(&policy, Instant::now(), lost);
         let n = (1..50).find(|_| {
             let now = Instant::now();
-            trust.watch((0, 1), std::iter::empty(), &policy, now)
+            trust.watch(0, in_a_row(1), std::iter::empty(), &policy, now)
         });
         assert_eq!(n, Some(n_alarm), "{lost} of a hundred never come");
     }
@@ -141,8 +151,14 @@ fn false_alarms_are_rare_whatever_share_never_comes() {
         let mut trust = Trust::new(&policy);
         let n_alarms = (0..100_000).filter(|_| {
             let is_lost = chance.f64() < never;
-            let outcome = (u32::from(!is_lost), u32::from(is_lost));
-            trust.watch(outcome, std::iter::empty(), &policy, start)
+            let lost = in_a_row(u32::from(is_lost));
+            trust.watch(
+                u32::from(!is_lost),
+                lost,
+                std::iter::empty(),
+                &policy,
+                start,
+            )
         });
         let n_alarms = n_alarms.count();
         assert!(n_alarms <= alarms_max, "{never}: {n_alarms}");

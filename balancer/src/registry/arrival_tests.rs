@@ -1,0 +1,98 @@
+//! Who never comes, comes again, or comes from a relay that he has left.
+
+use super::behaviour_tests::{named, player, relays, send};
+use stream::report::Place;
+
+use super::tests::{live, registration, report, somebody};
+use super::*;
+use crate::choice::Listener;
+use crate::place::Country;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_crowd_that_is_over_is_no_silence_though_some_of_it_never_came() {
+    let (mut registry, start) = relays(&[1_000], true);
+    let mut sequence = 1;
+    // A hundred in ten seconds; every tenth never comes.
+    for second in 1..=30 {
+        let now = start + second * SECOND;
+        let mut came = Vec::new();
+        for n in 0..10 {
+            if second <= 10 {
+                let serial = send(&mut registry, now).unwrap().1;
+                came.extend((n != 0).then_some((serial, serial)));
+            }
+        }
+        sequence += 1;
+        let report = named(sequence, 90, 1_000, &came);
+        let taken = registry.take(0, report, now + SECOND / 2).unwrap();
+        assert!(!taken.is_put_away, "after {second} s");
+    }
+    assert!(send(&mut registry, start + 31 * SECOND).is_ok());
+}
+
+#[test]
+fn what_a_refused_report_says_of_mounts_is_forgotten() {
+    let (mut registry, start) = relays(&[10], true);
+    let other = MountPath::parse("/other.ogg").unwrap();
+    let mut late = named(1, 0, 10, &[]);
+    let carried = late.mounts[&live()].clone();
+    late.mounts.insert(other.clone(), carried);
+    assert!(registry.take(0, late, start).is_err(), "it is an old one");
+    assert!(!registry.knows(&other) && registry.knows(&live()));
+}
+
+#[test]
+fn a_player_that_is_first_met_at_a_later_entry_of_its_list_may_ask_twice() {
+    let (mut registry, start) = relays(&[100, 100], true);
+    let again = Listener {
+        entry: 1,
+        ..player(1, 1)
+    };
+    let mut ask = || {
+        registry.turn(&again, &live());
+        registry.send(&again, &live(), start).unwrap().relay
+    };
+    assert_eq!(ask(), ask());
+}
+
+#[test]
+fn who_left_a_relay_goes_elsewhere_if_he_can_and_was_not_sent_back() {
+    let (mut registry, start) = relays(&[100, 1], true);
+    let leaver = Listener {
+        left: Some(0),
+        ..player(1, 1)
+    };
+    let sent = registry.send(&leaver, &live(), start).unwrap();
+    let (_, ticket) = sent.ticket.unwrap();
+    assert_eq!((sent.relay, ticket.bounced.count()), (1, 0));
+    let sent = registry.send(&leaver, &live(), start).unwrap();
+    assert_eq!(sent.relay, 0, "the other one is full");
+}
+
+#[test]
+fn a_relay_of_which_only_the_country_is_known_makes_the_others_slots_no_cheaper() {
+    let scarcity = |country: Option<Country>| {
+        let (mut registry, now) = relays(&[10, 10], true);
+        for (at, longitude) in [(0, 0.0), (1, 90.0)] {
+            let mut somewhere = report(2, 9, 10);
+            somewhere.place = Some(Place {
+                latitude: 0.0,
+                longitude,
+            });
+            registry.take(at, somewhere, now).unwrap();
+        }
+        let mut vague = registration("vague");
+        vague.spot.country = country;
+        let at = registry.add(vague, now).unwrap();
+        registry.take(at, report(1, 0, 1), now).unwrap();
+        let listener = somebody();
+        // Whoever asks brings everything up to date.
+        let _ = registry.explain(&listener, &live(), now + SECOND);
+        registry.demand.scarcity_km()
+    };
+    let known = scarcity(Country::parse("DE"));
+    assert!(known > 1_000.0, "{known} km");
+    assert_eq!(known.to_bits(), scarcity(None).to_bits());
+}
