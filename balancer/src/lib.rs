@@ -30,6 +30,7 @@ pub mod explain;
 pub mod geo;
 pub mod html;
 pub mod icecast;
+pub mod language;
 mod linger;
 mod locate;
 pub mod metrics;

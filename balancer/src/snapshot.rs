@@ -110,7 +110,8 @@ pub fn check_precious<T: DeserializeOwned>(
 ) -> Result<(), String> {
     match read_checked(&directory.join(name), bytes_max, &check) {
         Ok(_) => Ok(()),
-        Err(Fault::Unreadable(what) | Fault::Damaged(what)) => {
+        Err(Fault::Unreadable(what)) => Err(what),
+        Err(Fault::Damaged(what)) => {
             match read_checked(&directory.join(before(name)), bytes_max, &check) {
                 Ok(Some(_)) => Err(format!("{what}; {} would be used instead", before(name))),
                 _ => Err(format!(
@@ -121,20 +122,40 @@ pub fn check_precious<T: DeserializeOwned>(
     }
 }
 
-/// Writes a file. Blocks until it is on the disk.
+/// Writes a file that is no longer than what is read again. Blocks until it is on the disk.
 ///
 /// # Errors
 /// Names the file. What was there is still there.
-pub fn write<T: Serialize>(folder: &Folder, name: &str, content: &T) -> Result<(), String> {
+pub fn write<T: Serialize>(
+    folder: &Folder,
+    name: &str,
+    bytes_max: u64,
+    content: &T,
+) -> Result<(), String> {
+    let bytes = in_bytes(folder, name, bytes_max, content)?;
+    folder
+        .write(name, &bytes)
+        .map_err(|error| format!("{}: {error}", folder.file(name).display()))
+}
+
+fn in_bytes<T: Serialize>(
+    folder: &Folder,
+    name: &str,
+    bytes_max: u64,
+    content: &T,
+) -> Result<Vec<u8>, String> {
     let complain = |what: String| format!("{}: {what}", folder.file(name).display());
     let written = Written {
         format: FORMAT,
         content,
     };
     let bytes = serde_json::to_vec(&written).map_err(|error| complain(error.to_string()))?;
-    folder
-        .write(name, &bytes)
-        .map_err(|error| complain(error.to_string()))
+    if bytes.len() as u64 > bytes_max {
+        let what =
+            format!("it would have more than {bytes_max} bytes, and could not be read again");
+        return Err(complain(what));
+    }
+    Ok(bytes)
 }
 
 /// As [`write`], and what was there stays as the predecessor.
@@ -144,12 +165,16 @@ pub fn write<T: Serialize>(folder: &Folder, name: &str, content: &T) -> Result<(
 pub fn write_precious<T: Serialize>(
     folder: &Folder,
     name: &str,
+    bytes_max: u64,
     content: &T,
 ) -> Result<(), String> {
+    let bytes = in_bytes(folder, name, bytes_max, content)?;
     folder
         .keep_before(name, &before(name))
         .map_err(|error| format!("{}: {error}", folder.file(&before(name)).display()))?;
-    write(folder, name, content)
+    folder
+        .write(name, &bytes)
+        .map_err(|error| format!("{}: {error}", folder.file(name).display()))
 }
 
 fn before(name: &str) -> String {

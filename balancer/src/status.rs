@@ -123,12 +123,7 @@ impl Status {
         let at_master = balancer.master_mounts();
         let registry = balancer.registry();
         let mut mounts = BTreeMap::new();
-        let mut totals = Totals {
-            sent_to_relays: balancer.counts.to_relay.load(Ordering::Relaxed),
-            sent_to_master: balancer.counts.to_master.load(Ordering::Relaxed),
-            unserved: balancer.counts.unserved.load(Ordering::Relaxed),
-            ..Totals::default()
-        };
+        let mut totals = Totals::since_start(balancer);
         let mut relays = Vec::new();
         for (_, relay, state) in registry.relays(now) {
             totals.add(relay, state);
@@ -183,6 +178,24 @@ impl RelayStatus {
 }
 
 impl Totals {
+    /// The sums at `now`. Cheap: pages that are open ask for them again and again.
+    pub fn of(balancer: &Balancer, now: Instant) -> Self {
+        let mut totals = Self::since_start(balancer);
+        for (_, relay, state) in balancer.registry().relays(now) {
+            totals.add(relay, state);
+        }
+        totals
+    }
+
+    fn since_start(balancer: &Balancer) -> Self {
+        Self {
+            sent_to_relays: balancer.counts.to_relay.load(Ordering::Relaxed),
+            sent_to_master: balancer.counts.to_master.load(Ordering::Relaxed),
+            unserved: balancer.counts.unserved.load(Ordering::Relaxed),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, relay: &Relay, state: State) {
         self.relays += 1;
         let Some(report) = relay.report().filter(|_| state.is_fresh()) else {

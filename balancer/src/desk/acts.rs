@@ -11,15 +11,8 @@ use crate::desk::changes::{Change, Changes, Complaint, Entry};
 use crate::desk::fleet::Keeping;
 use crate::desk::keeping::milliseconds_now;
 use crate::desk::settling::settle;
-use crate::registry::Orders;
 
 impl Balancer {
-    /// What the operator wants of a relay.
-    pub fn orders_of(&self, name: &str) -> Orders {
-        let in_file = self.config().orders_in_file(name);
-        self.desk().changes().orders_of(name, in_file)
-    }
-
     /// Brings the relays to what the settings and the operator's changes say together.
     pub fn settle(&self) {
         let in_file = self.config().registrations();
@@ -40,6 +33,11 @@ impl Balancer {
     pub fn adopt(&self, theirs: &Changes) -> Result<Option<Vec<Entry>>, String> {
         theirs.check()?;
         let now_ms = milliseconds_now();
+        if theirs.is_ahead_of(now_ms) {
+            return Err(
+                "a change was made more than a day from now: look at the clocks".to_owned(),
+            );
+        }
         let (news, verdicts) = {
             let mut ours = self.desk().changes();
             let mut both = ours.clone();
@@ -52,6 +50,13 @@ impl Balancer {
             let news = both.journal.iter().filter(|entry| !known.contains(entry));
             let news: Vec<_> = news.cloned().collect();
             let verdicts = both.verdicts_since(&ours, now_ms);
+            for name in both.verdicts_too_late(&ours, now_ms) {
+                info!(
+                    relay = name,
+                    "the operator's word at another balancer on the quarantine of relay {name} is \
+                     too old to be carried out"
+                );
+            }
             *ours = both;
             (news, verdicts)
         };
@@ -116,20 +121,6 @@ pub(crate) async fn keep(balancer: &Arc<Balancer>) {
     if let Err(error) = tokio::task::spawn_blocking(move || keeping.desk().keep_changes()).await {
         error!("the operator's change is in force but not kept: {error}");
     }
-}
-
-/// Changes some of what is wanted of a relay.
-///
-/// # Errors
-/// As [`make`].
-pub async fn turn(
-    balancer: &Arc<Balancer>,
-    name: &str,
-    turn: impl FnOnce(&mut Orders),
-) -> Result<(), Complaint> {
-    let mut orders = balancer.orders_of(name);
-    turn(&mut orders);
-    make(balancer, name, Change::Order(orders)).await
 }
 
 /// Whether changes outlive a restart.

@@ -1,8 +1,6 @@
 //! The operator's page for programs: the same as JSON, with his password in each request.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stream::report::Place;
 
@@ -19,19 +17,18 @@ use crate::balancer::Balancer;
 use crate::base_url::BaseUrl;
 use crate::desk::acts;
 use crate::desk::asking::{self, Mistake};
-use crate::desk::changes::{Added, Change, Complaint};
+use crate::desk::changes::{Added, Change, Complaint, check_orders};
 use crate::desk::facts::Facts;
 use crate::desk::fleet::Keeping;
 use crate::desk::form;
 use crate::desk::guard::{is_from_here, shows_password};
 use crate::desk::keeping::seconds_now;
+use crate::desk::overlay::{Overlay, null_is_a_wish};
+use crate::desk::signing::delay_wrong_password;
 use crate::desk::visit::typed;
 use crate::place::Country;
 use crate::registry::Orders;
 use crate::token::{self, TokenDigest};
-
-/// A wrong password is answered after this many milliseconds.
-const WRONG_PASSWORD_DELAY_MS: std::ops::Range<u64> = 500..1_500;
 
 type Shared = State<Arc<Balancer>>;
 type Answer = Result<Response<Body>, Response<Body>>;
@@ -66,7 +63,7 @@ struct Patch {
     is_disabled: Option<bool>,
     is_draining: Option<bool>,
     bias_km: Option<f32>,
-    #[serde(deserialize_with = "null_is_something")]
+    #[serde(deserialize_with = "null_is_a_wish")]
     slots_max: Option<Option<u32>>,
     is_quarantined: Option<bool>,
     is_removed: Option<bool>,
@@ -138,18 +135,19 @@ async fn add(State(balancer): Shared, request: Request) -> Answer {
 async fn change(State(balancer): Shared, Path(name): Path<String>, request: Request) -> Answer {
     check(&balancer, request.headers()).await?;
     let patch: Patch = read(request).await?;
+    let wishes = Overlay {
+        is_disabled: patch.is_disabled,
+        is_draining: patch.is_draining,
+        bias_km: patch.bias_km,
+        slots_max: patch.slots_max,
+    };
+    // Nothing is done if something cannot be.
+    check_orders(&wishes.over(Orders::default())).map_err(refused)?;
     if patch.is_removed == Some(false) {
         make(&balancer, &name, Change::Restore).await?;
     }
-    let before = balancer.orders_of(&name);
-    let orders = Orders {
-        is_disabled: patch.is_disabled.unwrap_or(before.is_disabled),
-        is_draining: patch.is_draining.unwrap_or(before.is_draining),
-        bias_km: patch.bias_km.unwrap_or(before.bias_km),
-        slots_max: patch.slots_max.unwrap_or(before.slots_max),
-    };
-    if orders != before {
-        make(&balancer, &name, Change::Order(orders)).await?;
+    if !wishes.is_empty() {
+        make(&balancer, &name, Change::Order(wishes)).await?;
     }
     match patch.is_quarantined {
         Some(true) => make(&balancer, &name, Change::PutAway).await?,
@@ -219,12 +217,7 @@ async fn check(balancer: &Balancer, headers: &HeaderMap) -> Result<(), Response<
         return Ok(());
     }
     if headers.contains_key(header::AUTHORIZATION) {
-        balancer
-            .counts
-            .wrong_passwords
-            .fetch_add(1, Ordering::Relaxed);
-        let delay = Duration::from_millis(fastrand::u64(WRONG_PASSWORD_DELAY_MS));
-        tokio::time::sleep(delay).await;
+        delay_wrong_password(balancer).await;
     }
     let mut answer = complain(StatusCode::UNAUTHORIZED, "wrong user or password");
     answer::set(
@@ -277,10 +270,4 @@ fn ok<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
         Ok(text) => typed(status, "application/json", text + "\n"),
         Err(error) => complain(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
-}
-
-fn null_is_something<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<u32>>, D::Error> {
-    Option::<u32>::deserialize(deserializer).map(Some)
 }

@@ -21,6 +21,9 @@ pub const JOURNAL_MAX: usize = 100;
 /// What is remembered of one is no longer.
 pub const WHAT_BYTES_MAX: usize = 256;
 
+/// No version is greater: at a change a second it would take a hundred million years.
+const VERSION_MAX: u64 = 1 << 52;
+
 /// Everything the operator changed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
@@ -80,8 +83,8 @@ pub enum Change {
     Remove,
     /// Takes it back in.
     Restore,
-    /// What he wants of it from now on.
-    Order(Orders),
+    /// What he wants of it from now on; nothing is said of what he leaves out.
+    Order(Overlay),
     /// Puts it into quarantine, until probes find it good or he releases it.
     PutAway,
     /// Lets it have listeners again, whatever put it away.
@@ -132,6 +135,8 @@ impl Changes {
                     return Err(Complaint::TooMany);
                 }
                 self.added.insert(name.to_owned(), added);
+                // One of `balancer.toml` may have had this name.
+                self.removed.remove(name);
                 self.stamp_all(name, stamp);
                 "added".to_owned()
             }
@@ -151,9 +156,10 @@ impl Changes {
                 self.stamp_all(name, stamp);
                 "removed".to_owned()
             }
-            Change::Order(orders) => {
-                check_orders(&orders)?;
+            Change::Order(wishes) => {
                 let before = self.orders_of(name, in_file);
+                let orders = wishes.over(before);
+                check_orders(&orders)?;
                 self.want(name, in_file.unwrap_or_default(), orders, stamp);
                 difference(&before, &orders)
             }
@@ -166,7 +172,7 @@ impl Changes {
                 "released from quarantine".to_owned()
             }
         };
-        self.version += 1;
+        self.version = self.version.saturating_add(1);
         self.note(name, what, at_ms / 1000, stamp);
         Ok(())
     }
@@ -197,6 +203,9 @@ impl Changes {
         }
         if self.stamps.len().max(self.verdicts.len()) > STAMPS_MAX {
             return Err(format!("more than {STAMPS_MAX} relays were changed"));
+        }
+        if self.version > VERSION_MAX {
+            return Err(format!("`version` is greater than {VERSION_MAX}"));
         }
         if !self.newest_stamp().is_possible() {
             return Err("a change was made thousands of years from now".to_owned());
@@ -248,7 +257,11 @@ impl Changes {
     }
 }
 
-fn check_orders(orders: &Orders) -> Result<(), Complaint> {
+/// Whether orders can be carried out.
+///
+/// # Errors
+/// Says what is out of range.
+pub fn check_orders(orders: &Orders) -> Result<(), Complaint> {
     let is_good = orders.bias_km.abs() <= BIAS_KM_MAX;
     is_good.then_some(()).ok_or(Complaint::BadBias)
 }
@@ -291,4 +304,4 @@ fn difference(before: &Orders, after: &Orders) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,8 +21,9 @@ use crate::snapshot::{self, folder::Folder};
 
 /// The operator's changes, in the state directory.
 pub const CHANGES_FILE: &str = "operator.json";
-/// Larger ones are not read: 10,000 relays that were all added here have less than half of it.
-pub const CHANGES_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Larger ones are neither read nor written: 10,000 relays that were all added here, and as many that
+/// were removed again, have some 9 MB.
+pub const CHANGES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The last day, in the state directory.
 pub const HISTORY_FILE: &str = "history.json";
 /// Larger ones are not read: a day has less than a tenth of it.
@@ -145,7 +146,7 @@ impl Desk {
         };
         let _turn = own(&self.writing);
         let changes = self.changes().clone();
-        let outcome = snapshot::write_precious(folder, CHANGES_FILE, &changes);
+        let outcome = snapshot::write_precious(folder, CHANGES_FILE, CHANGES_BYTES_MAX, &changes);
         let mut trouble = own(&self.trouble);
         if let Err(what) = &outcome {
             warn!("the operator's change is in force but not kept: {what}");
@@ -162,7 +163,7 @@ impl Desk {
             return;
         };
         let history = self.history().clone();
-        let outcome = snapshot::write(folder, HISTORY_FILE, &history);
+        let outcome = snapshot::write(folder, HISTORY_FILE, HISTORY_BYTES_MAX, &history);
         let was_kept = !self
             .is_history_lost
             .swap(outcome.is_err(), Ordering::Relaxed);

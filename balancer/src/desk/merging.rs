@@ -110,15 +110,9 @@ mod tests {
 
     use super::*;
     use crate::desk::changes::Change;
+    use crate::desk::changes::tests::FILE;
     use crate::registry::Orders;
     use crate::token::TokenDigest;
-
-    const FILE: Option<Orders> = Some(Orders {
-        is_disabled: false,
-        is_draining: false,
-        bias_km: 0.0,
-        slots_max: None,
-    });
 
     fn balancer(author: u32) -> Changes {
         Changes {
@@ -128,10 +122,13 @@ mod tests {
     }
 
     fn bias(bias_km: f32) -> Change {
-        Change::Order(Orders {
-            bias_km,
-            ..Orders::default()
-        })
+        Change::Order(
+            Orders {
+                bias_km,
+                ..Orders::default()
+            }
+            .into(),
+        )
     }
 
     fn merged(one: &Changes, other: &Changes) -> Changes {
@@ -177,8 +174,11 @@ mod tests {
             slots_max: Some(9),
             ..Orders::default()
         };
-        one.make("a", Change::Order(disabled), FILE, 1, 5).unwrap();
-        other.make("a", Change::Order(limited), FILE, 1, 5).unwrap();
+        one.make("a", Change::Order(disabled.into()), FILE, 1, 5)
+            .unwrap();
+        other
+            .make("a", Change::Order(limited.into()), FILE, 1, 5)
+            .unwrap();
         let orders = merged(&one, &other).orders_of("a", FILE);
         assert!(orders.is_disabled && orders.slots_max == Some(9));
     }

@@ -13,7 +13,7 @@ use crate::desk::history::Sample;
 use crate::desk::keeping::{seconds_now, since_1970};
 use crate::desk::past::Regret;
 use crate::desk::regret::{Kind, compare, kinds, metres};
-use crate::status::Status;
+use crate::status::Totals;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -56,7 +56,7 @@ impl Sums {
 
 fn minute(balancer: &Balancer, last: Sums) -> Sums {
     let now = Sums::of(balancer);
-    let totals = Status::of(balancer, Instant::now()).totals;
+    let totals = Totals::of(balancer, Instant::now());
     let regret = regret_now(balancer);
     balancer.desk().set_regret(regret);
     balancer.desk().keep_sample(Sample {

@@ -154,7 +154,20 @@ fn take<T: Copy + PartialEq + Serialize>(
     }
 }
 
-fn null_is_a_wish<'de, D: Deserializer<'de>>(
+impl From<Orders> for Overlay {
+    /// All of it is wanted.
+    fn from(orders: Orders) -> Self {
+        Self {
+            is_disabled: Some(orders.is_disabled),
+            is_draining: Some(orders.is_draining),
+            bias_km: Some(orders.bias_km),
+            slots_max: Some(orders.slots_max),
+        }
+    }
+}
+
+/// Tells `null` from nothing at all.
+pub(super) fn null_is_a_wish<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<u32>>, D::Error> {
     Option::<u32>::deserialize(deserializer).map(Some)

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::desk::words::{Language, Words};
+use crate::desk::words::Words;
 use crate::html::Text;
+use crate::language::Language;
 
 /// Where its style sheet is.
 pub const STYLE_PATH: &str = "/desk/desk.css";

@@ -204,7 +204,7 @@ fn as_f64(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::words::Language;
+    use crate::language::Language;
 
     fn sample(minute: u64) -> Sample {
         Sample {

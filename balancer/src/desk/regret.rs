@@ -79,6 +79,8 @@ pub fn metres(registry: &mut Registry, wish: Wish, now: Instant) -> Vec<Option<i
         key: 0,
         caller: None,
         bounced: Bounced::default(),
+        left: None,
+        entry: 0,
     };
     let (_, verdicts) = registry.explain(&listener, wish.mount, now);
     let is_momentary = |why: &Excluded| matches!(why, Excluded::Full | Excluded::Unproven);

@@ -12,20 +12,20 @@ use crate::desk::changes::{Added, Change, Complaint};
 use crate::desk::facts::Facts;
 use crate::desk::fleet::Fleet;
 use crate::desk::form::Form;
+use crate::desk::overlay::Overlay;
 use crate::desk::page::{Section, complaint};
 use crate::desk::single;
 use crate::desk::visit::{Visit, see};
 use crate::desk::words::Words;
 use crate::place::Country;
-use crate::registry::Orders;
 use crate::routes::public_base;
-use crate::status::Status;
+use crate::status::Totals;
 use crate::token::{self, TokenDigest};
 
 /// The page of all relays. `wrong`: what is to be said first, and what was filled in.
 pub fn all(visit: &Visit, wrong: Option<(&str, &Form)>) -> Response<Body> {
     let w = visit.words();
-    let totals = Status::of(&visit.balancer, Instant::now()).totals;
+    let totals = Totals::of(&visit.balancer, Instant::now());
     let relays = Facts::all(&visit.balancer);
     let changes = visit.balancer.desk().changes().clone();
     let empty = Form::default();
@@ -110,13 +110,21 @@ fn added(w: &Words, form: &Form, token: &str) -> Result<Added, &'static str> {
 pub async fn press(visit: &Visit, name: &str, form: &Form) -> Response<Body> {
     let w = visit.words();
     let balancer = &visit.balancer;
-    let turn = async |turn: fn(&mut Orders)| acts::turn(balancer, name, turn).await;
+    let order = async |wishes| acts::make(balancer, name, Change::Order(wishes)).await;
+    let disabled = |is_disabled| Overlay {
+        is_disabled: Some(is_disabled),
+        ..Overlay::default()
+    };
+    let draining = |is_draining| Overlay {
+        is_draining: Some(is_draining),
+        ..Overlay::default()
+    };
     let mut next = format!("/desk/relays/{name}");
     let made = match form.text("do") {
-        "disable" => turn(|orders| orders.is_disabled = true).await,
-        "enable" => turn(|orders| orders.is_disabled = false).await,
-        "drain" => turn(|orders| orders.is_draining = true).await,
-        "undrain" => turn(|orders| orders.is_draining = false).await,
+        "disable" => order(disabled(true)).await,
+        "enable" => order(disabled(false)).await,
+        "drain" => order(draining(true)).await,
+        "undrain" => order(draining(false)).await,
         "restore" => acts::make(balancer, name, Change::Restore).await,
         "remove" if form.text("sure") != "yes" => return one(visit, name, Some(w.remove_unsure)),
         "remove" => {
@@ -126,13 +134,7 @@ pub async fn press(visit: &Visit, name: &str, form: &Form) -> Response<Body> {
         "quarantine" => acts::make(balancer, name, Change::PutAway).await,
         "release" => acts::make(balancer, name, Change::Release).await,
         "dials" => match dials(w, form) {
-            Ok((bias_km, slots_max)) => {
-                let set = |orders: &mut Orders| {
-                    orders.bias_km = bias_km;
-                    orders.slots_max = slots_max;
-                };
-                acts::turn(balancer, name, set).await
-            }
+            Ok(wishes) => order(wishes).await,
             Err(sentence) => return one(visit, name, Some(sentence)),
         },
         _ => return one(visit, name, Some(w.bad_form)),
@@ -143,8 +145,9 @@ pub async fn press(visit: &Visit, name: &str, form: &Form) -> Response<Body> {
     }
 }
 
-/// The bias and the limit that were typed in.
-fn dials(w: &Words, form: &Form) -> Result<(f32, Option<u32>), &'static str> {
+/// The bias and the limit that were typed in, as far as they are others than the page showed: what
+/// somebody else has changed meanwhile stays.
+fn dials(w: &Words, form: &Form) -> Result<Overlay, &'static str> {
     let bias_km = form.number("bias_km").ok().flatten().ok_or(w.bad_bias)?;
     let slots_max = match form.text("slots_max") {
         "" => None,
@@ -152,7 +155,12 @@ fn dials(w: &Words, form: &Form) -> Result<(f32, Option<u32>), &'static str> {
     };
     #[expect(clippy::cast_possible_truncation, reason = "kilometres")]
     let bias_km = bias_km as f32;
-    Ok((bias_km, slots_max))
+    let is_new = |now: &str, before: &str| form.text(now) != form.text(before);
+    Ok(Overlay {
+        bias_km: is_new("bias_km", "was_bias_km").then_some(bias_km),
+        slots_max: is_new("slots_max", "was_slots_max").then_some(slots_max),
+        ..Overlay::default()
+    })
 }
 
 /// A complaint in the reader's language.

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use tracing::{error, info};
 
+use crate::balancer::Balancer;
 use crate::desk::form::{self, Form};
 use crate::desk::page::{Section, complaint, field};
 use crate::desk::sessions::SESSION_MAX;
@@ -15,7 +16,7 @@ use crate::desk::visit::{Visit, add_cookie, see};
 use crate::desk::words::Words;
 use crate::token;
 
-/// A wrong password is answered after this many milliseconds, so that guessing takes years and
+/// A wrong password is answered after this many milliseconds, so that guessing is slow and
 /// the time says nothing.
 const WRONG_PASSWORD_DELAY_MS: std::ops::Range<u64> = 500..1_500;
 
@@ -39,7 +40,7 @@ pub async fn enter(visit: &Visit, body: Body) -> Response<Body> {
         login.password.matches(form.whole("password")) & (login.user == form.text("user"))
     });
     if !is_right {
-        delay_wrong_password(visit).await;
+        delay_wrong_password(&visit.balancer).await;
         let content = complaint(w, w.wrong_password) + &form_of(w);
         return visit.page(StatusCode::FORBIDDEN, Section::Outside, w.sign_in, &content);
     }
@@ -74,8 +75,8 @@ pub fn leave(visit: &Visit) -> Response<Body> {
 }
 
 /// Counts somebody who does not know the password, and makes him wait.
-pub async fn delay_wrong_password(visit: &Visit) {
-    let counts = &visit.balancer.counts;
+pub async fn delay_wrong_password(balancer: &Balancer) {
+    let counts = &balancer.counts;
     counts.wrong_passwords.fetch_add(1, Ordering::Relaxed);
     let delay = Duration::from_millis(fastrand::u64(WRONG_PASSWORD_DELAY_MS));
     tokio::time::sleep(delay).await;

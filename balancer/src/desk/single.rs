@@ -161,7 +161,11 @@ fn write_dials(html: &mut String, w: &Words, facts: &Facts) {
     );
     let _ = write!(
         html,
-        "</div>\n<button name=\"do\" value=\"dials\">{}</button>\n</form>\n",
+        "<input type=\"hidden\" name=\"was_bias_km\" value=\"{}\">\n\
+         <input type=\"hidden\" name=\"was_slots_max\" value=\"{}\">\n\
+         </div>\n<button name=\"do\" value=\"dials\">{}</button>\n</form>\n",
+        Text(bias),
+        Text(slots),
         w.save
     );
 }

@@ -32,7 +32,7 @@ fn as_seconds(ms: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::words::Language;
+    use crate::language::Language;
 
     #[test]
     fn times_are_short() {

@@ -15,6 +15,9 @@ const MS_MAX: u64 = 1 << 48;
 /// found out anew how the relay is.
 pub const VERDICT_LIFE_MS: u64 = 60_000;
 
+/// A change of another balancer that was made so many milliseconds from now is not believed.
+const AHEAD_MAX_MS: u64 = 24 * 3_600_000;
+
 /// When a change was made, in milliseconds since 1970, and at which balancer. Later than all that
 /// were known there, whatever its clock says.
 #[derive(
@@ -89,6 +92,20 @@ impl Changes {
             .collect()
     }
 
+    /// Of whom he said something that is too old to be carried out.
+    pub fn verdicts_too_late(&self, before: &Self, now_ms: u64) -> Vec<String> {
+        let is_late = |(name, verdict): &(&String, &Verdict)| {
+            !verdict.is_young(now_ms) && before.verdicts.get(*name) < Some(*verdict)
+        };
+        let late = self.verdicts.iter().filter(is_late);
+        late.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// No clock that is looked after is so much faster; what is changed next would be later still.
+    pub fn is_ahead_of(&self, now_ms: u64) -> bool {
+        self.newest_stamp().0 > now_ms.saturating_add(AHEAD_MAX_MS)
+    }
+
     /// Keeps the tables within their limits.
     pub(super) fn forget_stamps(&mut self) {
         let n_over = self.verdicts.len().saturating_sub(STAMPS_MAX);
@@ -124,14 +141,8 @@ fn oldest<'a>(all: impl Iterator<Item = (&'a String, Stamp)>, n: usize) -> Vec<S
 mod tests {
     use super::*;
     use crate::desk::changes::Change;
+    use crate::desk::changes::tests::FILE;
     use crate::registry::Orders;
-
-    const FILE: Option<Orders> = Some(Orders {
-        is_disabled: false,
-        is_draining: false,
-        bias_km: 0.0,
-        slots_max: None,
-    });
 
     #[test]
     fn a_change_is_later_than_all_that_are_known_whatever_the_clock_says() {
@@ -161,7 +172,7 @@ mod tests {
             ..Orders::default()
         };
         changes
-            .make("kept", Change::Order(bias), FILE, 1, 1)
+            .make("kept", Change::Order(bias.into()), FILE, 1, 1)
             .unwrap();
         for n in 0..STAMPS_MAX {
             let stamps = Stamps::all(Stamp(10 + n as u64, 0));

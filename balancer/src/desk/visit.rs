@@ -11,7 +11,8 @@ use crate::balancer::Balancer;
 use crate::base_url::{BaseUrl, Scheme};
 use crate::desk::guard::{LANGUAGE_COOKIE, SESSION_COOKIE, cookie, is_from_here};
 use crate::desk::page::{CONTENT_SECURITY_POLICY, Section, complaint, page};
-use crate::desk::words::{Language, Words};
+use crate::desk::words::Words;
+use crate::language::Language;
 use crate::routes::scheme;
 use crate::token::TokenDigest;
 
@@ -41,7 +42,7 @@ impl Visit {
         let kept = || Language::of_tag(cookie(&head.headers, LANGUAGE_COOKIE)?);
         let accepted = || {
             let header = head.headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
-            Some(Language::accepted(header))
+            Some(Language::wanted(header))
         };
         Self {
             language: chosen.or_else(kept).or_else(accepted).unwrap_or_default(),

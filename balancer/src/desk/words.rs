@@ -2,53 +2,9 @@
 //!
 //! A text that is missing in one language does not compile.
 
-/// A language.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// For everybody who asks for nothing that we have.
-    #[default]
-    English,
-    /// Deutsch.
-    German,
-}
+use crate::language::Language;
 
 impl Language {
-    /// The first one in an `Accept-Language` header that we have (RFC 9110 §12.5.4).
-    pub fn accepted(header: &str) -> Self {
-        let mut best = (0.0, Self::English);
-        for part in header.split(',').take(LANGUAGES_READ_MAX) {
-            let mut words = part.split(';');
-            let tag = words.next().unwrap_or_default().trim();
-            let weight = words
-                .filter_map(|word| word.trim().strip_prefix("q="))
-                .find_map(|weight| weight.parse::<f64>().ok())
-                .unwrap_or(1.0);
-            if let Some(language) = Self::of_tag(tag)
-                && weight > best.0
-            {
-                best = (weight, language);
-            }
-        }
-        best.1
-    }
-
-    /// The language that a tag such as `de-AT` means.
-    pub fn of_tag(tag: &str) -> Option<Self> {
-        match tag.split('-').next()?.to_ascii_lowercase().as_str() {
-            "en" => Some(Self::English),
-            "de" => Some(Self::German),
-            _ => None,
-        }
-    }
-
-    /// The tag for `lang=`.
-    pub fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::German => "de",
-        }
-    }
-
     /// Everything that the page says.
     pub fn words(self) -> &'static Words {
         match self {
@@ -57,9 +13,6 @@ impl Language {
         }
     }
 }
-
-/// More languages of a header are not looked at.
-const LANGUAGES_READ_MAX: usize = 20;
 
 macro_rules! words {
     ($($name:ident: $english:literal, $german:literal;)*) => {
@@ -279,22 +232,6 @@ words! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_reader_decides_on_the_language() {
-        for (header, language) in [
-            ("", Language::English),
-            ("fr", Language::English),
-            ("de", Language::German),
-            ("de-AT, en;q=0.5", Language::German),
-            ("en-GB,de;q=0.9", Language::English),
-            ("fr, de;q=0.3, en;q=0.2", Language::German),
-            ("en;q=0, de;q=0.1", Language::German),
-            (";;,=,q=x", Language::English),
-        ] {
-            assert_eq!(Language::accepted(header), language, "{header}");
-        }
-    }
 
     #[test]
     fn each_language_names_the_other() {

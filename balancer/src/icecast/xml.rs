@@ -9,8 +9,13 @@ use stream::mount::{MOUNTS_MAX, MountPath};
 
 use super::seen::{Limit, Seen, media_type};
 
-/// A page of more elements and attributes than this is refused.
+/// A page of more elements and texts than this is refused.
 const NODES_MAX: u32 = 200_000;
+/// So is a tag that is longer with the text behind it: the parser compares each of its attributes
+/// with all others.
+const TAG_BYTES_MAX: usize = 16 * 1024;
+/// And one with more names of namespaces, of which Icecast has none: it compares them, too.
+const NAMESPACES_MAX: usize = 8;
 
 /// What `/admin/stats` tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +106,13 @@ fn readable(body: &[u8]) -> String {
 }
 
 fn parse(text: &str) -> Result<Document<'_>, String> {
+    // No attribute has a `<` in it (XML 1.0 §3.1).
+    if text.split('<').any(|tag| tag.len() > TAG_BYTES_MAX) {
+        return Err(format!("it has a tag of more than {TAG_BYTES_MAX} bytes"));
+    }
+    if text.matches("xmlns").count() > NAMESPACES_MAX {
+        return Err(format!("it has more than {NAMESPACES_MAX} namespaces"));
+    }
     let options = ParsingOptions {
         // Entities of one's own are how small files become large.
         allow_dtd: false,
@@ -135,6 +147,21 @@ mod tests {
 
     const LOAD: &str = "<?xml version=\"1.0\"?>\n<load><mount name=\"/a.mp3\">97</mount>\
         <mount name=\"/b.ogg\">NaN</mount><mount name=\"/over.ogg\">-2</mount></load>";
+
+    #[test]
+    fn what_would_keep_the_parser_busy_is_refused() {
+        let attributes: String = (0..20_000).map(|n| format!(" a{n}=\">\"")).collect();
+        let spaces: String = (0..3_000)
+            .map(|n| format!("<a xmlns:b{n}=\"u\">"))
+            .collect();
+        for (page, why) in [
+            (format!("<icestats{attributes}/>"), "a tag of more than"),
+            (format!("<icestats>{spaces}"), "namespaces"),
+        ] {
+            let complaint = stats(page.as_bytes()).unwrap_err();
+            assert!(complaint.contains(why), "{complaint}");
+        }
+    }
 
     fn path(text: &str) -> MountPath {
         MountPath::parse(text).unwrap()

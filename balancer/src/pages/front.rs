@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use stream::mount::MountPath;
 
-use super::words::Language;
 use super::{escaped, files, map};
+use crate::language::Language;
 use crate::status::{MountStatus, RelayStatus, Status};
 
 const PAGE: &str = include_str!("front.html");

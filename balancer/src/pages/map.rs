@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::words::Language;
 use super::{escaped, files, load_class};
 use crate::centroids;
+use crate::language::Language;
 use crate::place::Spot;
 use crate::status::RelayStatus;
 

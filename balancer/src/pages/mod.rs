@@ -10,9 +10,9 @@ mod map;
 pub mod visit;
 mod words;
 
+pub use crate::language::Language;
 pub use files::{FOLDER, STATE, WebFile, find};
 pub use front::{Wish, front};
-pub use words::Language;
 
 use crate::html::Text;
 

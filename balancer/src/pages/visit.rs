@@ -16,7 +16,7 @@ use super::{CONTENT_SECURITY_POLICY, Language, STATE, Wish, find, front};
 use crate::answer;
 use crate::balancer::Balancer;
 use crate::routes::public_base;
-use crate::status::Status;
+use crate::status::{Status, Totals};
 
 /// Its address changes with the file, so nobody ever has to ask again.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -92,7 +92,7 @@ struct Places {
 }
 
 async fn places(State(balancer): State<Arc<Balancer>>) -> Response<Body> {
-    let totals = Status::of(&balancer, Instant::now()).totals;
+    let totals = Totals::of(&balancer, Instant::now());
     let places = Places {
         slots: totals.slots,
         listeners: totals.listeners,

@@ -3,14 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// A language of the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// English, for whoever wants neither.
-    English,
-    /// German.
-    German,
-}
+use crate::language::Language;
 
 type Words = BTreeMap<String, String>;
 
@@ -19,40 +12,6 @@ static WORDS: LazyLock<BTreeMap<String, Words>> =
     LazyLock::new(|| serde_json::from_str(include_str!("words.json")).unwrap_or_default());
 
 impl Language {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::German, Self::English];
-
-    /// Its name in a browser's headers (RFC 5646).
-    pub fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::German => "de",
-        }
-    }
-
-    /// The language with this tag, such as `de-AT`.
-    pub fn of_tag(tag: &str) -> Option<Self> {
-        let first = tag.trim().split('-').next().unwrap_or_default();
-        let is_it = |language: &Self| language.tag().eq_ignore_ascii_case(first);
-        Self::ALL.into_iter().find(is_it)
-    }
-
-    /// What a browser wants most of what there is (RFC 9110 §12.5.4).
-    pub fn wanted(accept_language: &str) -> Self {
-        let mut best = (Self::English, 0.0);
-        for part in accept_language.split(',') {
-            let (tag, quality) = part.split_once(';').unwrap_or((part, "q=1"));
-            let quality = quality.trim().strip_prefix("q=").unwrap_or("0");
-            let quality = quality.parse::<f32>().unwrap_or(0.0);
-            match Self::of_tag(tag) {
-                // Of two that are wanted alike the first counts.
-                Some(language) if quality > best.1 => best = (language, quality),
-                _ => {}
-            }
-        }
-        best.0
-    }
-
     /// A word, or the key itself where there is none.
     pub fn word(self, key: &str) -> &str {
         let words = WORDS.get(self.tag());
@@ -96,23 +55,6 @@ mod tests {
         let keys = |language: Language| WORDS[language.tag()].keys().collect::<Vec<_>>();
         assert_eq!(keys(Language::German), keys(Language::English));
         assert_eq!(WORDS.len(), Language::ALL.len());
-    }
-
-    #[test]
-    fn a_browser_gets_what_it_wants_most() {
-        for (wanted, expected) in [
-            ("", Language::English),
-            ("de", Language::German),
-            ("de-AT,de;q=0.9,en;q=0.8", Language::German),
-            ("en-GB,en;q=0.9,de;q=0.8", Language::English),
-            ("fr,DE;q=0.3,en;q=0.2", Language::German),
-            ("fr", Language::English),
-            ("de;q=0", Language::English),
-            ("de;q=x,,;;=,-", Language::English),
-            ("de;q=NaN,en;q=0.1", Language::English),
-        ] {
-            assert_eq!(Language::wanted(wanted), expected, "{wanted}");
-        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::word::{Word, plain};
+use super::word::{COMPLAINT_BYTES_MAX, Word, plain};
 
 /// More balancers than this are not heard.
 pub const BALANCERS_MAX: usize = 32;
@@ -16,7 +16,6 @@ pub const WORD_LIFE: Duration = Duration::from_secs(10);
 pub const WORD_GONE: Duration = Duration::from_secs(60);
 /// How long the name of a run is, in hexadecimal digits.
 const ID_CHARS: usize = 16;
-const COMPLAINT_BYTES_MAX: usize = 200;
 
 /// All of them.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::line::{Document, Line};
 use super::others::Others;
-use super::word::{Word, plain};
+use super::word::{COMPLAINT_BYTES_MAX, Word, plain};
 use crate::balancer::Balancer;
 use crate::config::ShareConfig;
 use crate::desk::acts;
@@ -28,7 +28,6 @@ const TRIES_MAX: usize = 5;
 const CHANGES_TOLD_MAX: usize = 10;
 /// The name of a document is no longer: a digest in hexadecimal digits.
 const REVISION_BYTES_MAX: usize = 64;
-const COMPLAINT_BYTES_MAX: usize = 200;
 
 /// The part of one balancer.
 pub(super) struct Sharer {
@@ -41,11 +40,14 @@ pub(super) struct Sharer {
     label: String,
     beat: u64,
     others: Others,
+    /// Whose words are to be taken away: seen to be silent for long enough, over a connection that
+    /// was there all the time.
+    gone: Vec<String>,
     belief: Belief,
     is_connected: bool,
     agreed: Option<Agreed>,
-    /// A document that is of no use, and why.
-    refused: Option<(Option<Vec<u8>>, String)>,
+    /// A document that is of no use.
+    refused: Option<Refused>,
 }
 
 /// What all agreed on last.
@@ -53,6 +55,14 @@ struct Agreed {
     revision: Option<Vec<u8>>,
     /// Of our own changes.
     version: u64,
+}
+
+/// A document that could not be used with what was changed here.
+struct Refused {
+    revision: Option<Vec<u8>>,
+    /// Of our own changes.
+    version: u64,
+    why: String,
 }
 
 /// What comes of a document that was read.
@@ -82,6 +92,7 @@ impl Sharer {
             id: format!("{:016x}", fastrand::u64(..)),
             beat: fastrand::u64(..),
             others: Others::default(),
+            gone: Vec::new(),
             belief: Belief::default(),
             is_connected: false,
             agreed: None,
@@ -122,6 +133,7 @@ impl Sharer {
     /// Redis is away, or sends what cannot be used.
     pub(super) fn is_cut_off(&mut self, why: &str) {
         self.believe();
+        self.gone.clear();
         self.is_connected = false;
         let Some(share) = self.balancer.share() else {
             return;
@@ -138,28 +150,30 @@ impl Sharer {
         self.beat = self.beat.wrapping_add(1);
         let accusations = self.balancer.registry().accusations(now);
         let word = Word::new(&self.label, self.beat, accusations).text();
-        let said = line
-            .exchange(&self.id, &word, &self.others.gone(now))
-            .await?;
-        let complaint = self.others.hear(&self.id, &said.words, Instant::now());
+        let gone = std::mem::take(&mut self.gone);
+        let said = line.exchange(&self.id, &word, &gone).await?;
+        let heard = Instant::now();
+        let complaint = self.others.hear(&self.id, &said.words, heard);
+        self.gone = self.others.gone(heard);
         self.believe();
         let version = self.balancer.desk().changes().version;
         let is_agreed =
             |agreed: &Agreed| agreed.revision == said.revision && agreed.version == version;
-        let is_refused = |(revision, _): &(Option<Vec<u8>>, String)| *revision == said.revision;
+        let is_refused =
+            |refused: &Refused| refused.revision == said.revision && refused.version == version;
         if !self.agreed.as_ref().is_some_and(is_agreed)
             && !self.refused.as_ref().is_some_and(is_refused)
         {
             self.agreed = None;
             self.refused = None;
-            self.agree(line).await?;
+            self.agree(line, version).await?;
         }
         self.tell(complaint);
         Ok(())
     }
 
     /// Takes over what is new there, and writes there what is new here.
-    async fn agree(&mut self, line: &mut Line) -> Result<(), String> {
+    async fn agree(&mut self, line: &mut Line, version: u64) -> Result<(), String> {
         for _ in 0..TRIES_MAX {
             let (revision, document) = line.document().await?;
             match self.weigh((revision.clone(), document)).await? {
@@ -176,8 +190,12 @@ impl Sharer {
                         return Ok(());
                     }
                 }
-                Weighed::Refused(what) => {
-                    self.refused = Some((revision, what));
+                Weighed::Refused(why) => {
+                    self.refused = Some(Refused {
+                        revision,
+                        version,
+                        why,
+                    });
                     return Ok(());
                 }
             }
@@ -231,8 +249,8 @@ impl Sharer {
             self.is_connected = true;
             info!("shares changes and quarantines with other balancers at {place}");
         }
-        let refusal = self.refused.as_ref().map(|(_, what)| {
-            format!("the changes there cannot be used: {what}; they are left alone")
+        let refusal = self.refused.as_ref().map(|Refused { why, .. }| {
+            format!("the changes there cannot be used: {why}; they are left alone")
         });
         let trouble = refusal.or(complaint);
         if share.set_trouble(trouble.clone())

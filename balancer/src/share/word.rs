@@ -12,6 +12,8 @@ pub const ACCUSED_MAX: usize = 100;
 pub const EVIDENCE_BYTES_MAX: usize = 512;
 /// What a balancer is called is cut to this.
 pub const LABEL_BYTES_MAX: usize = 128;
+/// What is said of what could not be used is no longer.
+pub const COMPLAINT_BYTES_MAX: usize = 200;
 /// A longer word is not read: with everything at its limit, it has half of this.
 pub const WORD_BYTES_MAX: usize = 256 * 1024;
 

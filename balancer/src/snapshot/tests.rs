@@ -3,6 +3,7 @@
 use super::*;
 
 const NAME: &str = "x.json";
+const BYTES_MAX: u64 = 1_000;
 
 type Content = Vec<u32>;
 
@@ -14,7 +15,7 @@ fn check(content: &Content) -> Result<(), String> {
 }
 
 fn precious_one(folder: &Folder) -> Result<Option<Content>, String> {
-    precious(folder, NAME, 1_000, check)
+    precious(folder, NAME, BYTES_MAX, check)
 }
 
 #[test]
@@ -22,13 +23,13 @@ fn what_matters_comes_back_and_damage_costs_at_most_the_last_change() {
     let above = tempfile::tempdir().unwrap();
     let folder = Folder::open(above.path()).unwrap();
     assert_eq!(precious_one(&folder), Ok(None));
-    write_precious(&folder, NAME, &vec![1]).unwrap();
-    write_precious(&folder, NAME, &vec![1, 2]).unwrap();
+    write_precious(&folder, NAME, BYTES_MAX, &vec![1]).unwrap();
+    write_precious(&folder, NAME, BYTES_MAX, &vec![1, 2]).unwrap();
     assert_eq!(precious_one(&folder), Ok(Some(vec![1, 2])));
     let whole = std::fs::read(folder.file(NAME)).unwrap();
     for cut in 0..whole.len() {
         std::fs::write(folder.file(NAME), &whole[..cut]).unwrap();
-        assert!(check_precious(above.path(), NAME, 1_000, check).is_err());
+        assert!(check_precious(above.path(), NAME, BYTES_MAX, check).is_err());
         assert_eq!(precious_one(&folder), Ok(Some(vec![1])), "cut at {cut}");
         let aside = (1..=9)
             .rev()
@@ -37,7 +38,7 @@ fn what_matters_comes_back_and_damage_costs_at_most_the_last_change() {
             .unwrap();
         assert_eq!(std::fs::read(aside).unwrap(), whole[..cut]);
         // The damaged one is out of the way, and its predecessor still there.
-        write(&folder, NAME, &vec![1, 2]).unwrap();
+        write(&folder, NAME, BYTES_MAX, &vec![1, 2]).unwrap();
     }
 }
 
@@ -60,8 +61,8 @@ fn without_a_predecessor_the_file_and_the_remedy_are_named_and_nothing_is_touche
 fn a_file_of_a_later_version_is_left_alone() {
     let above = tempfile::tempdir().unwrap();
     let folder = Folder::open(above.path()).unwrap();
-    write_precious(&folder, NAME, &vec![1]).unwrap();
-    write_precious(&folder, NAME, &vec![2]).unwrap();
+    write_precious(&folder, NAME, BYTES_MAX, &vec![1]).unwrap();
+    write_precious(&folder, NAME, BYTES_MAX, &vec![2]).unwrap();
     let later = "{\"format\":2,\"content\":{\"new\":true}}";
     std::fs::write(folder.file(NAME), later).unwrap();
     assert!(
@@ -77,7 +78,7 @@ fn a_file_of_a_later_version_is_left_alone() {
 fn what_only_saves_time_is_put_aside_when_it_is_damaged() {
     let above = tempfile::tempdir().unwrap();
     let folder = Folder::open(above.path()).unwrap();
-    write(&folder, NAME, &vec![1]).unwrap();
+    write(&folder, NAME, BYTES_MAX, &vec![1]).unwrap();
     assert_eq!(handy::<Content>(&folder, NAME, 1_000), Some(vec![1]));
     assert_eq!(handy::<Content>(&folder, NAME, 10), None);
     assert!(folder.file(NAME).exists());
@@ -85,4 +86,15 @@ fn what_only_saves_time_is_put_aside_when_it_is_damaged() {
     assert_eq!(handy::<Content>(&folder, NAME, 1_000), None);
     assert!(!folder.file(NAME).exists());
     assert!(folder.file("x.json.damaged-1").exists());
+}
+
+#[test]
+fn nothing_is_written_that_could_not_be_read_again() {
+    let above = tempfile::tempdir().unwrap();
+    let folder = Folder::open(above.path()).unwrap();
+    write_precious(&folder, NAME, BYTES_MAX, &vec![1]).unwrap();
+    let large = vec![1_000_000; 200];
+    let complaint = write_precious(&folder, NAME, BYTES_MAX, &large).unwrap_err();
+    assert!(complaint.contains("1000 bytes"), "{complaint}");
+    assert_eq!(precious_one(&folder), Ok(Some(vec![1])));
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 
-const FILE: Option<Orders> = Some(Orders {
+/// What `balancer.toml` wants of a relay.
+pub(crate) const FILE: Option<Orders> = Some(Orders {
     is_disabled: false,
     is_draining: false,
     bias_km: 0.0,
@@ -19,10 +20,13 @@ fn added(token: &str) -> Added {
 }
 
 fn bias(bias_km: f32) -> Change {
-    Change::Order(Orders {
-        bias_km,
-        ..Orders::default()
-    })
+    Change::Order(
+        Orders {
+            bias_km,
+            ..Orders::default()
+        }
+        .into(),
+    )
 }
 
 #[test]
@@ -103,12 +107,15 @@ fn what_the_file_says_holds_again_when_nothing_else_is_wanted() {
 #[test]
 fn the_journal_says_what_was_done_and_forgets_the_oldest() {
     let mut changes = Changes::default();
-    let all = Change::Order(Orders {
-        is_disabled: true,
-        is_draining: true,
-        bias_km: -20.0,
-        slots_max: Some(9),
-    });
+    let all = Change::Order(
+        Orders {
+            is_disabled: true,
+            is_draining: true,
+            bias_km: -20.0,
+            slots_max: Some(9),
+        }
+        .into(),
+    );
     changes.make("f", all, FILE, 1, 7_000).unwrap();
     let entry = changes.last().unwrap();
     assert_eq!(entry.at, 7);
@@ -142,4 +149,42 @@ fn what_a_file_says_is_checked() {
     };
     changes.orders.insert("f".to_owned(), far);
     assert!(changes.check().unwrap_err().contains("bias_km"));
+}
+
+#[test]
+fn who_adds_a_relay_of_a_name_that_was_removed_gets_one_that_is_used() {
+    let mut changes = Changes::default();
+    changes.make("f", Change::Remove, FILE, 1, 0).unwrap();
+    // Then it was taken out of `balancer.toml`.
+    let add = Change::Add(added("t"));
+    changes.make("f", add, None, 0, 0).unwrap();
+    assert!(changes.removed.is_empty() && changes.added.contains_key("f"));
+    changes.make("f", bias(1.0), None, 1, 0).unwrap();
+}
+
+#[test]
+fn of_what_an_order_does_not_speak_stays_as_somebody_else_has_made_it() {
+    let mut changes = Changes::default();
+    changes.make("f", bias(50.0), FILE, 1, 0).unwrap();
+    let limit = Overlay {
+        slots_max: Some(Some(9)),
+        ..Overlay::default()
+    };
+    changes.make("f", Change::Order(limit), FILE, 1, 0).unwrap();
+    let orders = changes.orders_of("f", FILE);
+    assert_eq!((orders.bias_km, orders.slots_max), (50.0, Some(9)));
+}
+
+#[test]
+fn a_version_that_leaves_no_room_is_refused_and_no_number_ends_the_program() {
+    let mut changes = Changes {
+        version: u64::MAX,
+        ..Changes::default()
+    };
+    assert!(changes.check().unwrap_err().contains("version"));
+    changes.make("f", bias(1.0), FILE, 1, 0).unwrap();
+    let day = 24 * 3_600_000;
+    let mut early = Changes::default();
+    early.make("f", bias(1.0), FILE, 1, day + 1).unwrap();
+    assert!(early.is_ahead_of(0) && !early.is_ahead_of(1));
 }
