@@ -1,28 +1,17 @@
 //! The operator's page of a balancer in the browsers of real people: every button works without a
 //! script, by the keyboard, and everybody can use it.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tests::browser::scripts;
 use tests::cluster::{Cluster, Role, Sound};
 use tests::figures::note;
 use tests::programs::cache;
 use tests::tools::finish;
 
 const VISIT_MAX: Duration = Duration::from_secs(120);
-
-fn scripts() -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let driver = folder.join("node_modules/playwright-core");
-    ensure!(
-        driver.is_dir(),
-        "`make setup` installs {}",
-        driver.display()
-    );
-    Ok(folder)
-}
 
 /// What the script does there stands in it.
 fn visit(browser: &str) -> Result<()> {

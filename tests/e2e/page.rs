@@ -1,11 +1,12 @@
 //! The public page in the browsers of real people: it plays, it goes on when its relay is killed,
 //! and everybody can use it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use tests::browser::scripts;
 use tests::cluster::{Cluster, PLAY_MAX, Role, START_MAX, Sound, write_private};
 use tests::figures::note;
 use tests::programs::{Program, cache};
@@ -18,17 +19,6 @@ const VISIT_MAX: Duration = Duration::from_secs(120);
 const N_RELAYS: usize = 3;
 /// Where they stand: for the map.
 const PLACES: [(f64, f64); N_RELAYS] = [(52.5, 13.4), (48.2, 16.4), (-22.9, -43.2)];
-
-fn scripts() -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let driver = folder.join("node_modules/playwright-core");
-    ensure!(
-        driver.is_dir(),
-        "`make setup` installs {}",
-        driver.display()
-    );
-    Ok(folder)
-}
 
 fn stage(sound: &Sound) -> Result<Cluster> {
     let mut cluster = Cluster::prepare(N_RELAYS, sound)?;

@@ -13,7 +13,7 @@ use tests::wait::eventually;
 
 use crate::several_balancers::{ANSWER_MAX, Stage, stage_with, wait_until_seated};
 
-/// What holds at one holds at the other by then.
+/// What holds at one holds at the other by then: a second, and another one for a loaded machine.
 const HEARD_MAX: Duration = Duration::from_secs(2);
 /// Redis is noticed to be back by then, and what was changed meanwhile is shared.
 const BACK_MAX: Duration = Duration::from_secs(7);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use tests::proxy::Trouble;
 
 use crate::listener::{Account, At, Listener};
-use crate::report::Report;
+use crate::report::{Report, stalled};
 use crate::schedule::{EVERY, Event, schedule};
 use crate::stage::{Plan, Stage, freeze};
 
@@ -69,6 +69,13 @@ fn judge(stage: &Stage, accounts: &[Account], mended: Instant, n_events: usize) 
         .iter()
         .filter(|account| account.n_resumed > 0)
         .count();
+    // The others wait until the laboratory gets to them.
+    let kept = accounts.iter().filter(|account| account.n_resumed == 0);
+    let stall = kept.map(stalled).max().unwrap_or_default();
+    report.note(format!(
+        "stall of those who kept their connection {:.1} s",
+        stall.as_secs_f64()
+    ));
     report.note(format!(
         "{n_events} faults; {n_cut} of {} lost their connection, {n_resumed} times in all, and \
          went on at the next byte",

@@ -128,9 +128,7 @@ impl Report {
         all.n_strange = all.n_strange.max(found.n_strange);
         all.n_jumps = all.n_jumps.max(heard.n_jumps());
         all.filler = all.filler.max(account.filler_seconds());
-        // Behind the last page there is nothing to play, and nobody misses it.
-        let until = heard.pages.last().map_or(account.until, |page| page.at);
-        all.stall = all.stall.max(heard.stalled(until, RATE).as_secs_f64());
+        all.stall = all.stall.max(stalled(account).as_secs_f64());
         let back = account.back(mended).map(|back| back.as_secs_f64());
         all.back = match (all.n_listeners, all.back, back) {
             (1, _, back) => back,
@@ -246,4 +244,12 @@ impl Truth {
         }
         Ok(samples)
     }
+}
+
+/// How long this listener's player would have been silent.
+pub(crate) fn stalled(account: &Account) -> Duration {
+    let heard = &account.heard;
+    // Behind the last page there is nothing to play, and nobody misses it.
+    let until = heard.pages.last().map_or(account.until, |page| page.at);
+    heard.stalled(until, RATE)
 }

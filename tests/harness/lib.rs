@@ -9,6 +9,7 @@
 //! what they are given to trust. A `fleet` is many relays, a `crowd` comes to it.
 
 pub mod alsa;
+pub mod browser;
 pub mod clock;
 pub mod cluster;
 pub mod configs;

@@ -1,9 +1,11 @@
 //! A balancer that runs in this process, and a plain client for it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use balancer::config::{Config, ENVIRONMENT_PREFIX};
+use mmdb_writer::Writer;
 use serde_json::{Value, json};
 use stream::shutdown::Shutdown;
 use stream::ticket::split_query;
@@ -145,6 +147,14 @@ impl Desk {
         assert_eq!(receipt["arrivals"], true, "{receipt}");
     }
 
+    /// How many questions to Icecasts came to nothing.
+    pub(crate) async fn n_failed_polls(&self) -> u64 {
+        let metrics = self.get("/metrics").await.body;
+        let name = "plenum_balancer_polls_total{result=\"failed\"} ";
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
+    }
+
     /// The status, once `is` says that it is as expected.
     pub(crate) async fn status_once(&self, is: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + DEADLINE;
@@ -172,4 +182,18 @@ pub(crate) fn report(name: &str, sequence: u64, listeners: u32, slots: u32) -> V
 pub(crate) fn mount(path: &str) -> Value {
     json!({"path": path, "content_type": "application/ogg", "is_on_air": true,
            "epoch": "00ff", "offset": 4711, "listeners": 0})
+}
+
+/// A database in this folder that knows where these networks are: country, latitude, longitude.
+pub(crate) fn database(folder: &Path, places: &[(&str, &str, f64, f64)]) -> PathBuf {
+    let mut writer = Writer::new("Test");
+    for (network, country, latitude, longitude) in places {
+        let record = json!({"country": {"iso_code": country},
+                            "location": {"latitude": latitude, "longitude": longitude}});
+        let network: ipnet::IpNet = network.parse().unwrap();
+        writer.insert(network, &record).unwrap();
+    }
+    let file = folder.join("city.mmdb");
+    std::fs::write(&file, writer.to_bytes().unwrap()).unwrap();
+    file
 }

@@ -1,10 +1,9 @@
 //! Where listeners are sent, and what players get to see.
 
-use mmdb_writer::Writer;
 use serde_json::json;
 use stream::shutdown::Drained;
 
-use crate::desk::{DEADLINE, Desk, mount, report};
+use crate::desk::{DEADLINE, Desk, database, mount, report};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_is_redirected_to_a_relay_that_carries_the_mount() {
@@ -141,19 +140,14 @@ async fn just_after_the_start_a_listener_waits_for_the_relays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_nearest_relay_is_taken_as_the_databases_know_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::new("Test");
-    for (network, country, latitude, longitude) in [
-        ("192.0.2.0/25", "DE", 52.5, 13.5),
-        ("192.0.2.128/25", "JP", 35.75, 139.75),
-        ("198.51.100.0/24", "FR", 48.75, 2.25),
-    ] {
-        let record = json!({"country": {"iso_code": country},
-                            "location": {"latitude": latitude, "longitude": longitude}});
-        let network: ipnet::IpNet = network.parse().unwrap();
-        writer.insert(network, &record).unwrap();
-    }
-    let file = folder.path().join("city.mmdb");
-    std::fs::write(&file, writer.to_bytes().unwrap()).unwrap();
+    let file = database(
+        folder.path(),
+        &[
+            ("192.0.2.0/25", "DE", 52.5, 13.5),
+            ("192.0.2.128/25", "JP", 35.75, 139.75),
+            ("198.51.100.0/24", "FR", 48.75, 2.25),
+        ],
+    );
     let settings = format!(
         "geo_files = [{:?}]\ntrusted_proxies = [\"127.0.0.1\"]",
         file.display().to_string()

@@ -13,6 +13,7 @@ const OPERATOR: &str = "[operator]\npassword = \"correct horse battery\"\n";
 const BEARER: &str = "Authorization: Bearer correct horse battery\r\n";
 const PASSWORD: &str = "a password of redis";
 /// What all promise each other.
+/// A second, and another one for a loaded machine.
 const HEARD_MAX: Duration = Duration::from_secs(2);
 
 /// A Redis that keeps nothing. Ends with the test.
@@ -331,7 +332,8 @@ async fn an_enemy_in_place_of_redis_stops_nothing() {
         for _ in 0..5 {
             let start = Instant::now();
             assert!(desk.where_to().await.starts_with("http://"), "{shown}");
-            assert!(start.elapsed() < Duration::from_millis(500), "{shown}");
+            // Nobody waits for the share, whose answers may take 2 s.
+            assert!(start.elapsed() < Duration::from_millis(1_500), "{shown}");
             desk.patch("a", &json!({"bias_km": 7})).await;
         }
         desk.shutdown.request();

@@ -105,14 +105,14 @@ async fn defect_07_one_that_hangs_is_given_up_and_asked_again_and_never_twice_at
     let hung = Server::start(Manner::Hang).await;
     let good = Server::start(stats(&[("/live.ogg", 1)])).await;
     let relays = hung.relay("hung", PASSWORD) + &good.relay("good", PASSWORD);
+    let begun = Instant::now();
     let desk = Desk::start_plain(&format!("poll_seconds = 1.0\n{relays}")).await;
     asked(&hung, 1).await;
-    let (begun, n_before) = (Instant::now(), good.n_asked());
+    let n_before = good.n_asked();
     until(&desk, "good", "open").await;
     assert_eq!(desk.get("/live.ogg").await.status, 302);
     asked(&hung, 2).await;
-    let took = begun.elapsed();
-    assert!(took > 4 * SECOND && took < 9 * SECOND, "{took:?}");
+    assert!(begun.elapsed() >= 5 * SECOND, "it has 5 s to answer");
     assert_eq!(hung.n_open_most(), 1, "the first question was over");
     let n_meanwhile = good.n_asked() - n_before;
     assert!(
@@ -152,8 +152,12 @@ async fn defect_10_one_lost_answer_changes_nothing_and_who_was_silent_is_not_bac
     let desk = Desk::start_plain(&settings).await;
     until(&desk, "a", "open").await;
     server.set(Manner::Fail);
-    asked(&server, server.n_asked() + 1).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let failed = async {
+        while desk.n_failed_polls().await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, failed).await.unwrap();
     let seen = relay(&desk, "a").await;
     assert_eq!(
         (&seen["state"], &seen["slots"]),

@@ -11,10 +11,9 @@ mod icecast;
 mod knowing;
 mod server;
 
-use mmdb_writer::Writer;
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, report};
+use crate::desk::{Desk, database, report};
 
 /// A balancer that knows where three networks are, and believes who says that he comes from
 /// one of them. Its folder holds the database.
@@ -30,22 +29,22 @@ const BERLIN_V6: &str = "2001:db8:1::1";
 
 impl Somewhere {
     async fn start(settings: &str) -> Self {
+        Self::behind("\"127.0.0.1\"", settings).await
+    }
+
+    /// With these trusted proxies.
+    async fn behind(proxies: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = Writer::new("Test");
-        for (network, country, latitude, longitude) in [
-            ("192.0.2.0/24", "DE", 52.5, 13.4),
-            ("2001:db8:1::/48", "DE", 52.5, 13.4),
-            ("198.51.100.0/24", "AT", 48.2, 16.4),
-            ("203.0.113.0/24", "US", 40.7, -74.0),
-        ] {
-            let record = json!({"country": {"iso_code": country},
-                                "location": {"latitude": latitude, "longitude": longitude}});
-            let network: ipnet::IpNet = network.parse().unwrap();
-            writer.insert(network, &record).unwrap();
-        }
-        let file = folder.path().join("city.mmdb");
-        std::fs::write(&file, writer.to_bytes().unwrap()).unwrap();
-        let start = format!("geo_files = [{file:?}]\ntrusted_proxies = [\"127.0.0.1\"]\n");
+        let file = database(
+            folder.path(),
+            &[
+                ("192.0.2.0/24", "DE", 52.5, 13.4),
+                ("2001:db8:1::/48", "DE", 52.5, 13.4),
+                ("198.51.100.0/24", "AT", 48.2, 16.4),
+                ("203.0.113.0/24", "US", 40.7, -74.0),
+            ],
+        );
+        let start = format!("geo_files = [{file:?}]\ntrusted_proxies = [{proxies}]\n");
         let desk = Desk::start(&format!("{start}{settings}")).await;
         Self { desk, folder }
     }
