@@ -59,7 +59,7 @@ help:
 
 demo: setup-demo
 	@cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-demo
-	@cargo run --release --quiet --package tests --bin plenum-demo -- \
+	@cargo run --release --quiet --bin plenum-demo -- \
 		--directory target/demo --port $(PORT) $(if $(FILE),--file '$(FILE)')
 
 test: setup
@@ -76,39 +76,39 @@ release: setup-build
 
 soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
-	cargo run --release --quiet --package tests --bin plenum-soak -- --minutes $(SOAK_MINUTES)
+	cargo run --release --quiet --bin plenum-soak -- --minutes $(SOAK_MINUTES)
 
 simulate: setup-build
 	@cargo build --release --bin plenum-simulate
-	@cargo run --release --quiet --package tests --bin plenum-simulate -- --seeds $(SEEDS)
+	@cargo run --release --quiet --bin plenum-simulate -- --seeds $(SEEDS)
 
 uplink: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-uplink
-	cargo run --release --quiet --package tests --bin plenum-uplink -- --minutes $(UPLINK_MINUTES)
+	cargo run --release --quiet --bin plenum-uplink -- --minutes $(UPLINK_MINUTES)
 
 faults: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-faults
-	cargo run --release --quiet --package tests --bin plenum-faults -- \
+	cargo run --release --quiet --bin plenum-faults -- \
 		$(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full) $(if $(ICECAST),--icecast) \
 		$(if $(RANDOM),--random $(RANDOM)) $(if $(SEED),--seed $(SEED)) $(if $(DOCS),--docs)
 
 bench: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-balancer --bin plenum-swarm --bin plenum-bare-loop
-	@cargo run --release --quiet --package tests --bin plenum-bench -- \
+	@cargo run --release --quiet --bin plenum-bench -- \
 		$(if $(FULL),--full) $(if $(DOCS),--docs)
 
 crowd: setup-bench
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-swarm --bin plenum-crowd
-	cargo run --release --quiet --package tests --bin plenum-crowd
+	cargo run --release --quiet --bin plenum-crowd
 
 balance: setup-build
 	@cargo build --release --bin plenum-balancer
-	@cargo run --release --quiet --package tests --bin plenum-bench -- --parts balance \
+	@cargo run --release --quiet --bin plenum-bench -- --parts balance \
 		$(if $(FULL),--full) $(if $(DOCS),--docs)
 
 churn: setup-bench
 	@cargo build --release --bin plenum-master --bin plenum-swarm
-	@cargo run --release --quiet --package tests --bin plenum-bench -- \
+	@cargo run --release --quiet --bin plenum-bench -- \
 		--parts fanout --scenarios churn --minutes $(CHURN_MINUTES) $(if $(DOCS),--docs)
 
 swarm: setup-build
@@ -123,6 +123,8 @@ geo: setup-build
 install: release
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install $(SHIPPED:%=$(TARGET)/release/%) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/share/doc/plenum
+	install -m644 LICENSE LICENSE-MIT LICENSE-APACHE NOTICE $(DESTDIR)$(PREFIX)/share/doc/plenum
 
 setup: rust node
 	@.ci/packages $(TEST_PACKAGES)
