@@ -5,7 +5,7 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use stream::mount::MountPath;
 
-use crate::base_url::BaseUrl;
+use crate::balancer::Target;
 
 /// When a player that was sent nowhere may come again.
 pub const RETRY_AFTER_SECONDS: &str = "5";
@@ -15,21 +15,20 @@ pub const METHODS: &str = "GET, HEAD, OPTIONS";
 /// No more mounts than this are listed in a complaint.
 const MOUNTS_LISTED_MAX: usize = 20;
 
+/// The headers of every answer: readable from any site, kept by nobody, and no hint to the relay on
+/// which page the player stands.
+pub const ALWAYS: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store, private"),
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, "*"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
 /// 302 to a mount on a server. Nobody may keep it: the next listener goes elsewhere.
-pub fn redirect(
-    to: &BaseUrl,
-    mount: &MountPath,
-    query: &str,
-    ticket: Option<&str>,
-) -> Response<Body> {
-    let mut location = format!("{to}{mount}");
-    if !query.is_empty() {
-        location = format!("{location}?{query}");
-    }
-    if let Some(ticket) = ticket {
-        let and = if query.is_empty() { '?' } else { '&' };
-        location = format!("{location}{and}{}={ticket}", stream::ticket::QUERY);
-    }
+pub fn redirect(target: &Target, mount: &MountPath, query: &str) -> Response<Body> {
+    let mut location = String::new();
+    write_location(&mut location, target, mount, query);
     // A query is taken over from the request, where the HTTP parser lets bytes above 127 pass.
     let Ok(location) = HeaderValue::from_str(&location) else {
         return text(
@@ -41,6 +40,22 @@ pub fn redirect(
     answer.headers_mut().insert(header::LOCATION, location);
     set(&mut answer, header::CONTENT_LENGTH, "0");
     answer
+}
+
+/// Where a listener goes: the server, the mount, his query, his ticket.
+pub fn write_location(text: &mut String, to: &Target, mount: &MountPath, query: &str) {
+    text.push_str(to.url.as_str());
+    text.push_str(mount.as_str());
+    if !query.is_empty() {
+        text.push('?');
+        text.push_str(query);
+    }
+    if let Some(ticket) = &to.ticket {
+        text.push(if query.is_empty() { '?' } else { '&' });
+        text.push_str(stream::ticket::QUERY);
+        text.push('=');
+        text.push_str(ticket);
+    }
 }
 
 /// 204 with what a browser wants to know before it asks from another site.
@@ -101,16 +116,12 @@ pub fn typed(status: StatusCode, content_type: &'static str, body: String) -> Re
     answer
 }
 
-/// The headers of every answer: readable from any site, kept by nobody, and no hint to the
-/// relay on which page the player stands.
 fn empty(status: StatusCode) -> Response<Body> {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
-    set(&mut answer, header::CACHE_CONTROL, "no-store, private");
-    set(&mut answer, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    set(&mut answer, header::ACCESS_CONTROL_EXPOSE_HEADERS, "*");
-    set(&mut answer, header::REFERRER_POLICY, "no-referrer");
-    set(&mut answer, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    for (name, value) in ALWAYS {
+        set(&mut answer, name, value);
+    }
     answer
 }
 

@@ -91,7 +91,7 @@ pub struct Target {
 }
 
 /// Why somebody is sent nowhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nowhere {
     /// Nobody has ever heard of the mount.
     UnknownMount,

@@ -2,8 +2,9 @@
 //!
 //! Reading order: `choice` (who wins, and why), `registry` (what relays said, and why nobody is
 //! sent to a full one), `balancer` (all of it together), `waiting` (a listener bears a moment
-//! when all is full), `routes` (who may ask what), `serve` (the connections). Pure parts beside
-//! them: `checked_report`, `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
+//! when all is full), `listen` (one listener's question), `routes` (who may ask what), `quick`
+//! (nearly all of them, without the router), `serve` (the connections). Pure parts beside them:
+//! `checked_report`, `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
 //! `share` tells other balancers what the operator and probes know.
 //! `simulate` lets a crowd come in memory, to see what all this is worth.
 
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 pub mod answer;
+mod asked;
 pub mod balancer;
 pub mod base_url;
 mod call;
@@ -32,6 +34,7 @@ pub mod html;
 pub mod icecast;
 pub mod language;
 mod linger;
+mod listen;
 mod locate;
 pub mod metrics;
 pub mod overflow;
@@ -40,6 +43,7 @@ pub mod place;
 pub mod playlist;
 mod poll;
 pub mod probe;
+mod quick;
 pub mod ranking;
 pub mod registry;
 pub mod routes;
@@ -73,7 +77,8 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> a
     let balancer = Arc::new(Balancer::with_desk(config, geo, desk));
     start_tasks(&balancer, &shutdown)?;
     notify_ready();
-    serve::serve(listener, routes::router(balancer), shutdown).await;
+    let front = Arc::clone(&balancer);
+    serve::serve(listener, routes::router(balancer), front, shutdown).await;
     Ok(())
 }
 

@@ -2,31 +2,30 @@
 //!
 //! `/live.ogg` sends a listener to a relay; the rest is for playlists, people and relays.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use axum::http::{Method, Response, StatusCode, header};
 use axum::routing::{get, post};
-use axum::{Router, http};
 use serde::Deserialize;
 use stream::http::basic::bearer;
 use stream::mount::MountPath;
 use stream::report::REPORT_BYTES_MAX;
-use stream::ticket::split_query;
 
 use crate::answer;
-use crate::balancer::{Balancer, Intent, Nowhere, Target};
+use crate::asked::{Asked, word};
+use crate::balancer::{Balancer, Intent, Nowhere};
 use crate::base_url::{BaseUrl, Scheme};
 use crate::checked_report::CheckedReport;
-use crate::choice::{Excluded, Family, Listener};
-use crate::client_addr::{client_address, client_scheme};
+use crate::choice::{Excluded, Listener};
 use crate::desk;
 use crate::explain::Explanation;
+use crate::listen::{Way, listen};
 use crate::metrics;
 use crate::pages;
 use crate::playlist::{self, Format, is_plain_host};
@@ -80,21 +79,10 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
     let Ok(mount) = MountPath::parse(request.uri.path()) else {
         return unknown_mount(&balancer);
     };
-    let (ticket, query) = split_query(query);
     let mut listener = listener(&balancer, &request);
-    if let Some(ticket) = ticket {
-        listener.bounced = balancer.returned(ticket);
-    }
-    let (left, query) = playlist::split_left(&query);
-    {
-        let mut registry = balancer.registry();
-        listener.entry = playlist::entry(&query);
-        registry.turn(&listener, &mount);
-        listener.left = left.and_then(|url| registry.reached_at(&url));
-    }
-    match balancer.send(&listener, &mount, intent).await {
-        Ok(Target { url, ticket }) => {
-            let mut answer = answer::redirect(&url, &mount, &query, ticket.as_deref());
+    match listen(&balancer, &mut listener, &mount, query, intent).await {
+        Ok(Way { target, query }) => {
+            let mut answer = answer::redirect(&target, &mount, &query);
             // Players never ask by HEAD; who does wants to know.
             if intent == Intent::Look {
                 let ranking = ranking(&balancer, &listener, &mount, String::new());
@@ -102,8 +90,20 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
             }
             answer
         }
-        Err(Nowhere::UnknownMount) => unknown_mount(&balancer),
-        Err(Nowhere::NoRelay(miss)) => {
+        Err(nowhere) => sorry(&balancer, &listener, &mount, nowhere),
+    }
+}
+
+/// Nowhere to send him, and why.
+pub(crate) fn sorry(
+    balancer: &Balancer,
+    listener: &Listener,
+    mount: &MountPath,
+    nowhere: Nowhere,
+) -> Response<Body> {
+    match nowhere {
+        Nowhere::UnknownMount => unknown_mount(balancer),
+        Nowhere::NoRelay(miss) => {
             answer::unavailable(&format!("{mount} {}\n", why(miss, listener.scheme)))
         }
     }
@@ -184,59 +184,12 @@ pub fn public_base(balancer: &Balancer, request: &Parts) -> Option<String> {
         return Some(url.to_string());
     }
     let host = word(&request.headers, header::HOST)?;
-    let scheme = scheme(balancer, request).as_str();
+    let scheme = Asked::of(request).scheme(balancer).as_str();
     is_plain_host(host).then(|| format!("{scheme}://{host}"))
 }
 
 fn listener(balancer: &Balancer, request: &Parts) -> Listener {
-    let trusted = &balancer.config().trusted_proxies;
-    let forwarded_for: Vec<&str> = request
-        .headers
-        .get_all("x-forwarded-for")
-        .iter()
-        // A header that is no text ends the search like any other nonsense.
-        .map(|value| value.to_str().unwrap_or("?"))
-        .collect();
-    let address = client_address(peer(request).ip(), &forwarded_for, trusted);
-    let agent = word(&request.headers, header::USER_AGENT).unwrap_or_default();
-    let mut listener = balancer.listener(address, scheme(balancer, request), agent);
-    if let Some(family) = word(&request.headers, header::HOST).and_then(family_of_host) {
-        listener.family = family;
-    }
-    listener
-}
-
-/// Whoever asks a bare address can surely reach addresses like it, and nothing else is sure.
-fn family_of_host(host: &str) -> Option<Family> {
-    if host.starts_with('[') {
-        return Some(Family::V6);
-    }
-    let name = host.split(':').next().unwrap_or_default();
-    name.parse::<Ipv4Addr>().is_ok().then_some(Family::V4)
-}
-
-/// How the one who asks came in.
-pub(crate) fn scheme(balancer: &Balancer, request: &Parts) -> Scheme {
-    let forwarded = request
-        .headers
-        .get_all("x-forwarded-proto")
-        .iter()
-        .next_back()
-        .and_then(|value| value.to_str().ok());
-    let trusted = &balancer.config().trusted_proxies;
-    client_scheme(peer(request).ip(), forwarded, trusted)
-}
-
-/// Who is at the other end of the connection. A router that is served without saying so
-/// knows nobody's place.
-fn peer(request: &Parts) -> SocketAddr {
-    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(unknown, |ConnectInfo(peer)| *peer)
-}
-
-fn word(headers: &HeaderMap, name: http::HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+    Asked::of(request).listener(balancer)
 }
 
 async fn status(State(balancer): Shared) -> Response<Body> {

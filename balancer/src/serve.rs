@@ -3,19 +3,26 @@
 //! Knows nothing of what the requests mean. Outlives every error of a connection.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::Response;
+use bytes::{Buf, BytesMut};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use stream::http::Rewound;
 use stream::shutdown::Shutdown;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{debug, warn};
 
 use crate::linger::Lingering;
@@ -33,12 +40,45 @@ pub const HEADERS_MAX: usize = 64;
 pub const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
 /// … and is cut when the running one is not finished after this much more.
 const LAST_ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// A head is mostly no longer than this.
+const HEAD_BYTES_USUAL: usize = 1024;
 /// The pause after a connection could not be accepted (no file descriptors left, usually).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What has become of a request.
+#[derive(Debug)]
+pub enum Answered {
+    /// It has not come as a whole.
+    More,
+    /// It took so many bytes, and this is the answer.
+    Here {
+        /// The request's bytes.
+        n_read: usize,
+        /// All bytes of the answer.
+        text: String,
+        /// Whether the connection goes on.
+        is_kept: bool,
+    },
+    /// The router is to answer it, and all that follow; or it gives this answer to it.
+    ByRouter(Option<Response<Body>>),
+}
+
+/// Looks at requests before the router does.
+pub trait Front: Clone + Send + Sync + 'static {
+    /// Answers the request at the front of `bytes` that `peer` sends, if it is one for it.
+    fn answer(&self, peer: SocketAddr, bytes: &[u8]) -> impl Future<Output = Answered> + Send;
+}
+
+/// Nobody: the router answers all.
+impl Front for () {
+    async fn answer(&self, _: SocketAddr, _: &[u8]) -> Answered {
+        Answered::ByRouter(None)
+    }
+}
+
 /// Serves connections until the program is told to stop. The connections themselves are
 /// tasks of `shutdown` and end when their running request is answered.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
+pub async fn serve<F: Front>(listener: TcpListener, router: Router, front: F, shutdown: Shutdown) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut n_failures: u64 = 0;
     loop {
@@ -52,7 +92,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
         match (place, accepted) {
             (Ok(place), Ok((socket, peer))) => {
                 n_failures = 0;
-                let connection = connection(socket, peer, router.clone(), shutdown.clone(), place);
+                let work = (router.clone(), front.clone());
+                let connection = connection(socket, peer, work, shutdown.clone(), place);
                 shutdown.spawn("connection", connection);
             }
             (_, Err(error)) => {
@@ -60,7 +101,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
                     warn!("connections cannot be accepted ({n_failures} before): {error}");
                 }
                 n_failures += 1;
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
             // Nobody closes the semaphore.
             (Err(_), _) => return,
@@ -68,10 +109,10 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
     }
 }
 
-async fn connection(
+async fn connection<F: Front>(
     socket: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    (router, front): (Router, F),
     shutdown: Shutdown,
     place: OwnedSemaphorePermit,
 ) {
@@ -79,10 +120,24 @@ async fn connection(
         debug!("a connection closed before it began: {error}");
         return;
     }
+    let end = Instant::now() + CONNECTION_TIME_MAX;
+    let mut socket = Lingering::new(socket);
+    let Some((read, first)) = in_front(&mut socket, peer, &front, end, &shutdown).await else {
+        return;
+    };
     let router = TowerToHyperService::new(router);
+    let first = Mutex::new(first);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.call(request)
+        let answer = first.is_none().then(|| router.call(request));
+        async move {
+            match (first, answer) {
+                (Some(answer), _) => Ok(answer),
+                (None, Some(answer)) => answer.await,
+                (None, None) => Ok(Response::default()),
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -92,13 +147,14 @@ async fn connection(
         .half_close(true)
         // Some old players only know `Location`, not `location`.
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(Lingering::new(socket)), service);
-    tokio::pin!(connection);
+        .serve_connection(TokioIo::new(Rewound::new(read, socket)), service);
+    let mut connection = pin!(connection);
+    let last_request = shutdown.unless_requested(sleep_until(end));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = until_last_request(&shutdown) => {
+        _ = last_request => {
             connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(LAST_ANSWER_TIME_MAX, connection).await {
+            match timeout(LAST_ANSWER_TIME_MAX, connection).await {
                 Ok(ended) => ended,
                 Err(_) => Ok(()),
             }
@@ -110,8 +166,54 @@ async fn connection(
     drop(place);
 }
 
-async fn until_last_request(shutdown: &Shutdown) {
-    let life = tokio::time::sleep(CONNECTION_TIME_MAX);
-    // Either way it is time to finish.
-    let _ = shutdown.unless_requested(life).await;
+/// Answers what it can. What it read of the first request that is not for it, and perhaps the
+/// answer; `None`: the connection is over.
+async fn in_front<F: Front>(
+    socket: &mut Lingering,
+    peer: SocketAddr,
+    front: &F,
+    end: Instant,
+    shutdown: &Shutdown,
+) -> Option<(BytesMut, Option<Response<Body>>)> {
+    let mut read = BytesMut::new();
+    let mut head_end = Instant::now() + HEAD_TIME_MAX;
+    loop {
+        let answered = tokio::select! {
+            biased;
+            answered = front.answer(peer, &read) => answered,
+            () = too_late(shutdown) => return None,
+        };
+        match answered {
+            Answered::More => {
+                read.reserve(HEAD_BYTES_USUAL);
+                let more = timeout_at(end.min(head_end), socket.read_buf(&mut read));
+                let n_bytes = shutdown.unless_requested(more).await?.ok()?.ok()?;
+                if n_bytes == 0 {
+                    return None;
+                }
+            }
+            Answered::Here {
+                n_read,
+                text,
+                is_kept,
+            } => {
+                let write = socket.write_all(text.as_bytes());
+                timeout(LAST_ANSWER_TIME_MAX, write).await.ok()?.ok()?;
+                if !is_kept || shutdown.is_requested() {
+                    // Whatever comes of it, it is over.
+                    let _ = socket.shutdown().await;
+                    return None;
+                }
+                read.advance(n_read);
+                head_end = Instant::now() + HEAD_TIME_MAX;
+            }
+            Answered::ByRouter(first) => return Some((read, first)),
+        }
+    }
+}
+
+/// When the last answer should have been given.
+async fn too_late(shutdown: &Shutdown) {
+    shutdown.requested().await;
+    sleep(LAST_ANSWER_TIME_MAX).await;
 }

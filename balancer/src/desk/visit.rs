@@ -7,13 +7,13 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
+use crate::asked::Asked;
 use crate::balancer::Balancer;
 use crate::base_url::{BaseUrl, Scheme};
 use crate::desk::guard::{LANGUAGE_COOKIE, SESSION_COOKIE, cookie, is_from_here};
 use crate::desk::page::{CONTENT_SECURITY_POLICY, Section, complaint, page};
 use crate::desk::words::Words;
 use crate::language::Language;
-use crate::routes::scheme;
 use crate::token::TokenDigest;
 
 /// Remembers a language for a year.
@@ -79,7 +79,7 @@ impl Visit {
 
     /// The cookie of a session that is just opened; an empty `word` ends it.
     pub fn session_cookie(&self, word: &str, seconds: u64) -> String {
-        let is_https = scheme(&self.balancer, &self.head) == Scheme::Https;
+        let is_https = Asked::of(&self.head).scheme(&self.balancer) == Scheme::Https;
         let secure = if is_https { "; Secure" } else { "" };
         format!(
             "{SESSION_COOKIE}={word}; Path=/desk; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"

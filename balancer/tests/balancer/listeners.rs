@@ -218,3 +218,39 @@ async fn a_told_balancer_stops_although_connections_are_open() {
     drop(idle);
     assert!(tokio::net::TcpStream::connect(desk.address).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_may_ask_anything_one_after_another_or_at_once() {
+    let desk = Desk::start("").await;
+    // Each may have two at first.
+    for name in ["a", "b"] {
+        desk.hear(name, &report(name, 1, 0, 100)).await;
+    }
+    let ask = |line: &str, more: &str| format!("{line} HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let plain = ask("GET /live.ogg", "");
+    let all = [
+        plain.clone(),
+        plain.clone(),
+        ask("GET /nothing.ogg", ""),
+        plain,
+        ask("HEAD /live.ogg", ""),
+        ask("GET /health", ""),
+        ask("GET /live.ogg", "Connection: close\r\n"),
+    ];
+    let text = desk.raw(all.concat().as_bytes()).await;
+    let statuses: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("HTTP/1.1 "))
+        .map(|line| &line[..3])
+        .collect();
+    assert_eq!(
+        statuses,
+        ["302", "302", "404", "302", "302", "200", "302"],
+        "{text}"
+    );
+    assert_eq!(
+        text.matches("ticket=").count(),
+        4,
+        "who only looks has none"
+    );
+}

@@ -22,7 +22,10 @@ async fn master() -> (SocketAddr, Shutdown) {
     );
     let shutdown = Shutdown::new();
     let until = shutdown.clone();
-    shutdown.spawn("master", balancer::serve::serve(listener, router, until));
+    shutdown.spawn(
+        "master",
+        balancer::serve::serve(listener, router, (), until),
+    );
     (address, shutdown)
 }
 

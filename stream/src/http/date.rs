@@ -1,11 +1,24 @@
 //! The time now, as HTTP writes it (RFC 9110 §5.6.7), and in seconds.
 
+use std::cell::RefCell;
+
+thread_local! {
+    /// The last second that was asked for, and how it is written.
+    static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+}
+
 /// Such as `Sun, 18 Sep 2011 16:00:00 GMT`.
 pub fn http_date() -> String {
     let now = jiff::Timestamp::now();
-    jiff::fmt::rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&now)
-        .unwrap_or_default()
+    LAST.with_borrow_mut(|(second, text)| {
+        if *second != now.as_second() {
+            *second = now.as_second();
+            *text = jiff::fmt::rfc2822::DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&now)
+                .unwrap_or_default();
+        }
+        text.clone()
+    })
 }
 
 /// In Unix seconds.

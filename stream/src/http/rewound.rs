@@ -15,7 +15,8 @@ pub struct Rewound<S> {
 }
 
 impl<S> Rewound<S> {
-    pub(super) fn new(read: BytesMut, inner: S) -> Self {
+    /// Gives back `read` before anything else.
+    pub fn new(read: BytesMut, inner: S) -> Self {
         Self { read, inner }
     }
 

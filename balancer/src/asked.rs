@@ -1,0 +1,95 @@
+//! What a request says of the one who asks.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+
+use crate::balancer::Balancer;
+use crate::base_url::Scheme;
+use crate::choice::{Family, Listener};
+use crate::client_addr::{client_address, client_scheme};
+
+/// Headers that proxies between add.
+pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
+/// See [`FORWARDED_FOR`].
+pub(crate) const FORWARDED_PROTO: &str = "x-forwarded-proto";
+
+/// The one who asks, in the words of his request.
+#[derive(Debug)]
+pub(crate) struct Asked<'a> {
+    /// Who is at the other end of the connection.
+    pub(crate) peer: IpAddr,
+    /// All headers of that name, in their order.
+    pub(crate) forwarded_for: Vec<&'a str>,
+    /// The last header of that name.
+    pub(crate) forwarded_proto: Option<&'a str>,
+    /// Whom he asks.
+    pub(crate) host: Option<&'a str>,
+    /// What his player calls itself.
+    pub(crate) agent: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    /// Out of a request to the router. A router that is served without saying so knows nobody's
+    /// place.
+    pub(crate) fn of(request: &'a Parts) -> Self {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+        let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let forwarded_for = request.headers.get_all(FORWARDED_FOR).iter();
+        let mut forwarded_proto = request.headers.get_all(FORWARDED_PROTO).iter();
+        Self {
+            peer: peer.map_or(unknown, |ConnectInfo(peer)| peer.ip()),
+            forwarded_for: forwarded_for.map(|value| hops(value.as_bytes())).collect(),
+            forwarded_proto: forwarded_proto
+                .next_back()
+                .and_then(|value| text(value.as_bytes())),
+            host: word(&request.headers, header::HOST),
+            agent: word(&request.headers, header::USER_AGENT).unwrap_or_default(),
+        }
+    }
+
+    /// How he came in.
+    pub(crate) fn scheme(&self, balancer: &Balancer) -> Scheme {
+        let trusted = &balancer.config().trusted_proxies;
+        client_scheme(self.peer, self.forwarded_proto, trusted)
+    }
+
+    /// As a listener.
+    pub(crate) fn listener(&self, balancer: &Balancer) -> Listener {
+        let trusted = &balancer.config().trusted_proxies;
+        let address = client_address(self.peer, &self.forwarded_for, trusted);
+        let mut listener = balancer.listener(address, self.scheme(balancer), self.agent);
+        if let Some(family) = self.host.and_then(family_of_host) {
+            listener.family = family;
+        }
+        listener
+    }
+}
+
+/// A header of hops. One that is no text ends the search like any other nonsense.
+pub(crate) fn hops(value: &[u8]) -> &str {
+    text(value).unwrap_or("?")
+}
+
+/// A header's value, if it is plain text.
+pub(crate) fn text(value: &[u8]) -> Option<&str> {
+    let is_plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
+    let is_text = value.iter().all(is_plain);
+    std::str::from_utf8(value).ok().filter(|_| is_text)
+}
+
+/// The first header of this name, if it is plain text.
+pub(crate) fn word(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    text(headers.get(name)?.as_bytes())
+}
+
+/// Whoever asks a bare address can surely reach addresses like it, and nothing else is sure.
+fn family_of_host(host: &str) -> Option<Family> {
+    if host.starts_with('[') {
+        return Some(Family::V6);
+    }
+    let name = host.split(':').next().unwrap_or_default();
+    name.parse::<Ipv4Addr>().is_ok().then_some(Family::V4)
+}

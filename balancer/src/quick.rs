@@ -1,0 +1,179 @@
+//! The plain question of a player, read and answered without the router: the way of nearly every
+//! listener in a crowd.
+//!
+//! Only what is beyond doubt is answered here; whatever is unusual goes to the router, which gives
+//! the same answers. It costs a third of what the router does.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, LazyLock};
+
+use stream::http::date::http_date;
+use stream::mount::MountPath;
+
+use crate::answer;
+use crate::asked::{Asked, FORWARDED_FOR, FORWARDED_PROTO, hops, text};
+use crate::balancer::{Balancer, Intent};
+use crate::listen::{Way, listen};
+use crate::routes::{self, QUERY_BYTES_MAX};
+use crate::serve::{Answered, Front, HEAD_BYTES_MAX, HEADERS_MAX};
+
+/// First parts of paths that belong to pages of the balancer, beyond those that no mount may have
+/// ([`MountPath::parse`]).
+const PAGES: [&str; 3] = ["desk", "metrics", "static"];
+
+/// What every redirect begins with, after the version.
+static HEADERS: LazyLock<String> = LazyLock::new(|| {
+    let mut text = " 302 Found\r\n".to_owned();
+    for (name, value) in answer::ALWAYS {
+        text.push_str(&titled(name.as_str()));
+        text.push_str(": ");
+        text.push_str(value);
+        text.push_str("\r\n");
+    }
+    text.push_str("Content-Length: 0\r\nDate: ");
+    text
+});
+
+/// A question that is answered here.
+#[derive(Debug)]
+struct Plain<'a> {
+    mount: MountPath,
+    query: &'a str,
+    asked: Asked<'a>,
+    version: &'static str,
+    /// The connection goes on.
+    is_kept: bool,
+    /// The head takes so many bytes.
+    n_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Read<'a> {
+    More,
+    Unusual,
+    Plain(Plain<'a>),
+}
+
+impl Front for Arc<Balancer> {
+    async fn answer(&self, peer: SocketAddr, bytes: &[u8]) -> Answered {
+        let plain = match read(peer.ip(), bytes) {
+            Read::More => return Answered::More,
+            Read::Unusual => return Answered::ByRouter(None),
+            Read::Plain(plain) => plain,
+        };
+        let mut listener = plain.asked.listener(self);
+        let way = listen(
+            self,
+            &mut listener,
+            &plain.mount,
+            plain.query,
+            Intent::Listen,
+        );
+        match way.await {
+            Ok(way) => Answered::Here {
+                n_read: plain.n_bytes,
+                text: redirect(&plain, &way),
+                is_kept: plain.is_kept,
+            },
+            Err(nowhere) => {
+                let sorry = routes::sorry(self, &listener, &plain.mount, nowhere);
+                Answered::ByRouter(Some(sorry))
+            }
+        }
+    }
+}
+
+/// Whether it is a listener's plain question, and whose.
+fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let n_bytes = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(n_bytes)) => n_bytes,
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Read::More,
+        _ => return Read::Unusual,
+    };
+    let (Some("GET"), Some(target), Some(version)) =
+        (request.method, request.path, request.version)
+    else {
+        return Read::Unusual;
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let is_query = query.len() <= QUERY_BYTES_MAX
+        && query
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    let first = path.split('/').nth(1).unwrap_or_default();
+    let mount = MountPath::parse(path).ok();
+    let (Some(mount), true, false) = (mount, is_query, PAGES.contains(&first)) else {
+        return Read::Unusual;
+    };
+    let mut asked = Asked {
+        peer,
+        forwarded_for: Vec::new(),
+        forwarded_proto: None,
+        host: None,
+        agent: "",
+    };
+    let mut is_kept = version == 1;
+    for header in &*request.headers {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        let value = header.value;
+        match header.name.len() {
+            4 if is("host") => asked.host = asked.host.or_else(|| text(value)),
+            10 if is("user-agent") && asked.agent.is_empty() => {
+                asked.agent = text(value).unwrap_or_default();
+            }
+            15 if is(FORWARDED_FOR) => asked.forwarded_for.push(hops(value)),
+            17 if is(FORWARDED_PROTO) => asked.forwarded_proto = text(value),
+            10 if is("connection") => match value {
+                _ if value.eq_ignore_ascii_case(b"close") => is_kept = false,
+                _ if value.eq_ignore_ascii_case(b"keep-alive") && version == 1 => {}
+                _ => return Read::Unusual,
+            },
+            // Something follows the head, or is wanted before it does.
+            14 if is("content-length") && value != b"0" => return Read::Unusual,
+            17 if is("transfer-encoding") => return Read::Unusual,
+            6 if is("expect") => return Read::Unusual,
+            7 if is("upgrade") => return Read::Unusual,
+            _ => {}
+        }
+    }
+    Read::Plain(Plain {
+        mount,
+        query,
+        asked,
+        version: if version == 1 { "HTTP/1.1" } else { "HTTP/1.0" },
+        is_kept,
+        n_bytes,
+    })
+}
+
+/// The same as [`answer::redirect`], as bytes.
+fn redirect(plain: &Plain<'_>, way: &Way) -> String {
+    let mut text = String::with_capacity(HEADERS.len() + 512);
+    text.push_str(plain.version);
+    text.push_str(&HEADERS);
+    text.push_str(&http_date());
+    text.push_str("\r\nLocation: ");
+    answer::write_location(&mut text, &way.target, &plain.mount, &way.query);
+    text.push_str("\r\n");
+    if !plain.is_kept {
+        text.push_str("Connection: close\r\n");
+    }
+    text.push_str("\r\n");
+    text
+}
+
+/// Some old players only know `Location`, not `location`.
+fn titled(name: &str) -> String {
+    let mut titled = String::with_capacity(name.len());
+    for part in name.split_inclusive('-') {
+        let mut chars = part.chars();
+        titled.extend(chars.next().map(|first| first.to_ascii_uppercase()));
+        titled.push_str(chars.as_str());
+    }
+    titled
+}
+
+#[cfg(test)]
+mod tests;
