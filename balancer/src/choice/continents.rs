@@ -1,5 +1,7 @@
 //! On which continent a country lies. Pure.
 
+use std::sync::LazyLock;
+
 /// A continent. Its number is 1 or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -20,14 +22,28 @@ pub enum Continent {
     SouthAmerica,
 }
 
+/// By the number of a country: every listener's is looked up.
+static CONTINENTS: LazyLock<[Option<Continent>; 26 * 26]> = LazyLock::new(|| {
+    let mut continents = [None; 26 * 26];
+    for (continent, countries) in COUNTRIES {
+        for country in countries.split_ascii_whitespace() {
+            let letters = country.as_bytes().try_into().ok();
+            if let Some(at) = letters.and_then(number) {
+                continents[at] = Some(continent);
+            }
+        }
+    }
+    continents
+});
+
 /// The continent of a country given by its two letters in capitals.
 pub fn of(letters: [u8; 2]) -> Option<Continent> {
-    let has = |countries: &str| {
-        let mut countries = countries.split_ascii_whitespace();
-        countries.any(|country| country.as_bytes() == letters)
-    };
-    let found = COUNTRIES.iter().find(|(_, countries)| has(countries));
-    found.map(|(continent, _)| *continent)
+    CONTINENTS[number(letters)?]
+}
+
+fn number(letters: [u8; 2]) -> Option<usize> {
+    let [a, b] = letters.map(|letter| letter.checked_sub(b'A').filter(|n| *n < 26));
+    Some(usize::from(a?) * 26 + usize::from(b?))
 }
 
 /// ISO 3166-1 alpha-2 and XK.
@@ -85,5 +101,6 @@ mod tests {
         assert_eq!(of(*b"DE"), Some(Continent::Europe));
         assert_eq!(of(*b"CL"), Some(Continent::SouthAmerica));
         assert_eq!(of(*b"QQ"), None);
+        assert_eq!((of(*b"A~"), of([0, 255])), (None, None));
     }
 }

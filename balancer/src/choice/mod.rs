@@ -20,6 +20,7 @@ pub use columns::{Carries, Columns, Load, Offers};
 pub use pairs::{Pair, Pairs};
 pub use policy::Policy;
 pub use reason::{Excluded, Gate, Gates};
+pub use scan::Scratch;
 pub use terms::Terms;
 pub use verdict::{Question, Verdict};
 

@@ -14,36 +14,60 @@ const UTILISATION_STEPS: f32 = 20.0;
 /// Sums of a few thousand kilometres are not more exact than this.
 const ROUNDING_KM: f32 = 1.0;
 
-/// The relay that wins, by its place in the list. What is written to `scratch` is of no use
-/// afterwards: it only saves asking for memory.
+/// Relays are looked at so many at a time, or not at all.
+const BLOCK: usize = 32;
+
+/// Memory for a choice. What is in it is of no use afterwards: it only saves asking for more.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// What each relay comes to at least.
+    km: Vec<f32>,
+    /// The least of these, for each block of relays.
+    least: Vec<f32>,
+}
+
+/// The relay that wins, by its place in the list.
 pub(super) fn choose(
     columns: &Columns,
     question: &Question,
     policy: &Policy,
-    scratch: &mut Vec<f32>,
+    scratch: &mut Scratch,
 ) -> Option<usize> {
     let asker = Asker::new(question.listener, policy);
     let needed = Offers::needed(question.listener);
-    at_least(columns, &asker, scratch);
+    let Scratch { km, least } = scratch;
+    at_least(columns, &asker, km);
+    least.clear();
+    least.extend(km.chunks(BLOCK).map(least_of));
+    let blocks = least.iter().enumerate();
+    let nearest = blocks.clone().min_by(|(_, a), (_, b)| a.total_cmp(b));
     let mut limit = f32::INFINITY;
     let mut ties: Vec<(usize, f32)> = Vec::new();
-    let relays = scratch.iter().zip(question.carries).enumerate();
-    for (at, (at_least_km, carries)) in relays {
-        // Most are too far away, whatever else speaks for them.
-        if *at_least_km > limit {
+    // The nearest ones first, and once more: then the others are seen to be too far at a glance.
+    for (block, least_km) in nearest.into_iter().chain(blocks) {
+        if *least_km > limit {
             continue;
         }
-        let is_able = columns.gates[at].is_open()
-            && *carries == Carries::OnAir
-            && columns.offers[at].has(needed)
-            && question.excluded.iter().all(|(out, _)| *out != at);
-        if !is_able {
-            continue;
-        }
-        let total = asker.terms(columns, at).total_km();
-        if total <= limit && total < f32::INFINITY {
-            limit = limit.min(total + policy.tie_km);
-            ties.push((at, total));
+        let first = block * BLOCK;
+        let carries = question.carries.get(first..).unwrap_or_default();
+        let relays = km[first..].iter().zip(carries).take(BLOCK);
+        for (at, (at_least_km, carries)) in (first..).zip(relays) {
+            // Most are too far away, whatever else speaks for them.
+            if *at_least_km > limit {
+                continue;
+            }
+            let is_able = columns.gates[at].is_open()
+                && *carries == Carries::OnAir
+                && columns.offers[at].has(needed)
+                && question.excluded.iter().all(|(out, _)| *out != at);
+            if !is_able {
+                continue;
+            }
+            let total = asker.terms(columns, at).total_km();
+            if total <= limit && total < f32::INFINITY {
+                limit = limit.min(total + policy.tie_km);
+                ties.push((at, total));
+            }
         }
     }
     let ties = ties.iter().filter(|(_, total)| *total <= limit);
@@ -58,21 +82,28 @@ pub(super) fn choose(
 fn at_least(columns: &Columns, asker: &Asker, km: &mut Vec<f32>) {
     let n = columns.len();
     km.clear();
-    // His point is not where he is, or a border may be worth less than nothing.
-    if asker.site.known != Known::Point || asker.pairs.is_some() {
+    // A border may be worth less than nothing.
+    if asker.pairs.is_some() {
         km.resize(n, f32::NEG_INFINITY);
         return;
     }
     km.resize(n, 0.0);
     let [here_x, here_y, here_z] = asker.site.at;
     let policy = asker.policy;
-    let bonus = policy.same_system_km.max(policy.same_prefix_km) + ROUNDING_KM;
+    let bonus = asker.network_km_max() + ROUNDING_KM;
     let (x, y, z) = (&columns.x[..n], &columns.y[..n], &columns.z[..n]);
     let (price, health, bias) = (
         &columns.price_km[..n],
         &columns.health_km[..n],
         &columns.bias_km[..n],
     );
+    // His point, if there is one, is not where he is.
+    if asker.site.known != Known::Point {
+        for at in 0..n {
+            km[at] = price[at] + health[at] - bias[at] - bonus;
+        }
+        return;
+    }
     for at in 0..n {
         let (dx, dy, dz) = (x[at] - here_x, y[at] - here_y, z[at] - here_z);
         let straight = EARTH_RADIUS_KM * (dx * dx + dy * dy + dz * dz).sqrt();
@@ -80,6 +111,11 @@ fn at_least(columns: &Columns, asker: &Asker, km: &mut Vec<f32>) {
         let distance = straight.max(policy.near_km);
         km[at] = distance + price[at] + health[at] - bias[at] - bonus;
     }
+}
+
+fn least_of(km: &[f32]) -> f32 {
+    let min = |a: f32, b: &f32| if *b < a { *b } else { a };
+    km.iter().fold(f32::INFINITY, min)
 }
 
 fn step(utilisation: f32) -> u32 {

@@ -98,6 +98,14 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// The most that can be taken off for the same network.
+    pub(super) fn network_km_max(&self) -> f32 {
+        let of = |number: u64, km: f32| if number == 0 { 0.0 } else { km };
+        let prefix = of(self.site.prefix, self.policy.same_prefix_km);
+        let system = of(self.site.system.into(), self.policy.same_system_km);
+        prefix.max(system).max(0.0)
+    }
+
     /// The terms of a relay.
     pub(super) fn terms(&self, columns: &Columns, at: usize) -> Terms {
         let relay = &columns.sites[at];

@@ -74,7 +74,7 @@ impl Relays {
 
     fn chosen(&self, listener: &Listener) -> Option<&str> {
         let question = self.question(listener);
-        let at = question.choose(&self.columns, &self.policy, &mut Vec::new())?;
+        let at = question.choose(&self.columns, &self.policy, &mut Scratch::default())?;
         Some(&self.names[at])
     }
 }
@@ -289,7 +289,7 @@ proptest! {
     fn the_explanation_explains_the_choice(
         at in some_spot(),
         key in any::<u64>(),
-        relays in prop::collection::vec((some_spot(), 0.0_f32..1.0, 0_u8..5, -500.0_f32..500.0), 0..20),
+        relays in prop::collection::vec((some_spot(), 0.0_f32..1.0, 0_u8..5, -500.0_f32..500.0), 0..100),
     ) {
         let mut all = Relays::parse("");
         for (n, (spot, utilisation, gate, bias)) in relays.iter().enumerate() {
@@ -301,7 +301,7 @@ proptest! {
         }
         let listener = Listener { spot: at, key, ..listener("?") };
         let question = all.question(&listener);
-        let chosen = question.choose(&all.columns, &all.policy, &mut Vec::new());
+        let chosen = question.choose(&all.columns, &all.policy, &mut Scratch::default());
         let verdicts = question.verdicts(&all.columns, &all.policy);
         let able = || verdicts.iter().filter(|verdict| verdict.excluded.is_empty());
         let least = able().map(|v| v.terms.total_km()).fold(f32::INFINITY, f32::min);

@@ -4,7 +4,7 @@ use super::asker::Listener;
 use super::columns::{Carries, Columns, Offers};
 use super::policy::Policy;
 use super::reason::{Excluded, Gate};
-use super::scan;
+use super::scan::{self, Scratch};
 use super::terms::{Asker, Terms};
 
 /// What came out for one relay.
@@ -31,12 +31,12 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The relay that wins, by its place in the list. `scratch` is of no use afterwards.
+    /// The relay that wins, by its place in the list. `scratch` saves asking for memory.
     pub fn choose(
         &self,
         columns: &Columns,
         policy: &Policy,
-        scratch: &mut Vec<f32>,
+        scratch: &mut Scratch,
     ) -> Option<usize> {
         scan::choose(columns, self, policy, scratch)
     }

@@ -58,12 +58,13 @@ pub(super) struct Ranges<A> {
     pub(super) starts: Vec<A>,
     /// As many: 0 is nowhere, others are one more than the place in `cells`.
     pub(super) numbers: Vec<u16>,
-    /// Every `STRIDE`th start: few enough to stay in the processor's cache.
+    /// Every `STRIDE`th start: few enough to stay near the processor. Those between share one line
+    /// of its cache.
     marks: Vec<A>,
 }
 
 /// How many ranges there are from one mark to the next.
-const STRIDE: usize = 64;
+const STRIDE: usize = 16;
 
 impl Origin {
     /// In a sentence, as the licence wants it said.

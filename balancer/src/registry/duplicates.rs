@@ -5,6 +5,7 @@
 //! Holds no address: only numbers that say nothing without a key that dies with the program.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 /// Requests of one player this close together are one listener's.
@@ -19,9 +20,29 @@ const RELAYS_MAX: usize = 4;
 /// Players that asked within the last half minute.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    players: HashMap<u64, Player>,
+    players: HashMap<u64, Player, BuildHasherDefault<Hashed>>,
     /// In the order of their first redirect.
     order: VecDeque<(u64, Instant)>,
+}
+
+/// Players' numbers are hashes already, with a key that nobody else knows.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
 }
 
 /// What one player was answered.

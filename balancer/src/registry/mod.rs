@@ -19,7 +19,7 @@ use url::Host;
 
 use crate::base_url::BaseUrl;
 use crate::checked_report::CheckedReport;
-use crate::choice::{Columns, Policy};
+use crate::choice::{Columns, Policy, Scratch};
 use crate::place::Spot;
 use crate::token::TokenDigest;
 
@@ -60,8 +60,11 @@ const REPORTS_PER_SECOND: u32 = 500;
 const REPORT_EVERY_MAX: Duration = Duration::from_secs(10);
 /// … and no more often than this if nothing changes.
 const REPORT_EVERY_MIN: Duration = Duration::from_secs(1);
-/// What changes by the passing of time alone is looked at this often.
-const SWEEP_EVERY: Duration = Duration::from_millis(100);
+/// What changes by the passing of time alone is looked at this often with so many relays or fewer;
+/// with more of them more seldom, so that it costs no more. Who is chosen is looked at in any case.
+const SWEEP_EVERY_MIN: Duration = Duration::from_millis(100);
+/// See [`SWEEP_EVERY_MIN`].
+const SWEPT_AT_ONCE: u32 = 500;
 
 /// All relays.
 #[derive(Debug)]
@@ -76,7 +79,7 @@ pub struct Registry {
     origin: Origin,
     swept: Instant,
     demand: Demand,
-    scratch: Vec<f32>,
+    scratch: Scratch,
 }
 
 impl Registry {
@@ -98,7 +101,7 @@ impl Registry {
             swept: origin.at,
             demand: Demand::default(),
             origin,
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
         };
         for registration in registrations {
             // The settings were checked for what is refused here.
@@ -260,6 +263,12 @@ impl Registry {
     pub fn report_every(&self) -> Duration {
         let n = u32::try_from(self.relays.len()).unwrap_or(u32::MAX);
         (REPORT_EVERY_MIN * n / REPORTS_PER_SECOND).clamp(REPORT_EVERY_MIN, REPORT_EVERY_MAX)
+    }
+
+    /// How often what changes by the passing of time alone is looked at.
+    fn sweep_every(&self) -> Duration {
+        let n = u32::try_from(self.relays.len()).unwrap_or(u32::MAX);
+        SWEEP_EVERY_MIN.max(SWEEP_EVERY_MIN.saturating_mul(n) / SWEPT_AT_ONCE)
     }
 
     /// The figures of the choice.

@@ -1,20 +1,21 @@
 //! Who is sent where. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use stream::mount::MountPath;
 use stream::ticket::{Bounced, Ticket, TicketKey, Way, claimed};
 
+use super::Registry;
 use super::duplicates::Again;
-use super::{Registry, SWEEP_EVERY};
 use crate::base_url::BaseUrl;
 use crate::choice::{Carries, Excluded, Listener, Offers, Question, Verdict};
 
 /// A ticket with which a relay sent somebody back counts for so long. Who keeps it longer is a
 /// new listener.
 const BACK_SECONDS_MAX: u32 = 120;
-/// When there seems to be no room, what changes by the passing of time is looked at this often.
-const SWEEP_AGAIN: Duration = Duration::from_millis(10);
+/// When there seems to be no room, what changes by the passing of time is looked at so much more
+/// often.
+const SWEEPS_MORE: u32 = 10;
 
 /// Where somebody is sent.
 #[derive(Clone, Debug)]
@@ -194,7 +195,8 @@ impl Registry {
         if listener.bounced.is_full() {
             return Err(Some(Excluded::SentBack));
         }
-        if now.saturating_duration_since(self.swept) >= SWEEP_EVERY {
+        let sweep_every = self.sweep_every();
+        if now.saturating_duration_since(self.swept) >= sweep_every {
             self.sweep(now);
         }
         let excluded = self.excluded(listener, missed);
@@ -206,7 +208,7 @@ impl Registry {
         let is_due = match choice {
             // A moment has passed in which he may have fallen silent.
             Some(at) => is_over(at),
-            None => now.saturating_duration_since(self.swept) >= SWEEP_AGAIN,
+            None => now.saturating_duration_since(self.swept) >= sweep_every / SWEEPS_MORE,
         };
         if is_due {
             self.sweep(now);
