@@ -108,11 +108,8 @@ impl Knock {
             }
             ensure!(now < heard + SILENCE_MAX, "no answer for {SILENCE_MAX:?}");
             self.ask_all(began, now)?;
-            let wait = match self.pace {
-                Pace::PerSecond(_) => Duration::ZERO,
-                Pace::Eager | Pace::Anew => Duration::from_millis(100),
-            };
-            self.poll.poll(&mut events, Some(wait))?;
+            // Never asleep, so that no server pays for waking it.
+            self.poll.poll(&mut events, Some(Duration::ZERO))?;
             for event in &events {
                 heard = now;
                 self.hear(event.token().0)?;

@@ -6,8 +6,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
@@ -31,6 +31,8 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 const FEW: usize = 13;
 /// Relays say something this often, if there are few of them.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// The balancer closes a connection after a minute.
+const CONNECTION_LIFE: Duration = Duration::from_secs(20);
 /// Relays that nobody knows get few listeners at first, twice as many with each report.
 const WARM_UP: Duration = Duration::from_secs(60);
 const SLOTS: u32 = 1_000_000;
@@ -62,9 +64,19 @@ struct Running {
 }
 
 struct Reporter {
-    counts: Arc<RwLock<Vec<AtomicU32>>>,
-    stop: Arc<AtomicBool>,
+    desk: Arc<Desk>,
     thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What the thread that reports for all relays is told.
+struct Desk {
+    /// Listeners at each of them.
+    counts: Vec<AtomicU32>,
+    must_stop: AtomicBool,
+    /// So many reports are due at once.
+    n_urgent: AtomicUsize,
+    /// No report is due: another server has its turn.
+    is_quiet: AtomicBool,
 }
 
 /// Runs all servers, round after round.
@@ -83,6 +95,7 @@ pub(crate) fn run(folder: &Path, core: Option<usize>, say: fn(&str)) -> Result<R
     warm_up(&all)?;
     for _ in 0..ROUNDS {
         for (running, server) in all.iter().zip(&mut servers) {
+            let _turn = running.turn();
             let kept = running.knock(Pace::Eager)?.per_second;
             server.kept.push(kept);
             server.anew.push(running.knock(Pace::Anew)?.per_second);
@@ -105,13 +118,29 @@ pub(crate) fn run(folder: &Path, core: Option<usize>, say: fn(&str)) -> Result<R
 
 /// Until everybody may be sent.
 fn warm_up(all: &[Running]) -> Result<()> {
-    let until = Instant::now() + WARM_UP;
-    while Instant::now() < until {
-        for running in all.iter().filter(|running| running.reporter.is_some()) {
+    for running in all {
+        let Some(reporter) = &running.reporter else {
+            continue;
+        };
+        let until = Instant::now() + WARM_UP;
+        while Instant::now() < until {
+            reporter.desk.tell_all();
             running.crowd()?;
         }
+        reporter.desk.is_quiet.store(true, Ordering::Relaxed);
     }
     Ok(())
+}
+
+/// While it lives the others are quiet.
+struct Turn<'a>(Option<&'a Reporter>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(reporter) = self.0 {
+            reporter.desk.is_quiet.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The table.
@@ -196,19 +225,43 @@ impl Running {
         let Some(reporter) = &self.reporter else {
             return;
         };
-        let counts = reporter
-            .counts
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (count, n) in counts.iter().zip(&knocked.at_relay) {
+        for (count, n) in reporter.desk.counts.iter().zip(&knocked.at_relay) {
             count.fetch_add(*n, Ordering::Relaxed);
+        }
+    }
+
+    /// Its relays report again; each of them has when this returns.
+    fn turn(&self) -> Turn<'_> {
+        if let Some(reporter) = &self.reporter {
+            reporter.desk.is_quiet.store(false, Ordering::Relaxed);
+            reporter.desk.tell_all();
+        }
+        Turn(self.reporter.as_ref())
+    }
+}
+
+impl Desk {
+    fn new(n_relays: usize) -> Self {
+        Self {
+            counts: (0..n_relays).map(|_| AtomicU32::new(0)).collect(),
+            must_stop: AtomicBool::new(false),
+            n_urgent: AtomicUsize::new(0),
+            is_quiet: AtomicBool::new(false),
+        }
+    }
+
+    /// Every relay reports now.
+    fn tell_all(&self) {
+        self.n_urgent.store(self.counts.len(), Ordering::Relaxed);
+        while self.n_urgent.load(Ordering::Relaxed) > 0 && !self.must_stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.desk.must_stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             // It panics only if a lock did.
             let _ = thread.join();
@@ -274,7 +327,7 @@ fn balancer(folder: &Path, core: Option<usize>, n_relays: usize) -> Result<Runni
     let port = ports::free()?;
     let mut text = format!(
         "listen = \"127.0.0.1:{port}\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
-         report_stale_seconds = 60.0\nprobe_seconds = 0\n"
+         report_stale_seconds = 300.0\nprobe_seconds = 0\n"
     );
     for at in 0..n_relays {
         // All over the world.
@@ -291,17 +344,14 @@ fn balancer(folder: &Path, core: Option<usize>, n_relays: usize) -> Result<Runni
     let config = config.display().to_string();
     let (name, path) = ("plenum-balancer", find("plenum-balancer")?);
     let program = start(name, &path, &["--config", &config], folder, core)?;
-    let counts: Vec<_> = (0..n_relays).map(|_| AtomicU32::new(0)).collect();
-    let counts = Arc::new(RwLock::new(counts));
-    let stop = Arc::new(AtomicBool::new(false));
+    let desk = Arc::new(Desk::new(n_relays));
     let running = up(format!("Plenum, {n_relays} relays"), program, port, None)?;
     let address = running.address;
-    let (ours, until) = (Arc::clone(&counts), Arc::clone(&stop));
-    let thread = std::thread::spawn(move || report_for_all(address, &ours, &until));
+    let ours = Arc::clone(&desk);
+    let thread = std::thread::spawn(move || report_for_all(address, &ours));
     Ok(Running {
         reporter: Some(Reporter {
-            counts,
-            stop,
+            desk,
             thread: Some(thread),
         }),
         ..running
@@ -327,36 +377,37 @@ fn token(at: usize) -> String {
 }
 
 /// Says again and again that all who were sent have come.
-fn report_for_all(address: SocketAddr, counts: &RwLock<Vec<AtomicU32>>, stop: &AtomicBool) {
-    let n_relays = counts.read().map_or(0, |counts| counts.len());
+fn report_for_all(address: SocketAddr, desk: &Desk) {
+    let n_relays = desk.counts.len();
     let every = REPORT_EVERY * if n_relays > FEW { 10 } else { 1 };
     let step = every / u32::try_from(n_relays.max(1)).unwrap_or(1);
-    let (began, mut sequence, mut run) = (Instant::now(), 0_u32, 0);
-    let mut due = began;
-    while !stop.load(Ordering::Relaxed) {
+    let (mut sequence, mut run) = (0_u32, 0);
+    let mut due = Instant::now();
+    while !desk.must_stop.load(Ordering::Relaxed) {
         let Ok(mut socket) = TcpStream::connect(address) else {
+            desk.must_stop.store(true, Ordering::Relaxed);
             return;
         };
         // A connection of the balancer lives a minute.
-        for _ in 0..(20_000 / every.as_millis().max(1)) as usize * n_relays {
-            if stop.load(Ordering::Relaxed) {
-                return;
+        let until = Instant::now() + CONNECTION_LIFE;
+        while Instant::now() < until && !desk.must_stop.load(Ordering::Relaxed) {
+            let is_urgent = desk.n_urgent.load(Ordering::Relaxed) > 0;
+            let now = Instant::now();
+            if !is_urgent && (desk.is_quiet.load(Ordering::Relaxed) || due > now) {
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
             }
-            let is_warming_up = began.elapsed() < WARM_UP;
-            due = if is_warming_up {
-                Instant::now()
-            } else {
-                due + step
-            };
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            // Who was late need not catch up.
+            due = (due + step).max(now);
             let at = sequence as usize % n_relays;
-            let n = counts
-                .read()
-                .map_or(0, |counts| counts[at].load(Ordering::Relaxed));
+            let n = desk.counts[at].load(Ordering::Relaxed);
             sequence += 1;
             match report(&mut socket, at, sequence, n % SLOTS, run) {
                 Ok(receipt) => run = receipt.run,
                 Err(_) => break,
+            }
+            if is_urgent {
+                desk.n_urgent.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
