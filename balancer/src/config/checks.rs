@@ -41,11 +41,14 @@ pub(super) fn check_pairs(pairs: &[Pair]) -> Result<(), String> {
 /// Says what a name is made of.
 pub fn check_name(name: &str) -> Result<(), String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
+    let is_short = (1..=NAME_BYTES_MAX).contains(&name.len());
+    // Those two would be other places in the address of its page.
+    if is_short && name.bytes().all(is_plain) && !matches!(name, "." | "..") {
         return Ok(());
     }
     Err(format!(
-        "a relay is named {name:?}; use 1 to {NAME_BYTES_MAX} letters, digits and . _ -"
+        "a relay is named {name:?}; use 1 to {NAME_BYTES_MAX} letters, digits and . _ -, \
+         not . or .. alone"
     ))
 }
 

@@ -18,8 +18,8 @@
 //!
 //! The longest time is [`Policy::hold`](crate::choice::Policy::hold) for tickets of relays that
 //! name whom they admit, and [`Policy::arrival`](crate::choice::Policy::arrival) for listeners
-//! without a ticket. Who comes later than that counts as one who was not sent, and for those some
-//! slots are kept free (`direct`).
+//! without a ticket. Who comes later than that is missing in the sum until the next report counts
+//! him; should the relay be full by then, it sends one listener back.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -179,10 +179,10 @@ impl Known {
             return false;
         }
         self.order.push_back((name, now));
-        if self.untold.len() >= SEEN_MAX {
-            self.untold.pop_front();
+        // Those in front may be in a report that is under way.
+        if self.untold.len() < SEEN_MAX {
+            self.untold.push_back(name);
         }
-        self.untold.push_back(name);
         true
     }
 }
