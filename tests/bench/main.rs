@@ -15,6 +15,7 @@ mod plot;
 mod programme;
 mod records;
 mod redirects;
+mod reporter;
 mod run;
 mod sound;
 mod source;

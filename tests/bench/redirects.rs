@@ -3,16 +3,12 @@
 //! The servers take turns. Relays are made up: a thread reports for them that all who were sent
 //! have come.
 
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
-use stream::report::Receipt;
 use tests::ports;
 use tests::programs::{Program, find};
 use tests::wait::eventually;
@@ -20,6 +16,7 @@ use tests::wait::eventually;
 use crate::knock::{Knocked, Pace, RELAYS_MAX, knock};
 use crate::machine::Machine;
 use crate::records::Middle;
+use crate::reporter::{Reporter, token};
 use crate::table::grid;
 
 const ROUNDS: usize = 3;
@@ -31,11 +28,8 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 const FEW: usize = 13;
 /// Relays say something this often, if there are few of them.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// The balancer closes a connection after a minute.
-const CONNECTION_LIFE: Duration = Duration::from_secs(20);
 /// Relays that nobody knows get few listeners at first, twice as many with each report.
 const WARM_UP: Duration = Duration::from_secs(60);
-const SLOTS: u32 = 1_000_000;
 
 /// What was measured.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -61,22 +55,6 @@ struct Running {
     program: Program,
     address: SocketAddr,
     reporter: Option<Reporter>,
-}
-
-struct Reporter {
-    desk: Arc<Desk>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-/// What the thread that reports for all relays is told.
-struct Desk {
-    /// Listeners at each of them.
-    counts: Vec<AtomicU32>,
-    must_stop: AtomicBool,
-    /// So many reports are due at once.
-    n_urgent: AtomicUsize,
-    /// No report is due: another server has its turn.
-    is_quiet: AtomicBool,
 }
 
 /// Runs all servers, round after round.
@@ -124,10 +102,10 @@ fn warm_up(all: &[Running]) -> Result<()> {
         };
         let until = Instant::now() + WARM_UP;
         while Instant::now() < until {
-            reporter.desk.tell_all();
+            reporter.tell_all();
             running.crowd()?;
         }
-        reporter.desk.is_quiet.store(true, Ordering::Relaxed);
+        reporter.set_quiet(true);
     }
     Ok(())
 }
@@ -138,7 +116,7 @@ struct Turn<'a>(Option<&'a Reporter>);
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if let Some(reporter) = self.0 {
-            reporter.desk.is_quiet.store(true, Ordering::Relaxed);
+            reporter.set_quiet(true);
         }
     }
 }
@@ -222,50 +200,18 @@ impl Running {
     }
 
     fn count(&self, knocked: &Knocked) {
-        let Some(reporter) = &self.reporter else {
-            return;
-        };
-        for (count, n) in reporter.desk.counts.iter().zip(&knocked.at_relay) {
-            count.fetch_add(*n, Ordering::Relaxed);
+        if let Some(reporter) = &self.reporter {
+            reporter.count(&knocked.at_relay);
         }
     }
 
     /// Its relays report again; each of them has when this returns.
     fn turn(&self) -> Turn<'_> {
         if let Some(reporter) = &self.reporter {
-            reporter.desk.is_quiet.store(false, Ordering::Relaxed);
-            reporter.desk.tell_all();
+            reporter.set_quiet(false);
+            reporter.tell_all();
         }
         Turn(self.reporter.as_ref())
-    }
-}
-
-impl Desk {
-    fn new(n_relays: usize) -> Self {
-        Self {
-            counts: (0..n_relays).map(|_| AtomicU32::new(0)).collect(),
-            must_stop: AtomicBool::new(false),
-            n_urgent: AtomicUsize::new(0),
-            is_quiet: AtomicBool::new(false),
-        }
-    }
-
-    /// Every relay reports now.
-    fn tell_all(&self) {
-        self.n_urgent.store(self.counts.len(), Ordering::Relaxed);
-        while self.n_urgent.load(Ordering::Relaxed) > 0 && !self.must_stop.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-impl Drop for Reporter {
-    fn drop(&mut self) {
-        self.desk.must_stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It panics only if a lock did.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -344,16 +290,10 @@ fn balancer(folder: &Path, core: Option<usize>, n_relays: usize) -> Result<Runni
     let config = config.display().to_string();
     let (name, path) = ("plenum-balancer", find("plenum-balancer")?);
     let program = start(name, &path, &["--config", &config], folder, core)?;
-    let desk = Arc::new(Desk::new(n_relays));
     let running = up(format!("Plenum, {n_relays} relays"), program, port, None)?;
-    let address = running.address;
-    let ours = Arc::clone(&desk);
-    let thread = std::thread::spawn(move || report_for_all(address, &ours));
+    let every = REPORT_EVERY * if n_relays > FEW { 10 } else { 1 };
     Ok(Running {
-        reporter: Some(Reporter {
-            desk,
-            thread: Some(thread),
-        }),
+        reporter: Some(Reporter::start(running.address, n_relays, every)),
         ..running
     })
 }
@@ -370,80 +310,4 @@ fn up(name: String, program: Program, port: u16, reporter: Option<Reporter>) -> 
         address,
         reporter,
     })
-}
-
-fn token(at: usize) -> String {
-    format!("token of relay number {at}, long enough")
-}
-
-/// Says again and again that all who were sent have come.
-fn report_for_all(address: SocketAddr, desk: &Desk) {
-    let n_relays = desk.counts.len();
-    let every = REPORT_EVERY * if n_relays > FEW { 10 } else { 1 };
-    let step = every / u32::try_from(n_relays.max(1)).unwrap_or(1);
-    let (mut sequence, mut run) = (0_u32, 0);
-    let mut due = Instant::now();
-    while !desk.must_stop.load(Ordering::Relaxed) {
-        let Ok(mut socket) = TcpStream::connect(address) else {
-            desk.must_stop.store(true, Ordering::Relaxed);
-            return;
-        };
-        // A connection of the balancer lives a minute.
-        let until = Instant::now() + CONNECTION_LIFE;
-        while Instant::now() < until && !desk.must_stop.load(Ordering::Relaxed) {
-            let is_urgent = desk.n_urgent.load(Ordering::Relaxed) > 0;
-            let now = Instant::now();
-            if !is_urgent && (desk.is_quiet.load(Ordering::Relaxed) || due > now) {
-                std::thread::sleep(Duration::from_millis(1));
-                continue;
-            }
-            // Who was late need not catch up.
-            due = (due + step).max(now);
-            let at = sequence as usize % n_relays;
-            let n = desk.counts[at].load(Ordering::Relaxed);
-            sequence += 1;
-            match report(&mut socket, at, sequence, n % SLOTS, run) {
-                Ok(receipt) => run = receipt.run,
-                Err(_) => break,
-            }
-            if is_urgent {
-                desk.n_urgent.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-/// Says that everybody has come whom the balancer in this run has sent.
-fn report(
-    socket: &mut TcpStream,
-    at: usize,
-    sequence: u32,
-    n_listeners: u32,
-    run: u32,
-) -> Result<Receipt> {
-    let all = u32::MAX;
-    // An address and not a name, so that nobody looks it up.
-    let (high, low) = (at / 256, at % 256);
-    let body = format!(
-        "{{\"url\":\"http://10.1.{high}.{low}:8000\",\"run\":\"bench\",\"sequence\":{sequence},\
-         \"slots\":{SLOTS},\"listeners\":{n_listeners},\"draining\":false,\"mounts\":[{{\
-         \"path\":\"/live.ogg\",\"content_type\":\"application/ogg\",\"is_on_air\":true,\
-         \"epoch\":\"00\",\"offset\":0,\"listeners\":{n_listeners}}}],\
-         \"arrivals\":{{\"direct\":0,\"bounced\":0,\
-         \"admitted\":[{{\"run\":{run},\"serials\":[[1,{all}]]}}]}}}}"
-    );
-    // In one piece: the kernel would let a second one wait for the first one's acknowledgement.
-    let text = format!(
-        "POST /api/v1/report HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        token(at),
-        body.len()
-    );
-    socket.write_all(text.as_bytes())?;
-    let mut answer = [0; 2048];
-    let n_bytes = socket.read(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer[..n_bytes]);
-    anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
-    Ok(serde_json::from_str(body)?)
 }

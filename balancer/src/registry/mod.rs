@@ -5,8 +5,8 @@
 //!
 //! Reading order: `reservations` (why nobody is sent to a full relay), `trust` (nor to one that
 //! serves nobody), `relay` and `taking` (all that is known of one, and what a report changes),
-//! `sending` (who is sent where), `duplicates` (players that ask twice). Beside them: `demand`, `direct`,
-//! `health`, `hearsay`, `orders`, `mounts`.
+//! `sending` (who is sent where), `duplicates` (players that ask twice), `sweeping` (what changes by
+//! itself). Beside them: `demand`, `direct`, `health`, `hearsay`, `orders`, `mounts`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -35,6 +35,7 @@ mod relay;
 pub mod reservations;
 mod sending;
 mod state;
+mod sweeping;
 mod taking;
 pub mod trust;
 
@@ -60,11 +61,6 @@ const REPORTS_PER_SECOND: u32 = 500;
 const REPORT_EVERY_MAX: Duration = Duration::from_secs(10);
 /// … and no more often than this if nothing changes.
 const REPORT_EVERY_MIN: Duration = Duration::from_secs(1);
-/// What changes by the passing of time alone is looked at this often with so many relays or fewer;
-/// with more of them more seldom, so that it costs no more. Who is chosen is looked at in any case.
-const SWEEP_EVERY_MIN: Duration = Duration::from_millis(100);
-/// See [`SWEEP_EVERY_MIN`].
-const SWEPT_AT_ONCE: u32 = 500;
 
 /// All relays.
 #[derive(Debug)]
@@ -265,12 +261,6 @@ impl Registry {
         (REPORT_EVERY_MIN * n / REPORTS_PER_SECOND).clamp(REPORT_EVERY_MIN, REPORT_EVERY_MAX)
     }
 
-    /// How often what changes by the passing of time alone is looked at.
-    fn sweep_every(&self) -> Duration {
-        let n = u32::try_from(self.relays.len()).unwrap_or(u32::MAX);
-        SWEEP_EVERY_MIN.max(SWEEP_EVERY_MIN.saturating_mul(n) / SWEPT_AT_ONCE)
-    }
-
     /// The figures of the choice.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -369,27 +359,6 @@ impl Registry {
             }
         }
         changes
-    }
-
-    /// Brings the columns of one relay up to date.
-    fn refresh(&mut self, at: usize, now: Instant) {
-        let relay = &mut self.relays[at];
-        let load = relay.load(&self.policy, now);
-        let illness = relay.health.illness(now);
-        self.columns
-            .set_load(at, load, self.demand.scarcity_km(), &self.policy);
-        self.columns
-            .set_merits(at, relay.orders.bias_km, illness, &self.policy);
-        self.columns.set_offers(at, relay.offers());
-    }
-
-    /// Brings the columns of all relays up to date.
-    fn sweep(&mut self, now: Instant) {
-        self.weigh(now);
-        for at in 0..self.relays.len() {
-            self.refresh(at, now);
-        }
-        self.swept = now;
     }
 }
 
