@@ -160,6 +160,7 @@ pub(crate) fn section(redirects: &Redirects) -> String {
          another one; {ROUNDS} rounds by turns, {} s each; median, least and most.\n\
          The balancer looked each listener's address up, chose among its relays, reserved a slot \
          and signed a ticket; nginx answered `return 302`.\n\
+         On new connections the load's own core is the limit, and all look alike.\n\
          Measured {} on {} × {}; {}.\n",
         table(redirects),
         SECONDS.as_secs(),
