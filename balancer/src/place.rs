@@ -18,6 +18,9 @@ const EARTH_RADIUS_KM: f64 = 6_371.0;
 pub struct Country([u8; 2]);
 
 impl Country {
+    /// The greatest [`Country::index`].
+    pub const INDEX_MAX: u16 = 26 * 26;
+
     /// Takes two letters.
     pub fn parse(text: &str) -> Option<Self> {
         let letters: [u8; 2] = text.as_bytes().try_into().ok()?;

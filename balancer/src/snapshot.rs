@@ -132,9 +132,12 @@ pub fn write<T: Serialize>(
     bytes_max: u64,
     content: &T,
 ) -> Result<(), String> {
-    let bytes = in_bytes(folder, name, bytes_max, content)?;
+    put(folder, name, &in_bytes(folder, name, bytes_max, content)?)
+}
+
+fn put(folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), String> {
     folder
-        .write(name, &bytes)
+        .write(name, bytes)
         .map_err(|error| format!("{}: {error}", folder.file(name).display()))
 }
 
@@ -172,9 +175,7 @@ pub fn write_precious<T: Serialize>(
     folder
         .keep_before(name, &before(name))
         .map_err(|error| format!("{}: {error}", folder.file(&before(name)).display()))?;
-    folder
-        .write(name, &bytes)
-        .map_err(|error| format!("{}: {error}", folder.file(name).display()))
+    put(folder, name, &bytes)
 }
 
 fn before(name: &str) -> String {

@@ -110,7 +110,7 @@ impl Site {
             country: spot.country.map_or(0, Country::index),
             continent: spot
                 .country
-                .and_then(|country| continents::of(country.letters()))
+                .and_then(continents::of)
                 .map_or(0, |continent| continent as u8),
             system: spot.asn.unwrap_or(0),
             prefix: spot.prefix.unwrap_or(0),

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use crate::place::Country;
+
 /// A continent. Its number is 1 or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -23,27 +25,22 @@ pub enum Continent {
 }
 
 /// By the number of a country: every listener's is looked up.
-static CONTINENTS: LazyLock<[Option<Continent>; 26 * 26]> = LazyLock::new(|| {
-    let mut continents = [None; 26 * 26];
-    for (continent, countries) in COUNTRIES {
-        for country in countries.split_ascii_whitespace() {
-            let letters = country.as_bytes().try_into().ok();
-            if let Some(at) = letters.and_then(number) {
-                continents[at] = Some(continent);
+static CONTINENTS: LazyLock<[Option<Continent>; Country::INDEX_MAX as usize + 1]> =
+    LazyLock::new(|| {
+        let mut continents = [None; Country::INDEX_MAX as usize + 1];
+        for (continent, countries) in COUNTRIES {
+            for country in countries.split_ascii_whitespace() {
+                if let Some(country) = Country::parse(country) {
+                    continents[usize::from(country.index())] = Some(continent);
+                }
             }
         }
-    }
-    continents
-});
+        continents
+    });
 
-/// The continent of a country given by its two letters in capitals.
-pub fn of(letters: [u8; 2]) -> Option<Continent> {
-    CONTINENTS[number(letters)?]
-}
-
-fn number(letters: [u8; 2]) -> Option<usize> {
-    let [a, b] = letters.map(|letter| letter.checked_sub(b'A').filter(|n| *n < 26));
-    Some(usize::from(a?) * 26 + usize::from(b?))
+/// The continent of a country.
+pub fn of(country: Country) -> Option<Continent> {
+    CONTINENTS[usize::from(country.index())]
 }
 
 /// ISO 3166-1 alpha-2 and XK.
@@ -98,9 +95,14 @@ mod tests {
             assert!(centroids::middle(letters).is_some(), "{letters:?}");
         }
         assert_eq!(all.len(), 250);
-        assert_eq!(of(*b"DE"), Some(Continent::Europe));
-        assert_eq!(of(*b"CL"), Some(Continent::SouthAmerica));
-        assert_eq!(of(*b"QQ"), None);
-        assert_eq!((of(*b"A~"), of([0, 255])), (None, None));
+        for (country, continent) in [
+            ("AD", Some(Continent::Europe)),
+            ("CL", Some(Continent::SouthAmerica)),
+            ("ZW", Some(Continent::Africa)),
+            ("AA", None),
+            ("ZZ", None),
+        ] {
+            assert_eq!(of(Country::parse(country).unwrap()), continent, "{country}");
+        }
     }
 }

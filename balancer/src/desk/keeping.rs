@@ -26,7 +26,7 @@ pub const CHANGES_FILE: &str = "operator.json";
 pub const CHANGES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The last day, in the state directory.
 pub const HISTORY_FILE: &str = "history.json";
-/// Larger ones are not read: a day has less than a tenth of it.
+/// Larger ones are neither read nor written: a day has less than a tenth of it.
 pub const HISTORY_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// All of it.

@@ -10,7 +10,6 @@ mod map;
 pub mod visit;
 mod words;
 
-pub use crate::language::Language;
 pub use files::{FOLDER, STATE, WebFile, find};
 pub use front::{Wish, front};
 

@@ -4,6 +4,7 @@ use stream::mount::MountPath;
 use stream::report::Place;
 
 use super::*;
+use crate::language::Language;
 use crate::place::{Country, Spot};
 use crate::status::{MountStatus, RelayStatus, Status, Totals};
 

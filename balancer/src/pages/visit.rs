@@ -12,9 +12,10 @@ use axum::routing::get;
 use serde::Serialize;
 use stream::mount::MountPath;
 
-use super::{CONTENT_SECURITY_POLICY, Language, STATE, Wish, find, front};
+use super::{CONTENT_SECURITY_POLICY, STATE, Wish, find, front};
 use crate::answer;
 use crate::balancer::Balancer;
+use crate::language::Language;
 use crate::routes::public_base;
 use crate::status::{Status, Totals};
 

@@ -54,7 +54,7 @@ impl Demand {
         let seconds = elapsed.as_secs_f32();
         if seconds > 0.0 {
             let keep = (-seconds / MEMORY_SECONDS).exp();
-            let lately = f32::from(u16::try_from(self.n_sent).unwrap_or(u16::MAX)) / seconds;
+            let lately = small(self.n_sent.into()) / seconds;
             self.per_second = self.per_second * keep + lately * (1.0 - keep);
             self.n_sent = 0;
         }
