@@ -4,20 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName};
 
 use crate::balancer::Balancer;
 use crate::base_url::Scheme;
 use crate::choice::{Family, Listener};
 use crate::client_addr::{client_address, client_scheme};
 
-/// Headers that proxies between add.
-pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
-/// See [`FORWARDED_FOR`].
-pub(crate) const FORWARDED_PROTO: &str = "x-forwarded-proto";
-
 /// The one who asks, in the words of his request.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Asked<'a> {
     /// Who is at the other end of the connection.
     pub(crate) peer: IpAddr,
@@ -25,9 +20,9 @@ pub(crate) struct Asked<'a> {
     pub(crate) forwarded_for: Vec<&'a str>,
     /// The last header of that name.
     pub(crate) forwarded_proto: Option<&'a str>,
-    /// Whom he asks.
+    /// Whom he asks: the first header of that name.
     pub(crate) host: Option<&'a str>,
-    /// What his player calls itself.
+    /// What his player calls itself: the first header of that name.
     pub(crate) agent: &'a str,
 }
 
@@ -37,16 +32,34 @@ impl<'a> Asked<'a> {
     pub(crate) fn of(request: &'a Parts) -> Self {
         let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        let forwarded_for = request.headers.get_all(FORWARDED_FOR).iter();
-        let mut forwarded_proto = request.headers.get_all(FORWARDED_PROTO).iter();
+        let headers = request.headers.iter();
+        Self::read(
+            peer.map_or(unknown, |ConnectInfo(peer)| peer.ip()),
+            headers.map(|(name, value)| (name.as_str(), value.as_bytes())),
+        )
+    }
+
+    /// Out of headers in their order, in any case.
+    pub(crate) fn read(peer: IpAddr, headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let (mut host, mut agent) = (None, None);
+        let (mut forwarded_for, mut forwarded_proto) = (Vec::new(), None);
+        for (name, value) in headers {
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            match name.len() {
+                4 if is("host") => host = host.or(Some(value)),
+                10 if is("user-agent") => agent = agent.or(Some(value)),
+                // One that is no text ends the search like any other nonsense.
+                15 if is("x-forwarded-for") => forwarded_for.push(text(value).unwrap_or("?")),
+                17 if is("x-forwarded-proto") => forwarded_proto = text(value),
+                _ => {}
+            }
+        }
         Self {
-            peer: peer.map_or(unknown, |ConnectInfo(peer)| peer.ip()),
-            forwarded_for: forwarded_for.map(|value| hops(value.as_bytes())).collect(),
-            forwarded_proto: forwarded_proto
-                .next_back()
-                .and_then(|value| text(value.as_bytes())),
-            host: word(&request.headers, header::HOST),
-            agent: word(&request.headers, header::USER_AGENT).unwrap_or_default(),
+            peer,
+            forwarded_for,
+            forwarded_proto,
+            host: host.and_then(text),
+            agent: agent.and_then(text).unwrap_or_default(),
         }
     }
 
@@ -68,13 +81,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// A header of hops. One that is no text ends the search like any other nonsense.
-pub(crate) fn hops(value: &[u8]) -> &str {
-    text(value).unwrap_or("?")
-}
-
 /// A header's value, if it is plain text.
-pub(crate) fn text(value: &[u8]) -> Option<&str> {
+fn text(value: &[u8]) -> Option<&str> {
     let is_plain = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     let is_text = value.iter().all(is_plain);
     std::str::from_utf8(value).ok().filter(|_| is_text)

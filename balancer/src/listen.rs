@@ -8,16 +8,8 @@ use crate::balancer::{Balancer, Intent, Nowhere, Target};
 use crate::choice::Listener;
 use crate::playlist;
 
-/// Where a listener goes, and with which query.
-#[derive(Debug)]
-pub(crate) struct Way {
-    /// The server.
-    pub(crate) target: Target,
-    /// What was asked of us and is for nobody else is left out.
-    pub(crate) query: String,
-}
-
-/// Sends a listener who asks with this query. Waits as [`Balancer::send`] does.
+/// Where a listener goes who asks with this query, and with which query: what was asked of us is
+/// for nobody else. Waits as [`Balancer::send`] does.
 ///
 /// # Errors
 /// Says why nowhere.
@@ -27,18 +19,14 @@ pub(crate) async fn listen(
     mount: &MountPath,
     query: &str,
     intent: Intent,
-) -> Result<Way, Nowhere> {
+) -> Result<(Target, String), Nowhere> {
     let (ticket, query) = split_query(query);
     if let Some(ticket) = ticket {
         listener.bounced = balancer.returned(ticket);
     }
     let (left, query) = playlist::split_left(&query);
     listener.entry = playlist::entry(&query);
-    {
-        let mut registry = balancer.registry();
-        registry.turn(listener, mount);
-        listener.left = left.and_then(|url| registry.reached_at(&url));
-    }
+    listener.left = left.and_then(|url| balancer.registry().reached_at(&url));
     let target = balancer.send(listener, mount, intent).await?;
-    Ok(Way { target, query })
+    Ok((target, query))
 }

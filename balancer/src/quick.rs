@@ -2,7 +2,7 @@
 //! listener in a crowd.
 //!
 //! Only what is beyond doubt is answered here; whatever is unusual goes to the router, which gives
-//! the same answers. It costs a third of what the router does.
+//! the same answers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
@@ -11,9 +11,9 @@ use stream::http::date::http_date;
 use stream::mount::MountPath;
 
 use crate::answer;
-use crate::asked::{Asked, FORWARDED_FOR, FORWARDED_PROTO, hops, text};
-use crate::balancer::{Balancer, Intent};
-use crate::listen::{Way, listen};
+use crate::asked::Asked;
+use crate::balancer::{Balancer, Intent, Target};
+use crate::listen::listen;
 use crate::routes::{self, QUERY_BYTES_MAX};
 use crate::serve::{Answered, Front, HEAD_BYTES_MAX, HEADERS_MAX};
 
@@ -62,17 +62,17 @@ impl Front for Arc<Balancer> {
             Read::Plain(plain) => plain,
         };
         let mut listener = plain.asked.listener(self);
-        let way = listen(
+        let sent = listen(
             self,
             &mut listener,
             &plain.mount,
             plain.query,
             Intent::Listen,
         );
-        match way.await {
-            Ok(way) => Answered::Here {
+        match sent.await {
+            Ok((target, query)) => Answered::Here {
                 n_read: plain.n_bytes,
-                text: redirect(&plain, &way),
+                text: redirect(&plain, &target, &query),
                 is_kept: plain.is_kept,
             },
             Err(nowhere) => {
@@ -107,24 +107,12 @@ fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
     let (Some(mount), true, false) = (mount, is_query, PAGES.contains(&first)) else {
         return Read::Unusual;
     };
-    let mut asked = Asked {
-        peer,
-        forwarded_for: Vec::new(),
-        forwarded_proto: None,
-        host: None,
-        agent: "",
-    };
+    let headers = request.headers.iter();
+    let headers = headers.map(|header| (header.name, header.value));
     let mut is_kept = version == 1;
-    for header in &*request.headers {
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
-        let value = header.value;
-        match header.name.len() {
-            4 if is("host") => asked.host = asked.host.or_else(|| text(value)),
-            10 if is("user-agent") && asked.agent.is_empty() => {
-                asked.agent = text(value).unwrap_or_default();
-            }
-            15 if is(FORWARDED_FOR) => asked.forwarded_for.push(hops(value)),
-            17 if is(FORWARDED_PROTO) => asked.forwarded_proto = text(value),
+    for (name, value) in headers.clone() {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        match name.len() {
             10 if is("connection") => match value {
                 _ if value.eq_ignore_ascii_case(b"close") => is_kept = false,
                 _ if value.eq_ignore_ascii_case(b"keep-alive") && version == 1 => {}
@@ -141,7 +129,7 @@ fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
     Read::Plain(Plain {
         mount,
         query,
-        asked,
+        asked: Asked::read(peer, headers),
         version: if version == 1 { "HTTP/1.1" } else { "HTTP/1.0" },
         is_kept,
         n_bytes,
@@ -149,13 +137,13 @@ fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
 }
 
 /// The same as [`answer::redirect`], as bytes.
-fn redirect(plain: &Plain<'_>, way: &Way) -> String {
+fn redirect(plain: &Plain<'_>, target: &Target, query: &str) -> String {
     let mut text = String::with_capacity(HEADERS.len() + 512);
     text.push_str(plain.version);
     text.push_str(&HEADERS);
     text.push_str(&http_date());
     text.push_str("\r\nLocation: ");
-    answer::write_location(&mut text, &way.target, &plain.mount, &way.query);
+    answer::write_location(&mut text, target, &plain.mount, query);
     text.push_str("\r\n");
     if !plain.is_kept {
         text.push_str("Connection: close\r\n");

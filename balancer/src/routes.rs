@@ -25,7 +25,7 @@ use crate::checked_report::CheckedReport;
 use crate::choice::{Excluded, Listener};
 use crate::desk;
 use crate::explain::Explanation;
-use crate::listen::{Way, listen};
+use crate::listen::listen;
 use crate::metrics;
 use crate::pages;
 use crate::playlist::{self, Format, is_plain_host};
@@ -81,7 +81,7 @@ async fn mount(State(balancer): Shared, request: Request) -> Response<Body> {
     };
     let mut listener = listener(&balancer, &request);
     match listen(&balancer, &mut listener, &mount, query, intent).await {
-        Ok(Way { target, query }) => {
+        Ok((target, query)) => {
             let mut answer = answer::redirect(&target, &mount, &query);
             // Players never ask by HEAD; who does wants to know.
             if intent == Intent::Look {

@@ -130,12 +130,11 @@ async fn connection<F: Front>(
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = first.is_none().then(|| router.call(request));
+        let router = router.clone();
         async move {
-            match (first, answer) {
-                (Some(answer), _) => Ok(answer),
-                (None, Some(answer)) => answer.await,
-                (None, None) => Ok(Response::default()),
+            match first {
+                Some(answer) => Ok(answer),
+                None => router.call(request).await,
             }
         }
     });

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use axum::extract::ConnectInfo;
+use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::balancer::Target;
 use crate::base_url::BaseUrl;
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -114,9 +115,7 @@ fn the_answer_is_the_one_that_the_router_gives() {
         url: BaseUrl::parse("http://relay.example:8000").unwrap(),
         ticket: Some("abc".to_owned()),
     };
-    let query = "a=1".to_owned();
-    let way = Way { target, query };
-    let router = answer::redirect(&way.target, &plain.mount, &way.query);
+    let router = answer::redirect(&target, &plain.mount, "a=1");
     let mut expected: BTreeSet<String> = router
         .headers()
         .iter()
@@ -124,7 +123,7 @@ fn the_answer_is_the_one_that_the_router_gives() {
         .collect();
     for (version, is_kept) in [("HTTP/1.1", true), ("HTTP/1.0", false)] {
         (plain.version, plain.is_kept) = (version, is_kept);
-        let bytes = redirect(&plain, &way);
+        let bytes = redirect(&plain, &target, "a=1");
         let head = bytes.strip_suffix("\r\n\r\n").unwrap();
         let (line, headers) = head.split_once("\r\n").unwrap();
         assert_eq!(line, format!("{version} {}", router.status()));
@@ -140,8 +139,45 @@ fn the_answer_is_the_one_that_the_router_gives() {
 
 proptest! {
     #[test]
-    fn no_bytes_are_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read(PEER, &bytes);
+    fn no_bytes_are_too_odd(target in ".{0,40}", bytes in vec(any::<u8>(), 0..200)) {
+        let mut text = format!("GET /{target} HTTP/1.1\r\nA: b\r\n").into_bytes();
+        text.extend_from_slice(&bytes);
+        text.extend_from_slice(b"\r\n\r\n");
+        if let Read::Plain(plain) = read(PEER, &text) {
+            prop_assert!(plain.n_bytes <= text.len());
+            prop_assert!(target.starts_with(&plain.mount.as_str()[1..]));
+        }
+    }
+
+    #[test]
+    fn who_asks_is_read_as_the_router_reads_it(
+        values in vec(vec(any::<u8>(), 0..12), 6),
+        names in vec(0_usize..6, 0..6),
+    ) {
+        const NAMES: [&str; 6] = [
+            "Host", "user-agent", "X-Forwarded-For", "x-forwarded-proto", "X-Other", "Referer",
+        ];
+        let is_value = |byte: &u8| matches!(byte, b' '..=b'~' | 0x80..);
+        let value = |n: usize| values[n].iter().copied().filter(is_value).collect::<Vec<u8>>();
+        let mut text = b"GET /live.ogg HTTP/1.1\r\n".to_vec();
+        let mut request = axum::http::Request::get("/live.ogg").extension(ConnectInfo(
+            SocketAddr::new(PEER, 1),
+        ));
+        for (n, name) in names.iter().enumerate() {
+            let value = value(n);
+            let value = value.trim_ascii();
+            text.extend_from_slice(NAMES[*name].as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value);
+            text.extend_from_slice(b"\r\n");
+            request = request.header(NAMES[*name], value);
+        }
+        text.extend_from_slice(b"\r\n");
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        let Read::Plain(plain) = read(PEER, &text) else {
+            panic!("{text:?}");
+        };
+        prop_assert_eq!(plain.asked, Asked::of(&request));
     }
 
     #[test]

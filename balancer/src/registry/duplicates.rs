@@ -82,20 +82,17 @@ pub enum Again {
 }
 
 impl Duplicates {
-    /// What is known of a player.
-    pub fn look(&self, caller: u64, now: Instant) -> Again {
-        let Some(player) = self.players.get(&caller) else {
+    /// What is known of a player that asks for this entry of its playlist. If that is another one
+    /// than before, it is no second request for the same sound, however soon it comes.
+    pub fn look(&mut self, caller: u64, entry: u32, now: Instant) -> Again {
+        let Some(player) = self.players.get_mut(&caller) else {
             return Again::No;
         };
-        let Player {
-            relay,
-            serial,
-            at,
-            has_turned,
-            ..
-        } = *player;
-        match now.saturating_duration_since(at) {
-            ago if ago <= SAME_MAX && !has_turned => Again::Same { relay },
+        player.has_turned |= player.entry != entry;
+        player.entry = entry;
+        let (relay, serial) = (player.relay, player.serial);
+        match now.saturating_duration_since(player.at) {
+            ago if ago <= SAME_MAX && !player.has_turned => Again::Same { relay },
             ago if ago <= BACK_MAX => Again::Back { relay, serial },
             _ => Again::No,
         }
@@ -106,15 +103,6 @@ impl Duplicates {
         self.players
             .get(&caller)
             .map_or(&[], |player| player.missed.as_slice())
-    }
-
-    /// A player asks for this entry of its playlist. If that is another one than before, it is no
-    /// second request for the same sound, however soon it comes.
-    pub fn turn(&mut self, caller: u64, entry: u32) {
-        if let Some(player) = self.players.get_mut(&caller) {
-            player.has_turned |= player.entry != entry;
-            player.entry = entry;
-        }
     }
 
     /// He did not get to this relay. `true`: that was not known.
@@ -181,33 +169,31 @@ mod tests {
         let start = Instant::now();
         let mut players = Duplicates::default();
         players.note(7, 1, (11, 0), start);
-        players.turn(7, 0);
-        assert!(matches!(players.look(7, start), Again::Same { .. }));
-        players.turn(7, 1);
+        assert!(matches!(players.look(7, 0, start), Again::Same { .. }));
         let back = Again::Back {
             relay: 1,
             serial: 11,
         };
-        assert_eq!(players.look(7, start), back);
+        assert_eq!(players.look(7, 1, start), back);
+        assert_eq!(players.look(7, 1, start), back, "he has not been sent");
         players.note(7, 2, (12, 1), start);
-        players.turn(7, 1);
-        assert!(matches!(players.look(7, start), Again::Same { .. }));
+        assert!(matches!(players.look(7, 1, start), Again::Same { .. }));
     }
 
     #[test]
     fn a_player_is_the_same_for_two_seconds_and_known_for_thirty() {
         let start = Instant::now();
         let mut duplicates = Duplicates::default();
-        assert_eq!(duplicates.look(1, start), Again::No);
+        assert_eq!(duplicates.look(1, 0, start), Again::No);
         duplicates.note(1, 7, (9, 0), start);
         let (relay, serial) = (7, 9);
-        let look = |seconds: f64| duplicates.look(1, start + SECOND.mul_f64(seconds));
+        let mut look = |seconds: f64| duplicates.look(1, 0, start + SECOND.mul_f64(seconds));
         assert_eq!(look(0.0), Again::Same { relay });
         assert_eq!(look(2.0), Again::Same { relay });
         assert_eq!(look(2.1), Again::Back { relay, serial });
         assert_eq!(look(30.0), Again::Back { relay, serial });
         assert_eq!(look(30.1), Again::No);
-        assert_eq!(duplicates.look(2, start), Again::No);
+        assert_eq!(duplicates.look(2, 0, start), Again::No);
     }
 
     #[test]
@@ -234,6 +220,6 @@ mod tests {
         }
         assert!(duplicates.players.len() <= PLAYERS_MAX);
         assert_eq!(duplicates.players.len(), duplicates.order.len());
-        assert_eq!(duplicates.look(0, start), Again::No);
+        assert_eq!(duplicates.look(0, 0, start), Again::No);
     }
 }

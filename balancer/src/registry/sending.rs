@@ -5,8 +5,8 @@ use std::time::Instant;
 use stream::mount::MountPath;
 use stream::ticket::{Bounced, Ticket, TicketKey, Way, claimed};
 
-use super::Registry;
 use super::duplicates::Again;
+use super::{Registry, Relay};
 use crate::base_url::BaseUrl;
 use crate::choice::{Carries, Excluded, Listener, Offers, Question, Verdict};
 
@@ -48,7 +48,9 @@ impl Registry {
         now: Instant,
     ) -> Result<Sent, Option<Excluded>> {
         let caller = listener.caller.map(|caller| of_mount(caller, mount));
-        let again = caller.map_or(Again::No, |caller| self.duplicates.look(caller, now));
+        let again = caller.map_or(Again::No, |caller| {
+            self.duplicates.look(caller, listener.entry, now)
+        });
         if let Again::Same { relay } = again
             && let Some(sent) = self.send_along(listener, mount, relay, now)
         {
@@ -132,19 +134,10 @@ impl Registry {
         ticket.bounced
     }
 
-    /// A player asks for an entry of a playlist.
-    pub fn turn(&mut self, listener: &Listener, mount: &MountPath) {
-        if let Some(caller) = listener.caller {
-            self.duplicates
-                .turn(of_mount(caller, mount), listener.entry);
-        }
-    }
-
     /// The place of the relay that is reached at this address.
     pub fn reached_at(&self, url: &BaseUrl) -> Option<usize> {
-        self.relays
-            .iter()
-            .position(|relay| relay.url() == Some(url))
+        let is_it = |relay: &Relay| !relay.is_removed && relay.url() == Some(url);
+        self.relays.iter().position(is_it)
     }
 
     /// The same player asks again at once: he goes to the same relay, if he still can. It may be
