@@ -40,7 +40,7 @@ help:
 	@echo 'make demo FILE=a.flac  the same with a sound of yours; PORT=9000 if 8000 is busy'
 	@echo 'make test              builds and runs all tests'
 	@echo 'make check             format and lints'
-	@echo 'make release           the four programs and plenum-swarm in target/release/'
+	@echo 'make release           the four programs and plenum-swarm in target/dist/, optimised as a whole'
 	@echo 'make soak              $(SOAK_MINUTES) minutes of speech, every sample compared; MINUTES=5 for less'
 	@echo 'make simulate          $(SEEDS) times everything breaks, in memory; SEEDS=500 for less'
 	@echo 'make uplink            $(UPLINK_MINUTES) minutes of a line asked for twice what it carries; as root'
@@ -72,7 +72,7 @@ check: setup-build
 	cargo clippy --workspace --all-targets -- -D warnings
 
 release: setup-build
-	cargo build --release $(SHIPPED:%=--bin %)
+	cargo build --profile dist $(SHIPPED:%=--bin %)
 
 soak: setup
 	cargo build --release $(PROGRAMS:%=--bin %) --bin plenum-soak
@@ -93,8 +93,8 @@ faults: setup
 		$(if $(RANDOM),--random $(RANDOM)) $(if $(SEED),--seed $(SEED)) $(if $(DOCS),--docs)
 
 bench: setup-bench
-	@cargo build --release --bin plenum-master --bin plenum-balancer --bin plenum-swarm --bin plenum-bare-loop
-	@cargo run --release --quiet --bin plenum-bench -- \
+	@cargo build --profile dist --bin plenum-master --bin plenum-balancer --bin plenum-swarm --bin plenum-bare-loop
+	@cargo run --profile dist --quiet --bin plenum-bench -- \
 		$(if $(FULL),--full) $(if $(DOCS),--docs)
 
 crowd: setup-bench
@@ -122,7 +122,7 @@ geo: setup-build
 
 install: release
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install $(SHIPPED:%=$(TARGET)/release/%) $(DESTDIR)$(PREFIX)/bin
+	install $(SHIPPED:%=$(TARGET)/dist/%) $(DESTDIR)$(PREFIX)/bin
 	install -d $(DESTDIR)$(PREFIX)/share/doc/plenum
 	install -m644 LICENSE LICENSE-MIT LICENSE-APACHE NOTICE $(DESTDIR)$(PREFIX)/share/doc/plenum
 

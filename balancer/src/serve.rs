@@ -22,7 +22,7 @@ use stream::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
 use crate::linger::Lingering;
@@ -176,6 +176,9 @@ async fn in_front<F: Front>(
 ) -> Option<(BytesMut, Option<Response<Body>>)> {
     let mut read = BytesMut::new();
     let mut head_end = Instant::now() + HEAD_TIME_MAX;
+    // One for the whole connection: what it should be set to is looked at when it goes off.
+    let mut alarm = pin!(sleep_until(end.min(head_end)));
+    let mut told_to_stop = pin!(shutdown.requested());
     loop {
         let answered = tokio::select! {
             biased;
@@ -185,10 +188,21 @@ async fn in_front<F: Front>(
         match answered {
             Answered::More => {
                 read.reserve(HEAD_BYTES_USUAL);
-                let more = timeout_at(end.min(head_end), socket.read_buf(&mut read));
-                let n_bytes = shutdown.unless_requested(more).await?.ok()?.ok()?;
-                if n_bytes == 0 {
-                    return None;
+                tokio::select! {
+                    biased;
+                    n_bytes = socket.read_buf(&mut read) => {
+                        if n_bytes.ok()? == 0 {
+                            return None;
+                        }
+                    }
+                    () = &mut told_to_stop => return None,
+                    () = &mut alarm => {
+                        let due = end.min(head_end);
+                        if due <= Instant::now() {
+                            return None;
+                        }
+                        alarm.as_mut().reset(due);
+                    }
                 }
             }
             Answered::Here {

@@ -55,7 +55,7 @@ fn defect_23_what_is_installed_runs_by_itself_and_its_licence_is_there() {
     let installed = make.output().unwrap();
     let installed = String::from_utf8_lossy(&installed.stdout).into_owned();
     for file in [
-        "target/release/plenum-balancer",
+        "target/dist/plenum-balancer",
         "LICENSE",
         "LICENSE-MIT",
         "LICENSE-APACHE",
