@@ -19,15 +19,18 @@ pub enum Closed {
     MountRemoved,
     /// The program is stopping.
     Stopping,
+    /// The operator ended his connection.
+    Dismissed,
 }
 
 /// The reasons, in the order they are shown.
-pub const REASONS: [(Closed, &str); 5] = [
+pub const REASONS: [(Closed, &str); 6] = [
     (Closed::Gone, "gone"),
     (Closed::Complete, "complete"),
     (Closed::TooSlow, "too_slow"),
     (Closed::MountRemoved, "mount_removed"),
     (Closed::Stopping, "stopping"),
+    (Closed::Dismissed, "dismissed"),
 ];
 
 /// Upper ends of the buckets of lag, in milliseconds.

@@ -5,11 +5,13 @@
 //! sent, `shard` the thread that serves many, `figures` what it counts, `socket` how sockets are
 //! set up, `wire` what is written to: a socket, or TLS in front of one. `uplink` is what may be
 //! sent in all: `watch` looks at the relays, `held_up` judges one of them, `limit` decides.
+//! `order` is what a shard is told about those it serves.
 
 mod batch;
 mod figures;
 mod held_up;
 mod limit;
+mod order;
 mod pace;
 mod seat;
 mod shard;
@@ -19,18 +21,20 @@ mod watch;
 mod wire;
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use figures::{Closed, Figures, FiguresState, Histogram, REASONS, Snapshot};
+pub use order::{LISTED_MAX, Listening, NoTransfer, Transfer, Transferring, Whom, is_alike};
 pub use pace::{PACE_MAX, Pace, TICK};
 pub use seat::{Before, Joiner};
 pub use uplink::Uplink;
 pub use wire::Wire;
 
-use shard::{Alarm, Freeze, Shard};
+use order::{ORDERS_QUEUED_MAX, Order};
+use shard::{Alarm, Freeze, Inbox, Shard};
 
 use crate::handover::{Channel, Verdict};
 use crate::log::Wake;
@@ -54,6 +58,7 @@ pub struct Fanout {
 struct Handle {
     joiners: SyncSender<Joiner>,
     freezes: SyncSender<Freeze>,
+    orders: SyncSender<Order>,
     alarm: Arc<Alarm>,
     figures: Arc<Figures>,
 }
@@ -66,12 +71,19 @@ impl Fanout {
     /// When the kernel gives no epoll or no thread.
     pub fn start(n_shards: usize, uplink: Uplink, shutdown: &Shutdown) -> io::Result<Self> {
         let uplink = Arc::new(uplink);
-        let mut shards = Vec::new();
+        let (mut shards, ids) = (Vec::new(), Arc::new(AtomicU64::new(1)));
         for n in 0..n_shards.max(1) {
             let (joiners, taken) = sync_channel(JOINERS_QUEUED_MAX);
             let (freezes, frozen) = sync_channel(1);
+            let (orders, ordered) = sync_channel(ORDERS_QUEUED_MAX);
             let figures = Arc::new(Figures::default());
-            let shard = Shard::new(n, taken, frozen, Arc::clone(&figures), Arc::clone(&uplink))?;
+            let inbox = Inbox {
+                joiners: taken,
+                freezes: frozen,
+                orders: ordered,
+                ids: Arc::clone(&ids),
+            };
+            let shard = Shard::new(n, inbox, Arc::clone(&figures), Arc::clone(&uplink))?;
             let alarm = Arc::clone(shard.alarm());
             let (ended, end) = tokio::sync::oneshot::channel();
             std::thread::Builder::new()
@@ -86,6 +98,7 @@ impl Fanout {
             shards.push(Handle {
                 joiners,
                 freezes,
+                orders,
                 alarm,
                 figures,
             });

@@ -2,6 +2,7 @@
 //! this entry; what goes out are references into the log.
 
 mod handed;
+mod transferred;
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,9 +17,8 @@ use super::figures::{Closed, Figures};
 use super::pace::Pace;
 use super::uplink::Uplink;
 use super::wire::Wire;
-use crate::log::resume::Wish;
 use crate::log::{Cursor, FellBehind, Log};
-use crate::mount::{Audience, Class, Mount, Slot};
+use crate::mount::{Audience, Class, Mount, MountPath, Slot};
 
 /// A listener into whose socket not a byte fits for this long is closed. He who acknowledges
 /// nothing has gone long before ([`super::socket`]): this one takes a little now and then.
@@ -53,10 +53,14 @@ pub struct Joiner {
 }
 
 /// What is to be known of somebody whom another program served.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Before {
     /// When he was moved to the live edge.
     pub jumped: Option<Instant>,
+    /// Since when he has been served.
+    pub since: Instant,
+    /// What he asked for, if he was transferred for now.
+    pub asked: Option<MountPath>,
 }
 
 /// What became of an attempt to serve.
@@ -85,13 +89,20 @@ pub(super) struct Seat {
     /// Since when his socket has been full.
     full_since: Option<Instant>,
     last_jump: Option<Instant>,
+    id: u64,
+    since: Instant,
+    /// What he asked for, if he was transferred for now.
+    asked: Option<MountPath>,
+    /// He goes on in the log of his mount, though the present one has not ended, with so much at
+    /// once.
+    leads_to: Option<Duration>,
     /// When he came to the door; until he has got his first page.
     came: Option<Instant>,
     holds: (Slot, Audience),
 }
 
 impl Seat {
-    pub(super) fn new(joiner: Joiner) -> Self {
+    pub(super) fn new(id: u64, joiner: Joiner, now: Instant) -> Self {
         // A socket stays as it was set up, whoever has it.
         if joiner.before.is_none() {
             super::socket::prepare(&joiner.wire);
@@ -99,6 +110,10 @@ impl Seat {
                 super::socket::prepare_relay(&joiner.wire);
             }
         }
+        let (since, last_jump, asked) = match joiner.before {
+            Some(before) => (before.since, before.jumped, before.asked),
+            None => (now, None, None),
+        };
         Self {
             wire: joiner.wire,
             pace: joiner.pace,
@@ -109,7 +124,11 @@ impl Seat {
             last: joiner.last,
             first: joiner.first,
             full_since: None,
-            last_jump: joiner.before.and_then(|before| before.jumped),
+            last_jump,
+            id,
+            since,
+            asked,
+            leads_to: None,
             came: joiner.came,
             holds: joiner.holds,
         }
@@ -165,7 +184,8 @@ impl Seat {
                 return Err(Closed::Complete);
             }
             if self.first.is_empty() && self.offset == self.log.head() {
-                if !(self.log.has_ended() && self.follow()) {
+                let goes_on = self.leads_to.is_some() || self.log.has_ended();
+                if !(goes_on && self.follow()) {
                     return Ok(Served::CaughtUp);
                 }
                 continue;
@@ -281,22 +301,6 @@ impl Seat {
         self.offset = offset;
         self.push_first(&[prefix]);
         Ok(())
-    }
-
-    /// Goes on in the log that followed: ends the link he hears, then starts as a joiner does.
-    fn follow(&mut self) -> bool {
-        let next = self.mount.log();
-        if Arc::ptr_eq(&next, &self.log) {
-            return false;
-        }
-        let Some((_, cursor, prefix)) = next.open(Wish::Join, FOLLOW_BURST) else {
-            return false;
-        };
-        self.push_first(&[self.log.farewell(), prefix]);
-        self.offset = cursor.offset();
-        self.link_start = cursor.link_start();
-        self.log = next;
-        true
     }
 
     fn push_first(&mut self, more: &[Bytes]) {

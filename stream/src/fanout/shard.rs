@@ -4,11 +4,12 @@
 //! not got yet in one write. Relays come first in every round and get every page at once.
 
 mod frozen;
+mod ordered;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::batch::Batch;
 use super::figures::{Closed, Figures};
 use super::limit::LOOK_EVERY;
+use super::order::Order;
 use super::pace::{Pace, TICK, Ticket, Wheel};
 use super::seat::{Joiner, Seat};
 use super::uplink::Uplink;
@@ -52,6 +54,15 @@ impl Wake for Alarm {
     }
 }
 
+/// What comes to a shard.
+pub(super) struct Inbox {
+    pub(super) joiners: Receiver<Joiner>,
+    pub(super) freezes: Receiver<Freeze>,
+    pub(super) orders: Receiver<Order>,
+    /// The number of the next joiner, whichever shard he comes to.
+    pub(super) ids: Arc<AtomicU64>,
+}
+
 pub(super) struct Shard {
     /// Its number.
     n: usize,
@@ -59,6 +70,8 @@ pub(super) struct Shard {
     alarm: Arc<Alarm>,
     joiners: Receiver<Joiner>,
     freezes: Receiver<Freeze>,
+    orders: Receiver<Order>,
+    ids: Arc<AtomicU64>,
     seats: Vec<(u32, Option<Seat>)>,
     free: Vec<u32>,
     wheel: Wheel,
@@ -79,8 +92,7 @@ impl Shard {
     /// When the kernel gives no epoll.
     pub(super) fn new(
         n: usize,
-        joiners: Receiver<Joiner>,
-        freezes: Receiver<Freeze>,
+        inbox: Inbox,
         figures: Arc<Figures>,
         uplink: Arc<Uplink>,
     ) -> io::Result<Self> {
@@ -93,8 +105,10 @@ impl Shard {
                 waker,
                 is_rung: AtomicBool::new(false),
             }),
-            joiners,
-            freezes,
+            joiners: inbox.joiners,
+            freezes: inbox.freezes,
+            orders: inbox.orders,
+            ids: inbox.ids,
             seats: Vec::new(),
             free: Vec::new(),
             wheel: Wheel::new(),
@@ -138,6 +152,7 @@ impl Shard {
             if !self.take_joiners(began) {
                 return self.close_all();
             }
+            self.obey();
             if let Ok(freeze) = self.freezes.try_recv() {
                 self.freeze(&freeze);
             }
@@ -287,7 +302,8 @@ impl Shard {
         if self.wheel.is_empty() {
             self.next_tick = now;
         }
-        let mut seat = Seat::new(joiner);
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let mut seat = Seat::new(id, joiner, now);
         let at = self.free.pop().unwrap_or_else(|| {
             self.seats.push((0, None));
             u32::try_from(self.seats.len() - 1).unwrap_or(u32::MAX)

@@ -15,6 +15,7 @@ use crate::ogg::tests::{opus, page};
 use crate::ogg::{Found, Framer, Page};
 
 mod frozen;
+mod order;
 mod uplink;
 
 /// How long anything may take here.

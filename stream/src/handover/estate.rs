@@ -129,6 +129,12 @@ pub(crate) struct Seat {
     pub(crate) jumped: Option<Ago>,
     /// When he came, if he has not got anything yet.
     pub(crate) came: Option<Ago>,
+    /// Since when he has been served.
+    #[serde(default)]
+    pub(crate) since: Option<Ago>,
+    /// The number of the mount he asked for, if he was transferred for now.
+    #[serde(default)]
+    pub(crate) asked: Option<usize>,
 }
 
 /// A source's connection, in the middle of its body.

@@ -263,6 +263,9 @@ impl Inheritance {
             let Some(Some(mount)) = self.placed.get(seat.mount) else {
                 continue;
             };
+            let asked = seat
+                .asked
+                .and_then(|asked| self.placed.get(asked)?.as_ref());
             let mut joiner = Joiner {
                 wire: Wire::plain(TcpStream::from(socket)),
                 cursor: mount.log().cursor(seat.offset, seat.link_start),
@@ -272,6 +275,8 @@ impl Inheritance {
                 came: seat.came.map(|came| came.at(now)),
                 before: Some(Before {
                     jumped: seat.jumped.map(|jumped| jumped.at(now)),
+                    since: seat.since.map_or(now, |since| since.at(now)),
+                    asked: asked.map(|mount| mount.path().clone()),
                 }),
                 holds: (slots.keep(seat.class), mount.admit(seat.class)),
                 mount: Arc::clone(mount),

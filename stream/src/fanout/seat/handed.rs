@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Seat;
 use crate::handover;
 use crate::log::Ago;
+use crate::mount::MountPath;
 
 /// Of a log that another one has followed, so much at most is handed over with one who still
 /// hears it. He misses the rest.
@@ -21,14 +22,16 @@ impl Seat {
         self.wire.is_tls() || self.mount.is_removed()
     }
 
-    /// All that is to be known of him, and what goes out to him first. `mount` is the number of
-    /// his mount.
+    /// All that is to be known of him, and what goes out to him first. `paths` are the mounts by
+    /// their numbers; `mount` is the number of his.
     pub(in crate::fanout) fn hand_over(
         &mut self,
         mount: usize,
+        paths: &[MountPath],
         now: Instant,
     ) -> (handover::Seat, Bytes) {
         self.settle();
+        let asked = self.asked.as_ref();
         let seat = handover::Seat {
             mount,
             class: self.holds.1.class(),
@@ -39,6 +42,8 @@ impl Seat {
             n_first_bytes: self.first.len(),
             jumped: self.last_jump.map(|at| Ago::of(at, now)),
             came: self.came.map(|at| Ago::of(at, now)),
+            since: Some(Ago::of(self.since, now)),
+            asked: asked.and_then(|asked| paths.iter().position(|path| path == asked)),
         };
         (seat, self.first.clone())
     }

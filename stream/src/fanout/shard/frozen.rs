@@ -54,7 +54,7 @@ impl Shard {
                 let Some(mount) = number_of(seat, &freeze.paths) else {
                     continue;
                 };
-                let (word, first) = seat.hand_over(mount, now);
+                let (word, first) = seat.hand_over(mount, &freeze.paths, now);
                 words.push(word);
                 beside.extend_from_slice(&first);
                 let seat: &Seat = seat;
