@@ -215,6 +215,7 @@ mod tests {
                     path: path(mount),
                     is_on_air: true,
                     is_filled: false,
+                    title: None,
                     facts: Facts::default(),
                 })
                 .collect(),

@@ -87,6 +87,7 @@ impl Node {
                     path: live(),
                     is_on_air: true,
                     is_filled: false,
+                    title: None,
                     facts: Facts::default(),
                 }],
                 removed: Vec::new(),

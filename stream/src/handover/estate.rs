@@ -78,6 +78,8 @@ impl Word {
 pub(crate) struct MountState {
     path: MountPath,
     facts: Facts,
+    #[serde(default)]
+    title: Option<String>,
     on_air: Option<Timestamp>,
     away: Option<Ago>,
     filled_since: Option<Timestamp>,
@@ -99,6 +101,7 @@ pub(crate) struct MountTaken {
 /// What is to be put down again of a mount that was taken over.
 #[derive(Debug)]
 pub(crate) struct About {
+    title: Option<String>,
     on_air: OnAir,
     filled_since: Option<Timestamp>,
     counts: Vec<u64>,
@@ -106,6 +109,7 @@ pub(crate) struct About {
 
 impl About {
     pub(crate) fn dress(&self, mount: &Mount) {
+        mount.set_title(self.title.as_deref());
         mount.set_on_air(self.on_air);
         mount.set_filled_since(self.filled_since);
         for (count, n) in mount.counts().all().iter().zip(&self.counts) {
@@ -223,6 +227,7 @@ impl MountState {
         let state = Self {
             path: mount.path().clone(),
             facts: mount.facts(),
+            title: mount.title().map(|title| title.to_string()),
             on_air,
             away,
             filled_since: mount.filled_since(),
@@ -250,6 +255,7 @@ impl MountState {
             path: self.path,
             facts: self.facts,
             about: About {
+                title: self.title,
                 on_air: self.on_air.map_or(away, OnAir::Since),
                 filled_since: self.filled_since,
                 counts: self.counts,

@@ -3,6 +3,8 @@
 //! A mount that is missing is not gone: only one named in `removed` is. So a list that was cut
 //! off, or a master that has just started, takes nothing off the air.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
@@ -48,6 +50,9 @@ pub struct CatalogMount {
     pub is_filled: bool,
     /// What its source says about it.
     pub facts: Facts,
+    /// What plays now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Arc<str>>,
 }
 
 impl CatalogMount {
@@ -58,6 +63,7 @@ impl CatalogMount {
             is_on_air: mount.is_on_air(),
             is_filled: mount.filled_since().is_some(),
             facts: mount.facts(),
+            title: mount.title(),
         }
     }
 }

@@ -193,7 +193,9 @@ impl Mirror {
         let (facts, mount) = (&upstream.facts, &self.mount);
         let is_on_air = upstream.is_on_air && is_heard;
         let is_filled = upstream.is_filled && is_heard;
-        let has_changed = mount.facts() != *facts
+        let is_retitled = mount.set_title(upstream.title.as_deref());
+        let has_changed = is_retitled
+            || mount.facts() != *facts
             || mount.is_on_air() != is_on_air
             || mount.filled_since().is_some() != is_filled;
         if !has_changed {

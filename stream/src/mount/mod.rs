@@ -3,7 +3,7 @@
 //! `path` and `facts` are their names and descriptions, `mount` is one of them, `table` all of
 //! them, `publisher` and `mirror` the one who may write (at a master, at a relay), `sitting` which
 //! connections a publisher may have, `sinks` who writes logs down, `slots` how many may listen,
-//! `catalog` what a master tells its relays.
+//! `title` what plays now, `catalog` what a master tells its relays.
 
 pub mod catalog;
 mod facts;
@@ -19,6 +19,7 @@ mod sinks;
 pub mod sitting;
 mod slots;
 mod table;
+mod title;
 
 pub use catalog::{Catalog, CatalogMount};
 pub use facts::Facts;
@@ -30,6 +31,7 @@ pub use sinks::Sinks;
 pub use sitting::{Claimant, Refusal};
 pub use slots::{Class, Slot, Slots};
 pub use table::{MOUNTS_MAX, MountTable, TableFull};
+pub use title::TITLE_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::facts::Facts;
 use super::path::MountPath;
 use super::slots::Class;
+use super::title;
 use crate::log::Log;
 
 /// A mount that exists. It outlives its source: listeners stay while the source is away.
@@ -17,6 +19,7 @@ pub struct Mount {
     path: MountPath,
     log: Mutex<Arc<Log>>,
     about: Mutex<About>,
+    title: watch::Sender<Option<Arc<str>>>,
     counts: Counts,
     is_removed: AtomicBool,
 }
@@ -86,6 +89,7 @@ impl Mount {
                 on_air: OnAir::AwaySince(now),
                 filled_since: None,
             }),
+            title: watch::Sender::default(),
             counts: Counts::default(),
             is_removed: AtomicBool::new(false),
         })
@@ -104,6 +108,16 @@ impl Mount {
     /// What its source says about it.
     pub fn facts(&self) -> Facts {
         self.about().facts.clone()
+    }
+
+    /// What plays now, if anybody has said so.
+    pub fn title(&self) -> Option<Arc<str>> {
+        self.title.borrow().clone()
+    }
+
+    /// The title, for one who wants to know of every change.
+    pub fn watch_title(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.title.subscribe()
     }
 
     /// Whether somebody is writing the log.
@@ -176,6 +190,17 @@ impl Mount {
 
     pub(super) fn set_facts(&self, facts: Facts) {
         self.about().facts = facts;
+    }
+
+    /// Says what plays now; `None` or nothing but blanks: nobody knows. `false`: it is what was
+    /// said before. Relays hear of it through [`MountTable::set_title`](super::MountTable).
+    pub(crate) fn set_title(&self, title: Option<&str>) -> bool {
+        let title = title.and_then(title::clean);
+        self.title.send_if_modified(|before| {
+            let is_new = *before != title;
+            *before = title;
+            is_new
+        })
     }
 
     pub(crate) fn set_on_air(&self, on_air: OnAir) {

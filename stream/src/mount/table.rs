@@ -109,6 +109,13 @@ impl MountTable {
         self.touch();
     }
 
+    /// Says what plays on a mount now, here and at all relays: see [`Mount::title`].
+    pub fn set_title(&self, mount: &Mount, title: Option<&str>) {
+        if mount.set_title(title) {
+            self.touch();
+        }
+    }
+
     /// Says that something about the mounts has changed.
     pub fn touch(&self) {
         self.version.send_modify(|version| *version += 1);

@@ -330,9 +330,11 @@ fn a_mirror_has_the_same_bytes_at_the_same_offsets() {
         is_on_air: true,
         is_filled: false,
         facts: Facts::default(),
+        title: Some("Ute – Vier".into()),
     };
     mirror.set_about(&upstream, true, house.now);
     let mount = table.find(&live()).unwrap();
+    assert_eq!(mount.title().as_deref(), Some("Ute – Vier"));
     let wish = Wish::Resume {
         epoch,
         first: 4_000,
@@ -350,4 +352,25 @@ fn a_mirror_has_the_same_bytes_at_the_same_offsets() {
         .collect();
     assert_eq!((prefix.len(), found.concat()), (0, wanted));
     assert!(mount.is_on_air());
+}
+
+#[test]
+fn a_title_is_seen_by_who_watches_and_travels_with_the_catalog() {
+    let table = MountTable::new();
+    let log = crate::log::Log::new(crate::log::Epoch::new(1), 0, Keep::default());
+    let make = || Mount::new(live(), Facts::default(), log, Instant::now());
+    let mount = table.find_or_make(&live(), make).unwrap();
+    let (mut seen, version) = (mount.watch_title(), table.version());
+    let before = *version.borrow();
+    table.set_title(&mount, Some(" Ute\n- Vier "));
+    assert!(seen.has_changed().unwrap());
+    assert_eq!(seen.borrow_and_update().as_deref(), Some("Ute- Vier"));
+    table.set_title(&mount, Some("Ute- Vier"));
+    assert!(!seen.has_changed().unwrap());
+    assert_eq!(*version.borrow(), before + 1, "said once");
+    let line = serde_json::to_string(&CatalogMount::of(&mount)).unwrap();
+    let read: CatalogMount = serde_json::from_str(&line).unwrap();
+    assert_eq!(read.title.as_deref(), Some("Ute- Vier"));
+    table.set_title(&mount, Some("  "));
+    assert_eq!(mount.title(), None);
 }
