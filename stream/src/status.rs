@@ -109,6 +109,11 @@ pub struct MountStatus {
     /// Its web page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub website: Option<String>,
+    /// Kilobits a second, as the source says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<String>,
+    /// The source wants to be listed in directories.
+    pub is_public: bool,
     /// Listeners now.
     pub listeners: usize,
     /// The most at once so far.
@@ -181,13 +186,7 @@ impl Status {
             .filter(|mount| mount.is_on_air)
             .map(|mount| mount.icecast(base))
             .collect();
-        let host = base
-            .split("://")
-            .last()
-            .unwrap_or("")
-            .split(':')
-            .next()
-            .unwrap_or("");
+        let host = host_of(base);
         let mut stats = json!({
             "admin": "", "host": host, "location": "",
             "server_id": format!("Plenum {}", self.version),
@@ -210,11 +209,7 @@ impl MountStatus {
         let log = mount.log();
         let link = log.link();
         let stream = link.as_ref().and_then(|link| link.streams.first());
-        let tag = |name: &str| {
-            link.as_ref()
-                .and_then(|link| link.tag(name))
-                .map(str::to_owned)
-        };
+        let (title, artist) = title_of(mount);
         let on_air_since = match mount.on_air() {
             OnAir::Since(since) => Some(since),
             OnAir::AwaySince(_) => None,
@@ -233,12 +228,14 @@ impl MountStatus {
             codec: stream.map(|stream| stream.codec.name()),
             rate_hertz: stream.and_then(|stream| stream.codec.rate_hertz()),
             n_channels: stream.and_then(|stream| stream.codec.n_channels()),
-            title: tag("TITLE"),
-            artist: tag("ARTIST"),
+            title,
+            artist,
             name: facts.name,
             description: facts.description,
             genre: facts.genre,
             website: facts.website,
+            bitrate: facts.bitrate,
+            is_public: facts.is_public,
             listeners: mount.n_served(Class::Listener),
             peak_listeners: mount.peak_listeners(),
             relays: mount.n_served(Class::Relay),
@@ -247,6 +244,14 @@ impl MountStatus {
             epoch: log.epoch().to_string(),
             offset: log.head(),
             silence_ms,
+        }
+    }
+
+    /// Artist and title on one line, as far as they are known.
+    pub fn display_title(&self) -> Option<String> {
+        match (&self.artist, &self.title) {
+            (Some(artist), Some(title)) => Some(format!("{artist} - {title}")),
+            (one, other) => one.clone().or_else(|| other.clone()),
         }
     }
 
@@ -283,11 +288,33 @@ impl MountStatus {
     }
 }
 
-fn icecast_date(at: Timestamp) -> String {
+/// What is playing on a mount, and who.
+pub(crate) fn title_of(mount: &Mount) -> (Option<String>, Option<String>) {
+    if let Some(title) = mount.title() {
+        return (Some(title.to_string()), None);
+    }
+    let link = mount.log().link();
+    let tag = |name: &str| {
+        let link = link.as_ref()?;
+        link.tag(name).map(str::to_owned)
+    };
+    (tag("TITLE"), tag("ARTIST"))
+}
+
+/// The host in an address that begins with a scheme.
+pub(crate) fn host_of(base: &str) -> &str {
+    let authority = base.split("://").last().unwrap_or("");
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(""),
+        None => authority.split(':').next().unwrap_or(""),
+    }
+}
+
+pub(crate) fn icecast_date(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
-fn icecast_iso8601(at: Timestamp) -> String {
+pub(crate) fn icecast_iso8601(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }
 

@@ -6,9 +6,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
+use super::icecast::playlists::Kind;
+use super::icecast::public;
 use super::metrics;
 use super::shown::{Scheme, Shown};
-use crate::mount::MountPath;
 
 /// The pages.
 pub fn router(shown: Shown) -> Router {
@@ -18,7 +19,8 @@ pub fn router(shown: Shown) -> Router {
         .route("/metrics", get(metrics_page))
         .route("/health", get(|| async { "ok\n" }))
         .fallback(playlist_or_nothing)
-        .with_state(shown)
+        .with_state(shown.clone())
+        .merge(public::router(shown))
 }
 
 async fn status(State(shown): State<Shown>) -> Response {
@@ -45,25 +47,25 @@ async fn icecast_status(
     answer
 }
 
-/// `/live.ogg.m3u` for a mount `/live.ogg`; a list of what there is for everything else.
+/// `/live.ogg.m3u` and its like for a mount `/live.ogg`; a list of what there is for everything else.
 async fn playlist_or_nothing(
     State(shown): State<Shown>,
     Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    let mount = uri
-        .path()
-        .strip_suffix(".m3u")
-        .and_then(|path| MountPath::parse(path).ok());
-    let mount = mount.and_then(|path| shown.table.find(&path));
-    if let Some(mount) = mount {
-        let link = format!("{}{}\r\n", shown.base(&headers, scheme), mount.path());
-        let kind = [
-            (header::CONTENT_TYPE, "audio/x-mpegurl"),
+    let status = shown.status();
+    let wanted = Kind::of(uri.path()).and_then(|(path, kind)| {
+        let mut mounts = status.mounts.iter();
+        Some((mounts.find(|mount| mount.path == path)?, kind))
+    });
+    if let Some((mount, kind)) = wanted {
+        let link = format!("{}{}", shown.base(&headers, scheme), mount.path);
+        let head = [
+            (header::CONTENT_TYPE, kind.media_type()),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        return (kind, link).into_response();
+        return (head, kind.write(&link, mount)).into_response();
     }
     (StatusCode::NOT_FOUND, shown.nothing_here(uri.path())).into_response()
 }

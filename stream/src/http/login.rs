@@ -33,6 +33,43 @@ pub struct Login {
     pub password: Secret,
 }
 
+/// The operator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "AdminFields")]
+pub struct Admin {
+    /// How he shows that it is he.
+    pub login: Login,
+    /// He may change something with GET, as he might at an Icecast. Then any page that his browser
+    /// opens can do so, too, while it knows the password.
+    pub legacy_get: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdminFields {
+    #[serde(default)]
+    user: String,
+    password: Secret,
+    #[serde(default)]
+    legacy_get: bool,
+}
+
+impl From<AdminFields> for Admin {
+    fn from(fields: AdminFields) -> Self {
+        let user = match fields.user {
+            user if user.is_empty() => "admin".to_owned(),
+            user => user,
+        };
+        Self {
+            login: Login {
+                user,
+                password: fields.password,
+            },
+            legacy_get: fields.legacy_get,
+        }
+    }
+}
+
 /// Whether the header shows this login.
 pub fn is(login: Option<&Login>, header: Option<&str>) -> bool {
     let (Some(login), Some(given)) = (login, header.and_then(Credentials::parse)) else {
@@ -89,7 +126,13 @@ async fn only(
     if is_known {
         return next.run(request).await;
     }
-    if shown.is_some() {
+    turn_away(shown.is_some(), what).await
+}
+
+/// The answer to a wrong or missing password on a page that is `what` it is; to a wrong one not at
+/// once.
+pub async fn turn_away(has_shown: bool, what: &str) -> Response {
+    if has_shown {
         sleep(wrong_password_wait(fastrand::f64())).await;
     }
     let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];

@@ -6,7 +6,8 @@
 //! ticket, `overflow` for all balancers together); everything that is a page goes through
 //! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
 //! it. The rest are the words of HTTP (`head`, `answer`, `basic`, `chunked`), and connections that
-//! look alike (`line`, `rewound`).
+//! look alike (`line`, `rewound`). `icecast` are pages for those who know an Icecast, `events` tells
+//! what changes.
 
 pub mod admissions;
 pub mod answer;
@@ -18,7 +19,9 @@ pub mod chunked;
 pub mod common;
 pub mod date;
 pub mod door;
+pub mod events;
 pub mod head;
+pub mod icecast;
 mod line;
 pub mod listener;
 pub mod login;

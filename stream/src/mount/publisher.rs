@@ -232,6 +232,12 @@ impl Desk {
         overdue
     }
 
+    /// Sends away whoever writes a mount. `false`: nobody does.
+    pub fn dismiss(&self, path: &MountPath) -> bool {
+        let seats = self.seats();
+        seats.get(path).is_some_and(|seat| seat.sitting.dismiss())
+    }
+
     fn heard(&self, path: &MountPath, sitter: u64, now: Instant) {
         if let Some(seat) = self.seats().get_mut(path) {
             seat.sitting.heard(sitter, now);

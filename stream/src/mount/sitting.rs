@@ -107,6 +107,12 @@ impl Sitting {
         (self.n_sat, dismissed)
     }
 
+    /// Dismisses all. `false`: there is nobody.
+    pub(super) fn dismiss(&self) -> bool {
+        self.sitters.iter().for_each(|s| s.dismissed.cancel());
+        !self.sitters.is_empty()
+    }
+
     pub(super) fn heard(&mut self, number: u64, now: Instant) {
         let mut sitters = self.sitters.iter_mut();
         if let Some(sitter) = sitters.find(|sitter| sitter.number == number) {

@@ -1,0 +1,288 @@
+//! The operator's pages below `/admin`, with Icecast's names, and `.json` beside each.
+//!
+//! What changes something is asked for with POST: a GET can be hidden in any page that the
+//! operator opens while his browser knows the password.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use jiff::Timestamp;
+use reqwest::Url;
+use tracing::info;
+
+use super::element::Element;
+use super::fields::Fields;
+use super::stats;
+use crate::fanout::{NoTransfer, REASONS, Transfer, Whom};
+use crate::http::login::{self, Admin};
+use crate::http::serving::Serving;
+use crate::http::shown::{Scheme, Shown};
+use crate::mount::{Desk, Mount, MountPath};
+
+/// A form is not read beyond this many bytes.
+const FORM_BYTES_MAX: usize = 16 * 1024;
+
+/// What is told to others.
+const FOR_OPERATORS: &str = "this page is for the operator ([admin])";
+
+/// What the operator sees and orders.
+#[derive(Clone, Debug)]
+pub struct Office {
+    /// The mounts and who listens.
+    pub shown: Shown,
+    /// How much recent sound a listener gets who is transferred.
+    pub serving: Arc<Serving>,
+    /// Whose sources may be ended: at a master.
+    pub desk: Option<Arc<Desk>>,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As Icecast 2.4 does.
+    Xml,
+    /// The same as JSON.
+    Json,
+}
+
+#[derive(Clone, Debug)]
+struct Desked {
+    office: Office,
+    legacy_get: bool,
+}
+
+/// The pages, for the operator only; without one, for nobody.
+pub fn router(office: Office, admin: Option<&Admin>) -> Router {
+    let desked = Desked {
+        office,
+        legacy_get: admin.is_some_and(|admin| admin.legacy_get),
+    };
+    let pages = Router::new()
+        .route("/admin/{command}", any(command))
+        .with_state(desked);
+    let logins = admin.map(|admin| admin.login.clone());
+    login::only_for(logins.into_iter().collect(), FOR_OPERATORS, pages)
+}
+
+impl Form {
+    /// The command without its ending, and how the answer is written.
+    pub fn of(command: &str) -> (&str, Self) {
+        match command.strip_suffix(".json") {
+            Some(command) => (command, Self::Json),
+            None => (command.strip_suffix(".xml").unwrap_or(command), Self::Xml),
+        }
+    }
+
+    /// An answer with this in it.
+    pub fn answer(self, element: &Element) -> Response {
+        let (kind, text) = match self {
+            Self::Xml => ("text/xml; charset=utf-8", element.xml()),
+            Self::Json => ("application/json", element.json().to_string()),
+        };
+        ([(header::CONTENT_TYPE, kind), NO_STORE], text).into_response()
+    }
+}
+
+const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
+
+/// How Icecast says that it does not understand.
+pub fn refused(message: &'static str) -> Response {
+    let page = Element::new("html")
+        .with(Element::new("head").text("title", "Error 400"))
+        .with(Element::new("body").text("b", &format!("400 - {message}")));
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), NO_STORE];
+    let text = page.fragment() + "\r\n";
+    (StatusCode::BAD_REQUEST, kind, text).into_response()
+}
+
+/// Everything that was asked: in the address, and in a form.
+///
+/// # Errors
+/// The answer to a form that is too large or does not come.
+pub async fn fields(request: Request) -> Result<Fields, Response> {
+    let query = request.uri().query().unwrap_or_default();
+    let asked = Fields::parse(query.as_bytes());
+    if request.method() != Method::POST {
+        return Ok(asked);
+    }
+    match to_bytes(request.into_body(), FORM_BYTES_MAX).await {
+        Ok(form) => Ok(asked.and(Fields::parse(&form))),
+        Err(error) => {
+            let why = format!("a form of at most {FORM_BYTES_MAX} bytes: {error}\n");
+            Err((StatusCode::PAYLOAD_TOO_LARGE, why).into_response())
+        }
+    }
+}
+
+async fn command(
+    State(desked): State<Desked>,
+    Path(command): Path<String>,
+    request: Request,
+) -> Response {
+    let (command, form) = Form::of(&command);
+    let (is_post, scheme) = (request.method() == Method::POST, scheme_of(&request));
+    let base = desked.office.shown.base(request.headers(), scheme);
+    let fields = match fields(request).await {
+        Ok(fields) => fields,
+        Err(answer) => return answer,
+    };
+    let changes = match command {
+        "killclient" | "killsource" => true,
+        "moveclients" => fields.text("destination").is_some(),
+        _ => false,
+    };
+    if changes && !is_post && !desked.legacy_get {
+        let why = format!(
+            "{command} changes something: send it with POST, or allow GET with `legacy_get = true` \
+             in [admin]\n"
+        );
+        let allow = [(header::ALLOW, HeaderValue::from_static("POST"))];
+        return (StatusCode::METHOD_NOT_ALLOWED, allow, why).into_response();
+    }
+    desked.office.carry_out(command, form, &fields, &base).await
+}
+
+fn scheme_of(request: &Request) -> Scheme {
+    let scheme = request.extensions().get();
+    scheme.copied().unwrap_or(Scheme::Http)
+}
+
+impl Office {
+    async fn carry_out(&self, command: &str, form: Form, fields: &Fields, base: &str) -> Response {
+        let name = fields.text("mount");
+        match (command, &name) {
+            ("stats", only) => return form.answer(&self.stats(only.as_deref(), base)),
+            ("listmounts" | "streamlist", _) => {
+                let status = self.shown.status();
+                let mounts = stats::mounts(&status, None, Timestamp::now());
+                return form.answer(&Element::new("icestats").with_all(mounts));
+            }
+            ("listclients" | "moveclients" | "killclient" | "killsource" | "buildm3u", Some(_)) => {
+            }
+            ("listclients" | "moveclients" | "killclient" | "killsource" | "buildm3u", None) => {
+                return refused("Unknown admin request");
+            }
+            _ => return refused("Unrecognised command"),
+        }
+        let Some(mount) = name.and_then(|name| self.find(&name)) else {
+            return refused("Source does not exist");
+        };
+        match command {
+            "listclients" => {
+                let listening = self.shown.fanout.listening(&mount).await;
+                let path = mount.path().as_str();
+                form.answer(&stats::listeners(path, &listening, Instant::now()))
+            }
+            "moveclients" => self.transfer(&mount, form, fields).await,
+            "killclient" => self.end(&mount, form, fields).await,
+            "killsource" => self.end_source(&mount, form),
+            _ => build_m3u(&mount, fields, base),
+        }
+    }
+
+    fn find(&self, path: &str) -> Option<Arc<Mount>> {
+        let path = MountPath::parse(path).ok()?;
+        self.shown.table.find(&path)
+    }
+
+    fn stats(&self, only: Option<&str>, base: &str) -> Element {
+        let status = self.shown.status();
+        let closed = self.shown.fanout.figures().flat_map(|figures| {
+            let reasons = REASONS.iter();
+            reasons.map(|(reason, _)| figures.n_closed(*reason))
+        });
+        let taken = status.slots.listeners.taken + status.slots.relays.taken;
+        let n_ever = closed.sum::<u64>() + taken as u64;
+        stats::stats(&status, only, (base, self.shown.started.1), n_ever)
+    }
+
+    async fn transfer(&self, from: &Arc<Mount>, form: Form, fields: &Fields) -> Response {
+        let Some(destination) = fields.text("destination") else {
+            let status = self.shown.status();
+            let path = from.path().as_str();
+            let others = stats::mounts(&status, Some(path), Timestamp::now());
+            let list = Element::new("icestats").text("current_source", path);
+            return form.answer(&list.with_all(others));
+        };
+        let Some(to) = self.find(&destination) else {
+            return refused("No such destination");
+        };
+        if to.path() == from.path() {
+            return refused("supplied mountpoints are identical");
+        }
+        if !to.is_moving() {
+            return refused("Destination not running");
+        }
+        let transfer = Transfer {
+            burst: self.serving.burst(to.path()),
+            from: Arc::clone(from),
+            to: Arc::clone(&to),
+            whom: Whom::All,
+        };
+        match self.shown.fanout.transfer(&transfer) {
+            Ok(transferring) => {
+                let n_led = transferring.done().await;
+                let (from, to) = (from.path(), to.path());
+                info!("the operator transferred {n_led} listeners from {from} to {to}");
+                let message = format!("Clients moved from {from} to {to}");
+                form.answer(&Element::response(&message, true))
+            }
+            Err(NoTransfer::OtherFormat) => refused("Mountpoints have different formats"),
+            Err(NoTransfer::Busy) => busy(),
+        }
+    }
+
+    async fn end(&self, mount: &Arc<Mount>, form: Form, fields: &Fields) -> Response {
+        let Some(id) = fields.text("id") else {
+            return refused("Missing parameter");
+        };
+        let number = id.parse().ok();
+        let is_ended = match number {
+            Some(number) => self.shown.fanout.end(mount, number).await,
+            None => false,
+        };
+        let message = match number {
+            Some(number) if is_ended => format!("Client {number} removed"),
+            Some(number) => format!("Client {number} not found"),
+            None => "Client not found".to_owned(),
+        };
+        form.answer(&Element::response(&message, is_ended))
+    }
+
+    fn end_source(&self, mount: &Arc<Mount>, form: Form) -> Response {
+        let Some(desk) = &self.desk else {
+            return refused("Unrecognised command");
+        };
+        if !desk.dismiss(mount.path()) {
+            return refused("Source is not available");
+        }
+        info!("the operator ended the source of {}", mount.path());
+        form.answer(&Element::response("Source Removed", true))
+    }
+}
+
+fn busy() -> Response {
+    let why = "too much is going on at the moment; try again\n";
+    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+}
+
+/// A playlist with a listener's own user and password in its link.
+fn build_m3u(mount: &Mount, fields: &Fields, base: &str) -> Response {
+    let (Some(user), Some(password)) = (fields.text("username"), fields.text("password")) else {
+        return refused("Missing parameter");
+    };
+    let Ok(mut link) = Url::parse(&format!("{base}{}", mount.path())) else {
+        return refused("Unknown admin request");
+    };
+    if link.set_username(&user).is_err() || link.set_password(Some(&password)).is_err() {
+        return refused("Unknown admin request");
+    }
+    let kind = [(header::CONTENT_TYPE, "audio/x-mpegurl"), NO_STORE];
+    (kind, format!("{link}\r\n")).into_response()
+}

@@ -1,0 +1,132 @@
+//! Mounts and listeners in the words of Icecast's statistics. Pure.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::element::Element;
+use crate::fanout::Listening;
+use crate::status::{MountStatus, Status, host_of, icecast_date, icecast_iso8601};
+
+/// Nobody's address is kept; programs that look for one find this.
+const NO_ADDRESS: &str = "0.0.0.0";
+
+/// All of `/admin/stats`, or only what concerns the mount `only`.
+pub(super) fn stats(
+    status: &Status,
+    only: Option<&str>,
+    (base, started): (&str, Timestamp),
+    n_listeners_ever: u64,
+) -> Element {
+    let (listeners, relays) = (status.slots.listeners.taken, status.slots.relays.taken);
+    let on_air: Vec<&MountStatus> = on_air(status).collect();
+    let (n_sources, n_listeners) = (on_air.len() as u64, listeners as u64);
+    let shown = on_air
+        .iter()
+        .filter(|mount| only.is_none_or(|only| mount.path == only));
+    Element::new("icestats")
+        .text("admin", "")
+        .number("client_connections", n_listeners_ever)
+        .number("clients", (listeners + relays) as u64 + n_sources)
+        .number("connections", n_listeners_ever + n_sources)
+        .number("file_connections", 0)
+        .text("host", host_of(base))
+        .number("listener_connections", n_listeners_ever)
+        .number("listeners", n_listeners)
+        .text("location", "")
+        .text("server_id", &format!("Plenum {}", status.version))
+        .text("server_start", &icecast_date(started))
+        .text("server_start_iso8601", &icecast_iso8601(started))
+        .number("source_client_connections", n_sources)
+        .number("source_relay_connections", 0)
+        .number("source_total_connections", n_sources)
+        .number("sources", n_sources)
+        .number("stats", 0)
+        .number("stats_connections", 0)
+        .with_all(shown.map(|mount| source(mount, base, status.slots.listeners.max)))
+}
+
+fn source(mount: &MountStatus, base: &str, max_listeners: usize) -> Element {
+    let number = |element: Element, name, number: Option<u64>| match number {
+        Some(number) => element.number(name, number),
+        None => element,
+    };
+    let words = |text: &Option<String>, otherwise: &'static str| {
+        text.clone().unwrap_or_else(|| otherwise.to_owned())
+    };
+    let since = mount.on_air_since;
+    let mut source = named(mount).maybe("artist", mount.artist.as_deref());
+    source = number(source, "audio_channels", mount.n_channels.map(u64::from));
+    source = number(source, "audio_samplerate", mount.rate_hertz.map(u64::from));
+    source
+        .maybe("bitrate", mount.bitrate.as_deref())
+        .text("genre", &words(&mount.genre, "various"))
+        .maybe("ice-bitrate", mount.bitrate.as_deref())
+        .number("listener_peak", mount.peak_listeners as u64)
+        .number("listeners", mount.listeners as u64)
+        .text("listenurl", &format!("{base}{}", mount.path))
+        .number("max_listeners", max_listeners as u64)
+        .number("public", u64::from(mount.is_public))
+        .text(
+            "server_description",
+            &words(&mount.description, "Unspecified description"),
+        )
+        .text("server_name", &words(&mount.name, "Unspecified name"))
+        .text("server_type", &mount.content_type)
+        .maybe("server_url", mount.website.as_deref())
+        .number("slow_listeners", mount.fell_behind)
+        .text("source_ip", NO_ADDRESS)
+        .maybe("stream_start", since.map(icecast_date).as_deref())
+        .maybe(
+            "stream_start_iso8601",
+            since.map(icecast_iso8601).as_deref(),
+        )
+        .maybe("subtype", mount.codec)
+        .maybe("title", mount.title.as_deref())
+        .number("total_bytes_read", mount.offset)
+        .number("total_bytes_sent", mount.bytes_sent)
+}
+
+/// `/admin/listmounts`, but for the mount `except`.
+pub(super) fn mounts<'a>(
+    status: &'a Status,
+    except: Option<&'a str>,
+    now: Timestamp,
+) -> impl Iterator<Item = Element> {
+    let others = on_air(status).filter(move |mount| except != Some(mount.path.as_str()));
+    others.map(move |mount| {
+        let since = mount.on_air_since.map_or(now, |since| since);
+        let seconds = u64::try_from(now.as_second() - since.as_second()).unwrap_or(0);
+        named(mount)
+            .text("fallback", "")
+            .number("listeners", mount.listeners as u64)
+            .number("Connected", seconds)
+            .text("content-type", &mount.content_type)
+    })
+}
+
+/// `/admin/listclients`: of each the number that ends him, and for how long he has listened.
+pub(super) fn listeners(mount: &str, listening: &[Listening], now: Instant) -> Element {
+    let one = |listening: &Listening| {
+        let connected = now.saturating_duration_since(listening.since);
+        Element::new("listener")
+            .text("IP", NO_ADDRESS)
+            .number("Connected", connected.as_secs())
+            .number("ID", listening.id)
+    };
+    let source = Element::new("source")
+        .attribute("mount", mount)
+        .number("Listeners", listening.len() as u64)
+        .with_all(listening.iter().map(one));
+    Element::new("icestats").with(source)
+}
+
+fn named(mount: &MountStatus) -> Element {
+    Element::new("source").attribute("mount", &mount.path)
+}
+
+/// The mounts that pages come for: an Icecast forgets the others.
+pub(super) fn on_air(status: &Status) -> impl Iterator<Item = &MountStatus> {
+    let mounts = status.mounts.iter();
+    mounts.filter(|mount| mount.is_on_air || mount.filler_since.is_some())
+}
