@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use stream::config::{ConfigError, environment, load};
 use stream::http::CertificateFiles;
-use stream::http::login::Login;
+use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings, check_number};
 use stream::mount::MountPath;
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
@@ -65,7 +65,7 @@ pub struct Config {
     /// How relays show that they are relays.
     pub relay: Option<Login>,
     /// Who may see the pages below /admin.
-    pub admin: Option<Login>,
+    pub admin: Option<Admin>,
 }
 
 /// How many may be served at once.
@@ -151,15 +151,18 @@ impl Config {
         config.checked()
     }
 
+    /// How the operator shows that it is he.
+    pub fn operator(&self) -> Option<&Login> {
+        self.admin.as_ref().map(|admin| &admin.login)
+    }
+
     /// Refuses settings that cannot work.
     ///
     /// # Errors
     /// Says which and why.
     pub fn checked(mut self) -> Result<Self, ConfigError> {
-        for (login, name) in [(&mut self.relay, "relay"), (&mut self.admin, "admin")] {
-            if let Some(login) = login.as_mut().filter(|login| login.user.is_empty()) {
-                name.clone_into(&mut login.user);
-            }
+        if let Some(login) = self.relay.as_mut().filter(|login| login.user.is_empty()) {
+            "relay".clone_into(&mut login.user);
         }
         let complain = |text: String| Err(ConfigError::new(text));
         if self.source.is_empty() {

@@ -89,7 +89,7 @@ impl Master {
             Arc::clone(&fanout),
             shutdown.clone(),
         ));
-        let router = routes::router(&config, shown, &archive, &standby, &shutdown);
+        let router = routes::router(&config, (shown, &desk), &archive, &standby, &shutdown);
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
@@ -210,7 +210,7 @@ impl Master {
     /// Somebody wants to hear what was before.
     async fn rewind(&self, from: &str, head: Head, caller: Caller, mount: Arc<Mount>) {
         let shown = head.header("authorization");
-        if !self.config.archive.public && !login::is(self.config.admin.as_ref(), shown) {
+        if !self.config.archive.public && !login::is(self.config.operator(), shown) {
             return refuse_password(&head, caller).await;
         }
         match Moment::parse(from) {

@@ -14,6 +14,7 @@ mod credentials;
 mod disk;
 mod house;
 mod ingest;
+mod metadata;
 pub mod promote;
 mod recorded;
 mod refuse;

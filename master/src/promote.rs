@@ -87,7 +87,7 @@ impl Promote {
             .clone()
             .or_else(|| stream::config::default_file("master"));
         let config = Config::load(file.as_deref()).map_err(|error| error.to_string())?;
-        let admin = config.admin.ok_or(
+        let admin = config.operator().cloned().ok_or(
             "there is no [admin] in the settings, so nobody may promote: add one with a \
              `password` and restart the standby",
         )?;

@@ -11,21 +11,23 @@ use axum::{Json, Router};
 use serde_json::json;
 use stream::follow::upstream::RECORDED;
 use stream::http::catalogs::{self, Catalogs};
+use stream::http::icecast::office::{self, Office};
 use stream::http::shown::Shown;
-use stream::http::{common, login};
-use stream::mount::MountTable;
+use stream::http::{common, events, login};
+use stream::mount::{Desk, MountTable};
 use stream::shutdown::Shutdown;
 
 use crate::archive::{self, Archive};
 use crate::config::Config;
 use crate::house::RELAY_BURST;
+use crate::metadata;
 use crate::recorded::Logs;
 use crate::standby::Standby;
 
 /// All pages.
 pub(crate) fn router(
     config: &Arc<Config>,
-    shown: Shown,
+    (shown, desk): (Shown, &Arc<Desk>),
     archive: &Arc<Archive>,
     standby: &Arc<Standby>,
     shutdown: &Shutdown,
@@ -47,7 +49,7 @@ pub(crate) fn router(
         .route(&format!("{RECORDED}/{{*mount}}"), get(log))
         .with_state(logs)
         .merge(catalogs::router(catalogs));
-    let (relay, admin) = (config.relay.iter(), config.admin.iter());
+    let (relay, admin) = (config.relay.iter(), config.operator().into_iter());
     let relays = relay.chain(admin.clone()).cloned().collect();
     let for_relays = login::only_for(relays, login::FOR_RELAYS, for_relays);
     let promote = Router::new()
@@ -60,7 +62,19 @@ pub(crate) fn router(
         let what = "recordings here are for the operator ([admin])";
         recordings = login::only_for(admin.cloned().collect(), what, recordings);
     }
-    let pages = for_relays.merge(promote).merge(recordings);
+    let office = Office {
+        shown: shown.clone(),
+        serving: Arc::new(config.knobs().serving()),
+        desk: Some(Arc::clone(desk)),
+    };
+    let table = Arc::clone(&shown.table);
+    let titles = metadata::router(config, &table, standby.trail());
+    let pages = for_relays
+        .merge(promote)
+        .merge(recordings)
+        .merge(titles)
+        .merge(office::router(office, config.admin.as_ref()))
+        .merge(events::router(table, shutdown.clone()));
     pages.merge(common::router(shown))
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use stream::config::{ConfigError, check_base_url, environment, load};
 use stream::follow::Upstream;
 use stream::http::CertificateFiles;
-use stream::http::login::Login;
+use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings};
 use stream::mount::MountPath;
 use stream::report::Place;
@@ -59,6 +59,8 @@ pub struct Config {
     pub icecast: Option<IcecastConfig>,
     /// How relays show that they are relays.
     pub relay: Option<Login>,
+    /// The operator of this relay.
+    pub admin: Option<Admin>,
     /// To whom to report.
     #[serde(deserialize_with = "one_or_more")]
     pub balancer: Vec<BalancerConfig>,
@@ -150,6 +152,7 @@ impl Default for Config {
             upstream: Vec::new(),
             icecast: None,
             relay: None,
+            admin: None,
             balancer: Vec::new(),
             place: None,
         }

@@ -14,7 +14,9 @@ use stream::http::answer::Answer;
 use stream::http::catalogs::{self, Catalogs};
 use stream::http::date::http_date;
 use stream::http::door::House;
+use stream::http::events;
 use stream::http::head::Head;
+use stream::http::icecast::office::{self, Office};
 use stream::http::listener::{self, Service};
 use stream::http::login::Login;
 use stream::http::overflow::Overflow;
@@ -78,7 +80,7 @@ impl Relay {
         };
         let logins = config.relay.iter().cloned().collect();
         let for_relays = login::only_for(logins, login::FOR_RELAYS, catalogs::router(catalogs));
-        let router = for_relays.merge(common::router(Shown {
+        let shown = Shown {
             program: "plenum-relay",
             table: Arc::clone(&table),
             upstreams: tallies,
@@ -88,7 +90,16 @@ impl Relay {
             certificates: tls.map(|tls| Arc::clone(tls.certificates())),
             reign: None,
             started: (Instant::now(), Timestamp::now()),
-        }));
+        };
+        let office = Office {
+            shown: shown.clone(),
+            serving: Arc::new(config.knobs().serving()),
+            desk: None,
+        };
+        let router = for_relays
+            .merge(office::router(office, config.admin.as_ref()))
+            .merge(events::router(Arc::clone(&table), shutdown.clone()))
+            .merge(common::router(shown));
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,

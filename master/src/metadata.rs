@@ -1,0 +1,123 @@
+//! What is playing, told by a source or by a script beside it: `/admin/metadata`, as at an Icecast.
+//!
+//! A title is kept beside the log, never in it: no stream breaks by one.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use stream::follow::Trail;
+use stream::http::icecast::element::Element;
+use stream::http::icecast::fields::Fields;
+use stream::http::icecast::office::{Form, fields, refused};
+use stream::http::login;
+use stream::mount::{Mount, MountPath, MountTable};
+use tracing::debug;
+
+use crate::config::Config;
+use crate::credentials::{MayPublish, may_publish};
+use crate::refuse::NOT_PROMOTED;
+
+/// What is told to others.
+const FOR_SOURCES: &str = "this is for sources and the operator";
+
+#[derive(Clone, Debug)]
+struct Titles {
+    config: Arc<Config>,
+    table: Arc<MountTable>,
+    trail: Arc<Trail>,
+}
+
+/// `/admin/metadata`, for those who may publish the mount, and for the operator.
+pub(crate) fn router(config: &Arc<Config>, table: &Arc<MountTable>, trail: &Arc<Trail>) -> Router {
+    let titles = Titles {
+        config: Arc::clone(config),
+        table: Arc::clone(table),
+        trail: Arc::clone(trail),
+    };
+    Router::new()
+        .route("/admin/metadata", any(metadata))
+        .route("/admin/metadata.{ending}", any(metadata_with_ending))
+        .with_state(titles)
+}
+
+async fn metadata(State(titles): State<Titles>, request: Request) -> Response {
+    titles.answer(Form::Xml, request).await
+}
+
+async fn metadata_with_ending(
+    State(titles): State<Titles>,
+    Path(ending): Path<String>,
+    request: Request,
+) -> Response {
+    let form = Form::of(&format!("metadata.{ending}")).1;
+    titles.answer(form, request).await
+}
+
+impl Titles {
+    async fn answer(&self, form: Form, request: Request) -> Response {
+        let shown = authorization(request.headers());
+        let has_shown = shown.is_some();
+        if !has_shown {
+            return login::turn_away(false, FOR_SOURCES).await;
+        }
+        let fields = match fields(request).await {
+            Ok(fields) => fields,
+            Err(answer) => return answer,
+        };
+        let is_operator = login::is(self.config.operator(), shown.as_deref());
+        let Some(name) = fields.text("mount") else {
+            return refused("Unknown admin request");
+        };
+        let path = MountPath::parse(&name).ok();
+        let may = path
+            .as_ref()
+            .map(|path| may_publish(&self.config, shown.as_deref(), path));
+        match may {
+            _ if is_operator => {}
+            Some(MayPublish::Yes(_)) => {}
+            Some(MayPublish::NotHere(_)) => {
+                let why = "this user may not publish here: see `mounts` in master.toml\n";
+                return (StatusCode::FORBIDDEN, why).into_response();
+            }
+            Some(MayPublish::Unknown) => return login::turn_away(true, FOR_SOURCES).await,
+            None => return refused("Source does not exist"),
+        }
+        let Some(mount) = path.and_then(|path| self.table.find(&path)) else {
+            return refused("Source does not exist");
+        };
+        if !self.trail.is_master() {
+            return (StatusCode::SERVICE_UNAVAILABLE, format!("{NOT_PROMOTED}\n")).into_response();
+        }
+        match fields.text("mode").as_deref() {
+            None => refused("Missing parameter"),
+            Some("updinfo") => {
+                self.set(&mount, &fields);
+                form.answer(&Element::response("Metadata update successful", true))
+            }
+            Some(_) => form.answer(&Element::response("No such action", false)),
+        }
+    }
+
+    /// Who says neither title nor song changes nothing, as at an Icecast.
+    fn set(&self, mount: &Mount, fields: &Fields) {
+        let charset = fields.text("charset");
+        let said = |name| fields.text_in(name, charset.as_deref());
+        let title = match (said("song"), said("artist"), said("title")) {
+            (Some(song), _, _) => song,
+            (None, Some(artist), Some(title)) => format!("{artist} - {title}"),
+            (None, None, Some(title)) => title,
+            (None, _, None) => return,
+        };
+        self.table.set_title(mount, Some(&title));
+        debug!("{} was told a title", mount.path());
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    Some(value.to_str().ok()?.to_owned())
+}
