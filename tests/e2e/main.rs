@@ -1,5 +1,6 @@
 //! The promises of the whole chain, kept by the real programs, players and peers.
 
+mod admin;
 mod archive;
 mod back_fill;
 mod bad_config;

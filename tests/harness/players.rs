@@ -163,6 +163,11 @@ impl Player {
         .with_context(|| self.program.story())
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.program.exit().is_some()
+    }
+
     /// Ends it and gives the bytes that came out of it.
     ///
     /// # Errors
