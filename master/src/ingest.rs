@@ -1,5 +1,6 @@
 //! One source's PUT or SOURCE: from its head to its last page.
 
+mod cut;
 mod end;
 mod handed;
 
@@ -16,7 +17,7 @@ use stream::http::date::http_date;
 use stream::http::head::{Head, Version};
 use stream::log::Epoch;
 use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal, Wanted};
-use stream::ogg::{Found, Framer};
+use stream::mpeg::Sniffer;
 use stream::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -95,7 +96,7 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
     let read = caller.beyond(&head);
     let upload = Upload {
         publisher,
-        framer: Framer::new(),
+        framer: Sniffer::new(),
         acknowledgements: Acknowledgements::new(serial_of(&head).filter(|_| !has_answered)),
         n_pages: 0,
         n_junk: 0,
@@ -136,6 +137,7 @@ async fn carry(
     if matches!(end, End::HandedOver) {
         return;
     }
+    upload.finish();
     let Session {
         head, path, user, ..
     } = session;
@@ -260,7 +262,7 @@ fn said(wanted: Wanted) -> Vec<(&'static str, String)> {
 
 struct Upload {
     publisher: Publisher,
-    framer: Framer,
+    framer: Sniffer,
     acknowledgements: Acknowledgements,
     n_pages: u64,
     n_junk: usize,
@@ -357,33 +359,6 @@ impl Upload {
         }
         read.advance(read.len());
         Ok(has_ended)
-    }
-
-    fn take_bytes(&mut self, mut input: &[u8]) -> Result<(), (StatusCode, String)> {
-        while let Some(found) = self.framer.next(&mut input) {
-            match found {
-                Found::Page(page) => {
-                    self.n_pages += 1;
-                    self.publisher
-                        .take(&page, Instant::now(), || fastrand::u32(..))
-                        .map_err(|stray| {
-                            (StatusCode::BAD_REQUEST, format!("broken Ogg: {stray}"))
-                        })?;
-                }
-                Found::Junk { n_bytes, .. } => {
-                    self.n_junk += n_bytes;
-                    // Damage on the way costs a page; what does not begin as Ogg is something else.
-                    if self.n_pages == 0 {
-                        return Err((
-                            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                            "this is not Ogg: send Ogg Vorbis (ffmpeg: -c:a libvorbis -f ogg)"
-                                .to_owned(),
-                        ));
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 }
 

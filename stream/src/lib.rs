@@ -1,6 +1,6 @@
 //! What Plenum's four programs share: the log of a mount and how it travels.
 //!
-//! Reading order: `ogg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
+//! Reading order: `ogg` and `mpeg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
 //! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `secret`, `shutdown`,
@@ -17,6 +17,7 @@ pub mod lease;
 pub mod log;
 pub mod log_setup;
 pub mod mount;
+pub mod mpeg;
 pub mod ogg;
 pub mod report;
 pub mod secret;

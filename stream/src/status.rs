@@ -226,7 +226,7 @@ impl MountStatus {
             filler_since: mount.filled_since(),
             content_type: facts.content_type,
             codec: stream.map(|stream| stream.codec.name()),
-            rate_hertz: stream.and_then(|stream| stream.codec.rate_hertz()),
+            rate_hertz: stream.and_then(|stream| stream.codec.sample_rate_hertz()),
             n_channels: stream.and_then(|stream| stream.codec.n_channels()),
             title,
             artist,

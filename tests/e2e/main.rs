@@ -13,6 +13,7 @@ mod demo;
 mod desk;
 mod faults;
 mod fleet;
+mod frames;
 mod full_house;
 mod gap;
 mod icecast;

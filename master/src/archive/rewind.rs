@@ -312,6 +312,7 @@ impl Traveller {
             return;
         };
         let joiner = Joiner {
+            icy: None,
             wire,
             mount: self.mount,
             cursor,

@@ -159,6 +159,7 @@ impl Sinks for Queue {
             orders: self.orders.clone(),
             number: 0,
             given_up: None,
+            is_left_out: false,
         }))
     }
 }
@@ -172,10 +173,15 @@ struct Waiting {
     /// Of the newest segment.
     number: u64,
     given_up: Option<Instant>,
+    /// It was said that this log is not written down.
+    is_left_out: bool,
 }
 
 impl Sink for Waiting {
     fn appended(&mut self, page: &Page, appended: Appended) {
+        if page.is_frames() {
+            return self.leave_out();
+        }
         if self.number > 0 && self.given_up.is_none() && self.track.has_failed(self.number) {
             self.give_up(appended.at);
         }
@@ -236,6 +242,17 @@ impl Sink for Waiting {
 }
 
 impl Waiting {
+    /// Frames are not written down.
+    fn leave_out(&mut self) {
+        if !std::mem::replace(&mut self.is_left_out, true) {
+            warn!(
+                "{} is MP3 or AAC, which is not written to disk: there is no recording of it, and \
+                 after a restart of the master it begins anew",
+                self.track.mount.path()
+            );
+        }
+    }
+
     fn complain(&mut self, now: Instant) {
         self.track.fail(self.number, &"the disk is too slow");
         self.give_up(now);

@@ -9,7 +9,7 @@ use stream::http::head::Head;
 use stream::http::{Caller, Line};
 use stream::log::Epoch;
 use stream::mount::{Claimant, Facts};
-use stream::ogg::Framer;
+use stream::mpeg::Sniffer;
 use tracing::warn;
 
 use super::{Ingest, Session, Upload, carry};
@@ -77,9 +77,10 @@ impl Ingest {
             (None, Some(chunked)) => Body::Chunked(chunked),
             (None, None) => Body::Endless,
         };
+        let link = publisher.mount().log().link();
         let mut upload = Upload {
             publisher,
-            framer: Framer::new(),
+            framer: Sniffer::within(link.as_deref()),
             acknowledgements: Acknowledgements::new(state.serial.filter(|_| !state.has_answered)),
             n_pages: state.n_pages,
             n_junk: state.n_junk,

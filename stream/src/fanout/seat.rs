@@ -2,6 +2,7 @@
 //! this entry; what goes out are references into the log.
 
 mod handed;
+mod titles;
 mod transferred;
 
 use std::io::{self, IoSlice};
@@ -19,6 +20,7 @@ use super::uplink::Uplink;
 use super::wire::Wire;
 use crate::log::{Cursor, FellBehind, Log};
 use crate::mount::{Audience, Class, Mount, MountPath, Slot};
+use crate::mpeg::icy::Icy;
 
 /// A listener into whose socket not a byte fits for this long is closed. He who acknowledges
 /// nothing has gone long before ([`super::socket`]): this one takes a little now and then.
@@ -44,6 +46,8 @@ pub struct Joiner {
     pub last: u64,
     /// How often he is served.
     pub pace: Pace,
+    /// Set if he gets titles between the frames.
+    pub icy: Option<Icy>,
     /// When his connection came to the door, if he has not got anything yet.
     pub came: Option<Instant>,
     /// Set if the program before this one served him.
@@ -86,6 +90,7 @@ pub(super) struct Seat {
     /// Goes out before the bytes at `offset`: the beginning of the answer, or the rest of a page
     /// that did not fit. So a page is finished even if its log forgets it meanwhile.
     first: Bytes,
+    icy: Option<Icy>,
     /// Since when his socket has been full.
     full_since: Option<Instant>,
     last_jump: Option<Instant>,
@@ -123,6 +128,7 @@ impl Seat {
             log: Arc::clone(joiner.cursor.log()),
             last: joiner.last,
             first: joiner.first,
+            icy: joiner.icy,
             full_since: None,
             last_jump,
             id,
@@ -184,8 +190,11 @@ impl Seat {
                 return Err(Closed::Complete);
             }
             if self.first.is_empty() && self.offset == self.log.head() {
-                let goes_on = self.leads_to.is_some() || self.log.has_ended();
-                if !(goes_on && self.follow()) {
+                let is_lead = self.leads_to.is_some();
+                if !is_lead && self.log.has_ended() && self.is_other_format() {
+                    return Err(Closed::MountRemoved);
+                }
+                if !((is_lead || self.log.has_ended()) && self.follow()) {
                     return Ok(Served::CaughtUp);
                 }
                 continue;
@@ -314,12 +323,15 @@ impl Seat {
 
     /// One write: what goes first, then the batch. Moves behind what was written.
     fn write(&mut self, batch: &mut Batch) -> io::Result<usize> {
-        if self.first.is_empty() && batch.to <= self.last && batch.is_whole() {
+        let is_plain = self.first.is_empty() && self.icy.is_none();
+        if is_plain && batch.to <= self.last && batch.is_whole() {
             return self.write_whole(batch);
         }
         let n_wanted =
             usize::try_from((self.last - self.offset).saturating_add(1)).unwrap_or(usize::MAX);
+        let n_until_title = self.icy.as_ref().map_or(usize::MAX, Icy::n_left);
         let n_wanted = if self.offset > self.last { 0 } else { n_wanted };
+        let n_wanted = n_wanted.min(n_until_title);
         let mut slices = [IoSlice::new(&[]); PIECES_MAX];
         slices[0] = IoSlice::new(&self.first);
         let mut n_slices = 1;
@@ -341,7 +353,9 @@ impl Seat {
             // An empty remainder would hold the whole of what it was cut from.
             self.first = Bytes::new();
         }
+        let before = self.offset;
         self.advance(batch, n_written - n_first, n_wanted);
+        self.add_title(self.offset - before);
         Ok(n_written)
     }
 

@@ -16,6 +16,7 @@ use crate::ogg::{Found, Framer, Page};
 
 mod frozen;
 mod order;
+mod icy;
 mod uplink;
 
 /// How long anything may take here.
@@ -108,6 +109,7 @@ impl Stage {
         let holds = (slot, mount.admit(class));
         let (first, came, before) = (prefix, Some(Instant::now()), None);
         let joiner = Joiner {
+            icy: None,
             wire,
             mount,
             cursor,

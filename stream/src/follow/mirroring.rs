@@ -317,7 +317,10 @@ impl Mirroring {
         };
         let head = mirror.head();
         match Place::of(offset, page.len(), head) {
-            Place::Across => self.differs(way, now),
+            Place::Across => match self.cut_at(&page, offset, head) {
+                Some(page) => self.append((way, at), &page, step, now),
+                None => self.differs(way, now),
+            },
             Place::Below if mirror.has(offset, &page) == Some(false) => self.differs(way, now),
             Place::Below => {
                 let has_all = offset + page.len() as u64 == head;

@@ -3,12 +3,13 @@
 
 use crate::log::account::Step;
 use crate::log::recorded::Reader;
-use crate::ogg::{Found, Framer, Page};
+use crate::mpeg::Sniffer;
+use crate::ogg::{Found, Page};
 
 /// What makes pages of bytes.
 #[derive(Debug)]
 pub(super) enum Reading {
-    Plain(Framer),
+    Plain(Sniffer),
     Recorded(Reader),
 }
 
@@ -17,7 +18,7 @@ impl Reading {
         if is_recorded {
             Self::Recorded(Reader::default())
         } else {
-            Self::Plain(Framer::new())
+            Self::Plain(Sniffer::trusting())
         }
     }
 
@@ -28,7 +29,7 @@ impl Reading {
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Result<Option<(Page, Step)>, String> {
         let damaged = || "bytes were damaged on the way".to_owned();
         match self {
-            Self::Plain(framer) => match framer.next(input) {
+            Self::Plain(sniffer) => match sniffer.next(input) {
                 None => Ok(None),
                 Some(Found::Page(page)) => Ok(Some((page, Step::default()))),
                 Some(Found::Junk { .. }) => Err(damaged()),

@@ -129,6 +129,9 @@ pub(crate) struct Seat {
     pub(crate) last: u64,
     pub(crate) link_start: u64,
     pub(crate) n_first_bytes: usize,
+    /// He gets titles, and so much sound went out since the last.
+    #[serde(default)]
+    pub(crate) icy: Option<usize>,
     /// When he was moved to the live edge.
     pub(crate) jumped: Option<Ago>,
     /// When he came, if he has not got anything yet.

@@ -14,7 +14,8 @@ use crate::fanout::{Fanout, Figures};
 use crate::log::Log;
 use crate::log::account::Step;
 use crate::mount::Mount;
-use crate::ogg::{Found, Framer};
+use crate::mpeg::Sniffer;
+use crate::ogg::Found;
 use crate::shutdown::Shutdown;
 
 /// Whoever listens through TLS may stay with the program that leaves for so long.
@@ -150,7 +151,7 @@ fn take(said: &Said, mounts: &[Arc<Mount>]) -> io::Result<()> {
         .map(|mount| mount.log())
         .filter(|log| log.head() == offset)
         .ok_or_else(|| io::Error::other("pages are missing"))?;
-    let (mut framer, mut input) = (Framer::new(), said.beside.as_slice());
+    let (mut framer, mut input) = (Sniffer::trusting(), said.beside.as_slice());
     while let Some(found) = framer.next(&mut input) {
         let Found::Page(page) = found else {
             return Err(io::Error::other("pages are damaged"));

@@ -18,6 +18,7 @@ use crate::fanout::{Before, Fanout, FiguresState, Joiner, Wire};
 use crate::http::door;
 use crate::log::Keep;
 use crate::mount::{Desk, Mirror, Mount, MountPath, MountTable, OnAir, Slots};
+use crate::mpeg::icy::Icy;
 use crate::shutdown::Shutdown;
 
 /// From its start, the giver has begun within this time.
@@ -272,6 +273,7 @@ impl Inheritance {
                 first,
                 last: seat.last,
                 pace: seat.pace,
+                icy: seat.icy.map(Icy::at),
                 came: seat.came.map(|came| came.at(now)),
                 before: Some(Before {
                     jumped: seat.jumped.map(|jumped| jumped.at(now)),

@@ -17,6 +17,7 @@ use crate::fanout::{Fanout, Joiner, Pace, Wire};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Epoch};
 use crate::mount::{Audience, Class, Facts, Mount, Slot, Slots};
+use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
 
 /// How listeners are served.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ const RETRY_AFTER_SECONDS: &str = "5";
 
 /// The headers that a script on a web page may read.
 const EXPOSED: &str = "Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
-                       Stream-From, icy-description, icy-genre, icy-name, icy-pub, icy-url";
+                       Stream-From, icy-description, icy-genre, icy-metaint, icy-name, icy-pub, icy-url";
 
 /// Answers a request for a mount: GET, HEAD or OPTIONS. A listener's connection goes to the
 /// fan-out; this returns at once.
@@ -90,6 +91,7 @@ struct Place {
     first: Bytes,
     last: u64,
     pace: Pace,
+    icy: Option<Icy>,
     holds: (Slot, Audience),
 }
 
@@ -104,6 +106,7 @@ impl Place {
             first: self.first,
             last: self.last,
             pace: self.pace,
+            icy: self.icy,
             came: Some(came),
             before: None,
             holds: self.holds,
@@ -139,7 +142,12 @@ fn place(
             .header("Content-Range", &format!("bytes */{next}"))
             .sentence("these bytes have not come yet"));
     }
-    let mut first = begin(head, decision, &cursor, &prefix, &mount.facts()).endless();
+    let icy = wants_titles(head, decision, &cursor, class).then(Icy::default);
+    let mut first = begin(head, decision, &cursor, &prefix, &mount.facts());
+    if icy.is_some() {
+        first = first.header("icy-metaint", &INTERVAL_BYTES.to_string());
+    }
+    let mut first = first.endless();
     if head.method == "HEAD" {
         return Err(first);
     }
@@ -169,7 +177,23 @@ fn place(
         first: first.into(),
         last,
         pace,
+        icy,
     })
+}
+
+/// Whether somebody asked for titles between the frames, and can have them. Whoever counts bytes
+/// cannot; nor is there a place for them in Ogg.
+fn wants_titles(head: &Head, decision: Decision, cursor: &Cursor, class: Class) -> bool {
+    let asked = head.header("icy-metadata").map(str::trim);
+    let asks = asked
+        .and_then(|number| number.parse().ok())
+        .is_some_and(|number: u32| number > 0);
+    asks && class == Class::Listener
+        && matches!(decision, Decision::Join)
+        && cursor
+            .log()
+            .link()
+            .is_some_and(|link| link.frames().is_some())
 }
 
 /// How much somebody gets at once, and how often he is served.

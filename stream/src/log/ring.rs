@@ -155,8 +155,8 @@ impl Ring {
         if !stamp.is_last {
             self.open.push(stamp);
         }
-        let is_join_point =
-            matches!(role, Role::Data(_)) && !stamp.is_continued && stamp.granule >= 0;
+        let is_data = matches!(role, Role::Data(_)) || page.is_frames();
+        let is_join_point = is_data && !stamp.is_continued && stamp.granule >= 0;
         self.entries.push_back(Entry {
             offset: self.head,
             page: page.clone(),

@@ -151,6 +151,13 @@ impl Writer {
         now: Instant,
         chance: impl FnMut() -> u32,
     ) -> Result<(), Stray> {
+        if page.is_frames() {
+            return self.take_frames(page, now);
+        }
+        let link = self.log.link();
+        if link.is_some_and(|link| link.frames().is_some()) {
+            return Err(Stray::OtherFormat);
+        }
         if self.is_filled() && self.splice.begins_with(page) {
             // This source has nothing of what the log is behind by: it begins now.
             self.fill_for(self.clock.behind(now), now);
@@ -172,6 +179,16 @@ impl Writer {
         let appended = self.append(is_next, now);
         self.announce_filler(false);
         appended
+    }
+
+    /// Frames have no numbers and no time: they are appended as they come.
+    fn take_frames(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
+        let link = self.log.link();
+        if link.is_some_and(|link| link.frames() != page.frame().map(|frame| frame.sound)) {
+            return Err(Stray::OtherFormat);
+        }
+        self.out.push(page.clone());
+        self.append(false, now)
     }
 
     /// Appends filler where the log would be more than `behind_max` behind the clock. A sink is

@@ -188,7 +188,12 @@ impl Mount {
         self.log().end();
     }
 
-    pub(super) fn set_facts(&self, facts: Facts) {
+    /// Takes what a source says about its stream, but for what it is: that shows in the stream.
+    pub(super) fn set_facts(&self, mut facts: Facts) {
+        let link = self.log().link();
+        if let Some(sound) = link.and_then(|link| link.frames()) {
+            facts.content_type = sound.media_type().to_owned();
+        }
         self.about().facts = facts;
     }
 

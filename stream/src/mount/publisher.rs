@@ -332,6 +332,10 @@ impl Publisher {
         writer.take(page, now, chance)?;
         let n_missing = writer.splice().counts().n_missing;
         let has_headers = writer.log().link().is_some();
+        if is_his_first && page.is_frames() {
+            // What was taken for Ogg before anything of it had come.
+            self.mount.set_facts(self.mount.facts());
+        }
         drop(writer);
         self.mount
             .counts()

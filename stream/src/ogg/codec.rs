@@ -1,6 +1,7 @@
 //! Which codec a logical stream carries, from its first packet. Pure.
 
 use super::vorbis::{Comments, Identification};
+use crate::mpeg::{Frame, Sound};
 
 /// The codecs that Plenum knows by name. Others pass through all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Codec {
     Theora,
     /// Ogg Skeleton: describes the other streams, carries no sound itself.
     Skeleton,
+    /// Frames of MP3 or AAC, outside of Ogg.
+    Frames(Frame),
     /// Anything else.
     Other,
 }
@@ -53,7 +56,7 @@ impl Codec {
         match self {
             Self::Vorbis(_) | Self::Theora => Some(3),
             Self::Opus { .. } | Self::Speex => Some(2),
-            Self::Flac | Self::Skeleton | Self::Other => None,
+            Self::Flac | Self::Skeleton | Self::Frames(_) | Self::Other => None,
         }
     }
 
@@ -63,7 +66,24 @@ impl Codec {
             Self::Vorbis(identification) => Some(identification.rate_hertz),
             // RFC 7845 §4: always 48 kHz, whatever the input was.
             Self::Opus { .. } => Some(48_000),
+            Self::Frames(_) => None,
             Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
+        }
+    }
+
+    /// What it is, if it is frames outside of Ogg.
+    pub fn frames(self) -> Option<Sound> {
+        match self {
+            Self::Frames(frame) => Some(frame.sound),
+            _ => None,
+        }
+    }
+
+    /// Samples a second, where the beginning of the stream says so in a way we read.
+    pub fn sample_rate_hertz(self) -> Option<u32> {
+        match self {
+            Self::Frames(frame) => Some(frame.rate_hertz),
+            _ => self.rate_hertz(),
         }
     }
 
@@ -72,6 +92,7 @@ impl Codec {
         match self {
             Self::Vorbis(identification) => Some(identification.n_channels),
             Self::Opus { n_channels } => Some(n_channels),
+            Self::Frames(frame) => Some(frame.n_channels).filter(|n| *n > 0),
             Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
         }
     }
@@ -81,7 +102,8 @@ impl Codec {
         match self {
             Self::Vorbis(_) => Comments::parse(packet),
             Self::Opus { .. } => Comments::parse_body(packet.strip_prefix(b"OpusTags")?),
-            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
+            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton => None,
+            Self::Frames(_) | Self::Other => None,
         }
     }
 
@@ -93,7 +115,8 @@ impl Codec {
     pub fn silent_packet(self) -> &'static [u8] {
         match self {
             Self::Vorbis(_) | Self::Opus { .. } => &[0],
-            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => &[],
+            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton => &[],
+            Self::Frames(_) | Self::Other => &[],
         }
     }
 
@@ -106,6 +129,7 @@ impl Codec {
             Self::Speex => "Speex",
             Self::Theora => "Theora",
             Self::Skeleton => "Skeleton",
+            Self::Frames(frame) => frame.sound.name(),
             Self::Other => "unknown",
         }
     }

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::codec::Codec;
 use super::page::Page;
 use super::vorbis::{self, Comments};
+use crate::mpeg::{Frame, Sound};
 
 /// The most logical streams in one link.
 pub const STREAMS_MAX: usize = 10;
@@ -62,6 +63,8 @@ pub enum Stray {
     TooManyHeaderBytes,
     /// Two `bos` pages with one serial number in one link.
     SerialTwice,
+    /// Ogg where frames are, the other way round, or other frames.
+    OtherFormat,
     /// A Vorbis stream whose header packets are not the three that must be there.
     BadHeaders,
 }
@@ -101,6 +104,16 @@ impl Links {
     /// # Errors
     /// Says why the page belongs to no link; the chain goes on as if it had not come.
     pub fn take(&mut self, page: &Page) -> Result<Role, Stray> {
+        if let Some(frame) = page.frame() {
+            return self.take_frames(frame);
+        }
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|link| link.frames().is_some())
+        {
+            return Err(Stray::OtherFormat);
+        }
         if page.stamp().is_first {
             return self.take_first(page);
         }
@@ -132,6 +145,26 @@ impl Links {
         Ok(self
             .complete_if_all_there()
             .map_or(Role::Header, Role::HeadersComplete))
+    }
+
+    /// Frames have no headers: one link without a prefix is all there is.
+    fn take_frames(&mut self, frame: Frame) -> Result<Role, Stray> {
+        if let Some(link) = &self.current {
+            let is_same = link.frames() == Some(frame.sound);
+            return is_same
+                .then(|| Role::Data(Arc::clone(link)))
+                .ok_or(Stray::OtherFormat);
+        }
+        *self = Self::new();
+        self.current = Some(Arc::new(Link {
+            prefix: Bytes::new(),
+            streams: vec![StreamFacts {
+                serial: 0,
+                codec: Codec::Frames(frame),
+                comments: None,
+            }],
+        }));
+        Ok(Role::Start)
     }
 
     fn take_first(&mut self, page: &Page) -> Result<Role, Stray> {
@@ -229,6 +262,11 @@ impl Logical {
 }
 
 impl Link {
+    /// What it carries, if it is frames of MP3 or AAC and no Ogg.
+    pub fn frames(&self) -> Option<Sound> {
+        self.streams.first().and_then(|facts| facts.codec.frames())
+    }
+
     /// The first stream whose granule positions count samples: its serial number and rate.
     pub fn clock(&self) -> Option<(u32, u32)> {
         self.streams
@@ -252,6 +290,7 @@ impl std::fmt::Display for Stray {
             Self::TooManyStreams => "more than 10 logical streams",
             Self::TooManyHeaderBytes => "more than 512 KiB of headers",
             Self::SerialTwice => "two streams with one serial number",
+            Self::OtherFormat => "another format than this mount has carried until now",
             Self::BadHeaders => "Vorbis headers that no decoder would take",
         })
     }

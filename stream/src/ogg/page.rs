@@ -1,4 +1,5 @@
-//! One Ogg page, whole and checked (RFC 3533 §6). Pure.
+//! One Ogg page, whole and checked (RFC 3533 §6); or, in a log of MP3 or AAC, a portion of whole
+//! frames. Pure.
 //!
 //! Knows nothing of codecs: what the packets mean is `headers` and `vorbis`.
 
@@ -7,6 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::crc;
+use crate::mpeg::{Frame, frame};
 
 /// Bytes before the segment table (RFC 3533 §6).
 pub const HEADER_BYTES: usize = 27;
@@ -14,8 +16,11 @@ pub const HEADER_BYTES: usize = 27;
 pub const SEGMENTS_MAX: usize = 255;
 /// The longest possible page: header, 255 lacing values, 255 segments of 255 bytes.
 pub const PAGE_BYTES_MAX: usize = HEADER_BYTES + SEGMENTS_MAX + SEGMENTS_MAX * 255;
-/// Every page begins with these bytes.
+/// Every Ogg page begins with these bytes.
 pub const CAPTURE: [u8; 4] = *b"OggS";
+
+/// Every frame of MP3 and AAC begins with this byte.
+const FRAME_START: u8 = 0xff;
 
 const FLAG_CONTINUED: u8 = 0x01;
 const FLAG_FIRST: u8 = 0x02;
@@ -44,6 +49,18 @@ pub struct Stamp {
     pub is_last: bool,
 }
 
+impl Stamp {
+    /// What stands for a place where there is none.
+    const OF_FRAMES: Self = Self {
+        serial: 0,
+        sequence: 0,
+        granule: 0,
+        is_continued: false,
+        is_first: false,
+        is_last: true,
+    };
+}
+
 /// Why bytes are not a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
@@ -55,6 +72,8 @@ pub enum Damage {
     Length,
     /// The checksum does not fit.
     Checksum,
+    /// No frame of MP3 or AAC begins here that another one follows.
+    NoFrame,
 }
 
 impl Page {
@@ -63,6 +82,9 @@ impl Page {
     /// # Errors
     /// Says what is damaged.
     pub fn parse(bytes: Bytes) -> Result<Self, Damage> {
+        if bytes.first() == Some(&FRAME_START) {
+            return Self::of_frames(bytes).ok_or(Damage::NoFrame);
+        }
         if !bytes.starts_with(&CAPTURE) {
             return Err(Damage::NoCapture);
         }
@@ -77,6 +99,33 @@ impl Page {
             return Err(Damage::Checksum);
         }
         Ok(page)
+    }
+
+    /// Takes bytes that are whole frames of one kind. `None`: they are not, or are too many.
+    pub(crate) fn of_frames(bytes: Bytes) -> Option<Self> {
+        (bytes.len() <= PAGE_BYTES_MAX && frame::whole(&bytes).is_some()).then_some(Self { bytes })
+    }
+
+    /// Whether it is a portion of frames, and no Ogg page.
+    pub fn is_frames(&self) -> bool {
+        self.bytes.first() == Some(&FRAME_START)
+    }
+
+    /// The first of its frames, if it is a portion of them.
+    pub fn frame(&self) -> Option<Frame> {
+        self.is_frames()
+            .then(|| Frame::parse(&self.bytes))
+            .flatten()
+    }
+
+    /// Two portions of frames out of one, the first of so many bytes. `None`: it cannot be cut
+    /// there.
+    pub(crate) fn split_at(&self, n_bytes: usize) -> Option<(Self, Self)> {
+        if !self.is_frames() || n_bytes >= self.len() {
+            return None;
+        }
+        let before = Self::of_frames(self.bytes.slice(..n_bytes))?;
+        Some((before, Self::of_frames(self.bytes.slice(n_bytes..))?))
     }
 
     /// Bytes that the framer has looked at already: one page, length and checksum right.
@@ -141,7 +190,7 @@ impl Page {
     /// The same packets with another stamp and a new checksum. Costs a copy, unless the
     /// stamp is the one it has.
     pub fn restamped(&self, stamp: Stamp) -> Self {
-        if stamp == self.stamp() {
+        if stamp == self.stamp() || self.is_frames() {
             return self.clone();
         }
         let mut bytes = self.bytes.to_vec();
@@ -166,8 +215,11 @@ impl Page {
         self.bytes.len()
     }
 
-    /// Its place in the logical stream.
+    /// Its place in the logical stream; of frames, which say nothing of it, always the same.
     pub fn stamp(&self) -> Stamp {
+        if self.is_frames() {
+            return Stamp::OF_FRAMES;
+        }
         let mut granule = [0; 8];
         granule.copy_from_slice(&self.bytes[6..14]);
         let flags = self.bytes[5];
@@ -183,21 +235,33 @@ impl Page {
 
     /// Which logical stream it belongs to.
     pub fn serial(&self) -> u32 {
+        if self.is_frames() {
+            return Stamp::OF_FRAMES.serial;
+        }
         self.u32_at(14)
     }
 
-    /// The checksum it carries, which is right.
+    /// The checksum it carries, which is right; of frames, which carry none, that of their bytes.
     pub fn checksum(&self) -> u32 {
+        if self.is_frames() {
+            return crc::update(0, &self.bytes);
+        }
         self.u32_at(22)
     }
 
     /// The segment table: one lacing value a segment (RFC 3533 §6, field 9).
     pub fn lacing(&self) -> &[u8] {
+        if self.is_frames() {
+            return &[];
+        }
         &self.bytes[HEADER_BYTES..HEADER_BYTES + usize::from(self.bytes[26])]
     }
 
     /// Everything behind the segment table.
     pub fn body(&self) -> &[u8] {
+        if self.is_frames() {
+            return &self.bytes;
+        }
         &self.bytes[HEADER_BYTES + usize::from(self.bytes[26])..]
     }
 
@@ -281,6 +345,7 @@ impl fmt::Display for Damage {
             Self::Version => "unknown page version",
             Self::Length => "length does not fit the segment table",
             Self::Checksum => "checksum does not fit",
+            Self::NoFrame => "no frame of MP3 or AAC that another follows",
         })
     }
 }

@@ -9,6 +9,7 @@ use super::Seat;
 use crate::handover;
 use crate::log::Ago;
 use crate::mount::MountPath;
+use crate::mpeg::icy::Icy;
 
 /// Of a log that another one has followed, so much at most is handed over with one who still
 /// hears it. He misses the rest.
@@ -39,6 +40,7 @@ impl Seat {
             offset: self.offset,
             last: self.last,
             link_start: self.link_start,
+            icy: self.icy.as_ref().map(Icy::n_sent),
             n_first_bytes: self.first.len(),
             jumped: self.last_jump.map(|at| Ago::of(at, now)),
             came: self.came.map(|at| Ago::of(at, now)),
@@ -56,9 +58,11 @@ impl Seat {
             return;
         }
         let mut rest = Vec::new();
-        if let Ok(to) = self
-            .log
-            .read(self.offset, REST_BYTES_MAX, REST_PAGES_MAX, &mut rest)
+        // With titles between the frames it would have to be counted: he misses it.
+        if self.icy.is_none()
+            && let Ok(to) = self
+                .log
+                .read(self.offset, REST_BYTES_MAX, REST_PAGES_MAX, &mut rest)
         {
             self.offset = to;
             self.push_first(&rest);

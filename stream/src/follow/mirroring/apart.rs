@@ -61,6 +61,15 @@ impl Mirroring {
         }
     }
 
+    /// Frames may be cut into portions elsewhere on each way: what is new in this one, if the rest
+    /// is what is there.
+    pub(super) fn cut_at(&self, page: &Page, offset: u64, head: u64) -> Option<Page> {
+        let n_bytes = usize::try_from(head.checked_sub(offset)?).ok()?;
+        let (before, new) = page.split_at(n_bytes)?;
+        let is_other = self.mirror.as_ref()?.has(offset, &before) == Some(false);
+        (!is_other).then_some(new)
+    }
+
     /// Whether what is missing may still come over another way.
     pub(super) fn has_other_way(&self, way: usize, now: Instant) -> bool {
         let carriers = &self.wanted.borrow().carriers;

@@ -1,0 +1,52 @@
+//! What a source sends, cut into pages: Ogg, MP3 or AAC, whatever it calls it.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use stream::mpeg::sniff;
+use stream::ogg::{Found, Page, Stray};
+
+use super::Upload;
+
+/// What is said to a source that sends what cannot be streamed.
+const FOREIGN: &str = "this is not Ogg, nor MP3, nor AAC: send Ogg Vorbis (ffmpeg: -c:a libvorbis \
+                       -f ogg), MP3 (-f mp3) or AAC (-f adts)";
+/// What is said to a source that sends another format than the mount has.
+const OTHER_FORMAT: &str = "this mount has carried another format until now, and its listeners \
+                            cannot play both: use another mount, or wait until this one is gone \
+                            (hold_seconds)";
+
+impl Upload {
+    pub(super) fn take_bytes(&mut self, mut input: &[u8]) -> Result<(), (StatusCode, String)> {
+        while let Some(found) = self.framer.next(&mut input) {
+            match found {
+                Found::Page(page) => self.take_page(&page)?,
+                Found::Junk { n_bytes, why } => {
+                    self.n_junk += n_bytes;
+                    if sniff::is_foreign(self.n_pages, self.n_junk, why) {
+                        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, FOREIGN.to_owned()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_page(&mut self, page: &Page) -> Result<(), (StatusCode, String)> {
+        self.n_pages += 1;
+        let taken = self
+            .publisher
+            .take(page, Instant::now(), || fastrand::u32(..));
+        taken.map_err(|stray| match stray {
+            Stray::OtherFormat => (StatusCode::CONFLICT, OTHER_FORMAT.to_owned()),
+            stray => (StatusCode::BAD_REQUEST, format!("broken Ogg: {stray}")),
+        })
+    }
+
+    /// It sends no more: what is left of frames is whole.
+    pub(super) fn finish(&mut self) {
+        if let Some(page) = self.framer.finish() {
+            let _ = self.take_page(&page);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Tells by its first bytes what comes, Ogg or frames, and cuts it into pages. Pure.
+//!
+//! What a source calls its stream is not believed: ffmpeg calls Ogg `audio/mpeg`.
+
+use super::framer::Framer;
+use crate::ogg::{self, Damage, Found, Link, Page};
+
+/// So many bytes tell.
+const TELLING_BYTES: usize = 4;
+
+/// Finds pages of a log in bytes that arrive in any portions.
+#[derive(Debug)]
+pub struct Sniffer {
+    state: State,
+    is_trusting: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not enough has come.
+    Open(Vec<u8>),
+    Ogg(ogg::Framer),
+    Frames(Framer),
+}
+
+impl Default for Sniffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sniffer {
+    /// For what a source sends.
+    pub fn new() -> Self {
+        Self {
+            state: State::Open(Vec::new()),
+            is_trusting: false,
+        }
+    }
+
+    /// For a source in the middle of its stream, whose mount is in this link.
+    pub fn within(link: Option<&Link>) -> Self {
+        let mut sniffer = Self::new();
+        if link.is_some_and(|link| link.frames().is_some()) {
+            sniffer.state = State::Frames(Framer::new());
+        }
+        sniffer
+    }
+
+    /// For the bytes of a log, from the beginning of a page on.
+    pub fn trusting() -> Self {
+        Self {
+            is_trusting: true,
+            ..Self::new()
+        }
+    }
+
+    /// Takes bytes from the front of `input` until something is found. `None`: all of `input` was
+    /// taken and more is needed.
+    pub fn next(&mut self, input: &mut &[u8]) -> Option<Found> {
+        if let State::Open(held) = &mut self.state {
+            let n_missing = TELLING_BYTES.saturating_sub(held.len());
+            let (taken, rest) = input.split_at(n_missing.min(input.len()));
+            held.extend_from_slice(taken);
+            *input = rest;
+            if held.len() < TELLING_BYTES {
+                return None;
+            }
+            let held = std::mem::take(held);
+            self.tell(&held);
+            let mut first: &[u8] = &held;
+            // Four bytes are never a page.
+            if let Some(found) = self.next(&mut first) {
+                return Some(found);
+            }
+        }
+        match &mut self.state {
+            State::Open(_) => None,
+            State::Ogg(framer) => framer.next(input),
+            State::Frames(framer) => framer.next(input),
+        }
+    }
+
+    /// The stream has ended: what is left of it, if that is whole.
+    pub fn finish(&mut self) -> Option<Page> {
+        match &mut self.state {
+            State::Frames(framer) => framer.finish(),
+            State::Open(_) | State::Ogg(_) => None,
+        }
+    }
+
+    /// The bytes of what is not given out yet.
+    pub fn held(&self) -> &[u8] {
+        match &self.state {
+            State::Open(held) => held,
+            State::Ogg(framer) => framer.held(),
+            State::Frames(framer) => framer.held(),
+        }
+    }
+
+    fn tell(&mut self, first: &[u8]) {
+        let may_be_frames = matches!(first, [0xff, second, ..] if second & 0xe0 == 0xe0)
+            || first.starts_with(b"ID3")
+            || first.starts_with(b"TAG");
+        self.state = match may_be_frames {
+            true if self.is_trusting => State::Frames(Framer::trusting()),
+            true => State::Frames(Framer::new()),
+            false => State::Ogg(ogg::Framer::new()),
+        };
+    }
+}
+
+/// Whether junk so far means that what comes is neither Ogg nor frames.
+pub fn is_foreign(n_pages: u64, n_junk: usize, why: Damage) -> bool {
+    // Damage on the way costs a page; what does not begin as Ogg is something else. Frames are
+    // looked for a little longer.
+    n_pages == 0 && (why != Damage::NoFrame || n_junk > super::FRAME_BYTES_MAX)
+}

@@ -1,0 +1,168 @@
+//! Properties of frames and the framer: any cut, any damage.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::ogg::{Found, Page};
+
+/// A frame of MP3, 128 kbit/s at 44.1 kHz, filled with one byte.
+pub(crate) fn mp3(fill: u8) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xfb, 0x90, 0x00];
+    bytes.resize(417, fill);
+    bytes
+}
+
+/// A frame of AAC, 44.1 kHz, stereo, so many bytes long.
+fn aac(n_bytes: usize) -> Vec<u8> {
+    let high = (n_bytes >> 11) as u8;
+    let low = ((n_bytes & 7) << 5) as u8 | 0x1f;
+    let mut bytes = vec![
+        0xff,
+        0xf1,
+        0x50,
+        0x80 | high,
+        (n_bytes >> 3) as u8,
+        low,
+        0xfc,
+    ];
+    bytes.resize(n_bytes, 0x5a);
+    bytes
+}
+
+/// What a framer finds, and how much it drops.
+fn frame(mut framer: Framer, bytes: &[u8], cuts: &[usize]) -> (Vec<Page>, usize) {
+    let (mut pages, mut n_junk, mut start) = (Vec::new(), 0, 0);
+    for end in cuts.iter().copied().chain([bytes.len()]) {
+        let end = end.clamp(start, bytes.len());
+        let mut input = &bytes[start..end];
+        start = end;
+        while let Some(found) = framer.next(&mut input) {
+            match found {
+                Found::Page(page) => pages.push(page),
+                Found::Junk { n_bytes, .. } => n_junk += n_bytes,
+            }
+        }
+        assert!(input.is_empty(), "the framer takes all it is given");
+        assert!(framer.held().len() < 64 * 1024);
+    }
+    pages.extend(framer.finish());
+    (pages, n_junk + framer.held().len())
+}
+
+fn sound(pages: &[Page]) -> Vec<u8> {
+    pages
+        .iter()
+        .flat_map(|page| page.bytes().to_vec())
+        .collect()
+}
+
+#[test]
+fn heads_of_all_layers_and_versions_are_read() {
+    let read = |head: [u8; 4]| Frame::parse(&[&head[..], &[0; 3]].concat());
+    let told = |head| read(head).map(|frame| (frame.n_bytes, frame.n_samples, frame.rate_hertz));
+    assert_eq!(told([0xff, 0xfb, 0x90, 0x00]), Some((417, 1152, 44_100)));
+    assert_eq!(told([0xff, 0xfb, 0x92, 0x00]), Some((418, 1152, 44_100)));
+    assert_eq!(told([0xff, 0xf3, 0x80, 0xc0]), Some((208, 576, 22_050)));
+    assert_eq!(told([0xff, 0xe3, 0x80, 0xc0]), Some((417, 576, 11_025)));
+    assert_eq!(told([0xff, 0xfd, 0xa4, 0x00]), Some((576, 1152, 48_000)));
+    assert_eq!(told([0xff, 0xff, 0xc4, 0x00]), Some((384, 384, 48_000)));
+    assert_eq!(read([0xff, 0xfb, 0x00, 0x00]), None, "free format");
+    assert_eq!(read([0xff, 0xfb, 0xf0, 0x00]), None, "no such bitrate");
+    assert_eq!(read([0xff, 0xfb, 0x9c, 0x00]), None, "no such rate");
+    assert_eq!(read([0xff, 0xeb, 0x90, 0x00]), None, "no such version");
+    let frame = Frame::parse(&aac(371)).unwrap();
+    assert_eq!(
+        (frame.sound, frame.n_bytes, frame.n_channels),
+        (Sound::Aac, 371, 2)
+    );
+    assert_eq!((frame.n_samples, frame.rate_hertz), (1024, 44_100));
+}
+
+#[test]
+fn frames_cut_at_every_position_come_out_whole_in_portions_that_begin_with_one() {
+    for frames in [
+        (0..20).flat_map(mp3).collect::<Vec<u8>>(),
+        (0..20).flat_map(|n| aac(300 + n * 7)).collect(),
+    ] {
+        for cut in 0..=frames.len() {
+            let (pages, n_junk) = frame(Framer::new(), &frames, &[cut]);
+            assert_eq!((n_junk, sound(&pages) == frames), (0, true), "cut at {cut}");
+            assert!(pages.len() >= 3, "about 150 ms each");
+        }
+        let every_byte: Vec<usize> = (0..frames.len()).collect();
+        let (pages, n_junk) = frame(Framer::trusting(), &frames, &every_byte);
+        assert_eq!((n_junk, sound(&pages) == frames), (0, true));
+        assert_eq!(pages.len(), 20, "whole frames do not wait");
+    }
+}
+
+#[test]
+fn tags_before_between_and_behind_frames_are_left_out() {
+    let frames: Vec<u8> = (0..9).flat_map(mp3).collect();
+    let mut id3 = b"ID3\x04\0\0\0\0\x02\x01".to_vec();
+    // It holds what looks like sound.
+    id3.extend_from_slice(&mp3(1)[..257]);
+    let ape = [&b"APETAGEX\xd0\x07\0\0\x10\0\0\0"[..], &[0; 32]].concat();
+    let old = [&b"TAG"[..], &[b'x'; 125]].concat();
+    let all = [&id3, &frames, &ape, &old, &id3, &frames, &old]
+        .map(Vec::as_slice)
+        .concat();
+    for cut in (0..all.len()).step_by(3) {
+        let (pages, n_junk) = frame(Framer::new(), &all, &[cut]);
+        assert_eq!(n_junk, 0, "cut at {cut}");
+        assert_eq!(sound(&pages), [frames.as_slice(), &frames].concat());
+    }
+}
+
+#[test]
+fn what_is_neither_is_told_at_once_and_ogg_is_ogg() {
+    let why = |bytes: &[u8]| match Sniffer::new().next(&mut &*bytes) {
+        Some(Found::Junk { n_bytes, why }) => sniff::is_foreign(0, n_bytes, why),
+        _ => false,
+    };
+    assert!(why(b"RIFF and so on"));
+    assert!(why(b"fLaC"));
+    assert!(!why(b"OggS"));
+    assert!(!why(b"ID3"));
+    let mut sniffer = Sniffer::new();
+    let page = crate::ogg::tests::page(1, 0, b"first");
+    let bytes = page.bytes().to_vec();
+    let found: Vec<Found> = bytes
+        .iter()
+        .filter_map(|byte| sniffer.next(&mut &[*byte][..]))
+        .collect();
+    assert_eq!(found, [Found::Page(page)]);
+}
+
+proptest! {
+    #[test]
+    fn damage_costs_the_frames_it_hits_and_two_beside_them(
+        at in 0usize..40 * 417,
+        junk in proptest::collection::vec(any::<u8>(), 1..900),
+        cuts in proptest::collection::vec(0usize..17_000, 0..6),
+    ) {
+        let frames: Vec<u8> = (0..40).flat_map(|n| mp3(n & 0x7f)).collect();
+        let mut bytes = frames.clone();
+        let end = (at + junk.len()).min(bytes.len());
+        bytes[at..end].copy_from_slice(&junk[..end - at]);
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let (pages, n_dropped) = frame(Framer::new(), &bytes, &cuts);
+        let n_kept = sound(&pages).len();
+        prop_assert_eq!(n_kept + n_dropped, bytes.len());
+        prop_assert!(n_kept + junk.len() + 5 * 417 >= bytes.len());
+        for page in &pages {
+            prop_assert!(frame::whole(page.bytes()).is_some());
+        }
+    }
+
+    #[test]
+    fn random_bytes_break_nothing(
+        bytes in proptest::collection::vec(prop_oneof![Just(0xffu8), Just(0xfb), any::<u8>()], 0..4_000),
+    ) {
+        for framer in [Framer::new(), Framer::trusting()] {
+            let (pages, n_dropped) = frame(framer, &bytes, &[bytes.len() / 2]);
+            prop_assert!(sound(&pages).len() + n_dropped <= bytes.len());
+        }
+    }
+}
