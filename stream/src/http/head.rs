@@ -53,6 +53,13 @@ impl Head {
     /// # Errors
     /// When it can never become one.
     pub fn parse(bytes: &[u8]) -> Result<Option<Self>, BadHead> {
+        match Self::parse_plain(bytes) {
+            Err(BadHead::Malformed) => parse_with_doubled_returns(bytes),
+            parsed => parsed,
+        }
+    }
+
+    fn parse_plain(bytes: &[u8]) -> Result<Option<Self>, BadHead> {
         let as_http = as_http(bytes);
         let bytes_read = as_http.as_deref().unwrap_or(bytes);
         let mut lines = [httparse::EMPTY_HEADER; HEADERS_MAX];
@@ -110,6 +117,12 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The values of all headers of this name (lower case), in the order in which they came.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let lines = self.headers.iter().filter(|(n, _)| n == name);
+        lines.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// The value of `name` in the query, percent-decoded.
     pub fn query_value(&self, name: &str) -> Option<String> {
         let query = self.query.as_deref()?;
@@ -130,6 +143,38 @@ impl Head {
         let n_lengths = count("content-length");
         let n_codings = count("transfer-encoding");
         n_lengths > 1 || n_codings > 1 || (n_lengths == 1 && n_codings == 1)
+    }
+}
+
+/// Some old clients end lines with `\r\r\n`.
+fn parse_with_doubled_returns(bytes: &[u8]) -> Result<Option<Head>, BadHead> {
+    let front = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
+    if !front.windows(3).any(|three| three == b"\r\r\n") {
+        return Err(BadHead::Malformed);
+    }
+    let (mut plain, mut n_read, mut has_ended) = (Vec::with_capacity(front.len()), 0, false);
+    for line in front.split_inclusive(|b| *b == b'\n') {
+        let Some(text) = line.strip_suffix(b"\n") else {
+            break;
+        };
+        n_read += line.len();
+        let n_returns = text.iter().rev().take_while(|b| **b == b'\r').count();
+        let text = &text[..text.len() - n_returns];
+        plain.extend_from_slice(text);
+        plain.extend_from_slice(b"\r\n");
+        if text.is_empty() {
+            has_ended = true;
+            break;
+        }
+    }
+    let head = Head::parse_plain(&plain)?;
+    match head {
+        Some(head) if has_ended => Ok(Some(Head {
+            n_bytes: n_read,
+            ..head
+        })),
+        _ if bytes.len() >= HEAD_BYTES_MAX => Err(BadHead::TooLarge),
+        _ => Ok(None),
     }
 }
 
@@ -248,6 +293,26 @@ mod tests {
     }
 
     #[test]
+    fn doubled_returns_and_mixed_line_ends_are_understood_wherever_they_are_cut() {
+        for text in [
+            "SOURCE /a HTTP/1.0\r\r\nice-name: x\r\r\n\r\r\n",
+            "SOURCE /a ICE/1.0\r\r\nice-name: x\n\r\r\n",
+            "SOURCE /a HTTP/1.0\nice-name: x\r\n\n",
+            "SOURCE /a HTTP/1.0\r\nice-name: x\r\n\r\r\n",
+        ] {
+            for cut in 0..text.len() {
+                assert!(matches!(parse(&text[..cut]), Ok(None)), "{text:?} at {cut}");
+            }
+            let head = parse(&format!("{text}OggS")).unwrap().unwrap();
+            assert_eq!(head.n_bytes, text.len(), "{text:?}");
+            assert_eq!(
+                (head.path.as_str(), head.header("ice-name")),
+                ("/a", Some("x"))
+            );
+        }
+    }
+
+    #[test]
     fn absolute_and_encoded_targets_become_paths_once() {
         let path = |target: &str| {
             parse(&format!("GET {target} HTTP/1.1\r\n\r\n"))
@@ -303,6 +368,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let _ = Head::parse(&bytes);
+            let _ = Head::parse(&[b"GET / HTTP/1.0\r\r\n", bytes.as_slice()].concat());
             let _ = Head::parse(&[b"SOURCE /a ICE/1.0\r\n", bytes.as_slice()].concat());
         }
     }
