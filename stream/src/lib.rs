@@ -4,9 +4,10 @@
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
 //! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `secret`, `shutdown`,
-//! `backoff`, `log_setup`.
+//! `backoff`, `client_addr`, `log_setup`.
 
 pub mod backoff;
+pub mod client_addr;
 pub mod config;
 pub mod descriptors;
 pub mod fanout;
