@@ -29,7 +29,7 @@ use std::time::Duration;
 pub use figures::{Closed, Figures, FiguresState, Histogram, REASONS, Snapshot};
 pub use order::{LISTED_MAX, Listening, NoTransfer, Transfer, Transferring, Whom, is_alike};
 pub use pace::{PACE_MAX, Pace, TICK};
-pub use seat::{Before, Joiner};
+pub use seat::{Before, Joiner, Stay};
 pub use uplink::Uplink;
 pub use wire::Wire;
 

@@ -2,6 +2,7 @@
 //! this entry; what goes out are references into the log.
 
 mod handed;
+mod staying;
 mod titles;
 mod transferred;
 
@@ -12,6 +13,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
+
+pub use staying::Stay;
 
 use super::batch::{Batch, PIECES_MAX};
 use super::figures::{Closed, Figures};
@@ -52,6 +55,8 @@ pub struct Joiner {
     pub came: Option<Instant>,
     /// Set if the program before this one served him.
     pub before: Option<Before>,
+    /// How long he may stay, and where.
+    pub stay: Stay,
     /// What he holds while he is served.
     pub holds: (Slot, Audience),
 }
@@ -103,6 +108,9 @@ pub(super) struct Seat {
     leads_to: Option<Duration>,
     /// When he came to the door; until he has got his first page.
     came: Option<Instant>,
+    stay: Stay,
+    /// The turn of his course that he has taken.
+    turn_seen: u64,
     holds: (Slot, Audience),
 }
 
@@ -136,6 +144,8 @@ impl Seat {
             asked,
             leads_to: None,
             came: joiner.came,
+            stay: joiner.stay,
+            turn_seen: 0,
             holds: joiner.holds,
         }
     }
@@ -168,7 +178,7 @@ impl Seat {
         let is_stalled = self
             .full_since
             .is_some_and(|since| now.saturating_duration_since(since) > STALL_MAX);
-        is_stalled || self.mount.is_removed()
+        is_stalled || self.mount.is_removed() || self.is_past_his_time(now)
     }
 
     /// Writes what he has not got yet.
@@ -179,8 +189,11 @@ impl Seat {
         uplink: &Uplink,
         now: Instant,
     ) -> Result<Served, Closed> {
-        if self.mount.is_removed() {
+        if self.mount.is_removed() && !self.turn(now) {
             return Err(Closed::MountRemoved);
+        }
+        if self.is_past_his_time(now) {
+            return Err(Closed::Complete);
         }
         loop {
             if let Some(full) = self.flush(now)? {
@@ -190,6 +203,9 @@ impl Seat {
                 return Err(Closed::Complete);
             }
             if self.first.is_empty() && self.offset == self.log.head() {
+                if self.ends(now) || self.turn(now) {
+                    continue;
+                }
                 let is_lead = self.leads_to.is_some();
                 if !is_lead && self.log.has_ended() && self.is_other_format() {
                     return Err(Closed::MountRemoved);
@@ -327,10 +343,11 @@ impl Seat {
         if is_plain && batch.to <= self.last && batch.is_whole() {
             return self.write_whole(batch);
         }
-        let n_wanted =
-            usize::try_from((self.last - self.offset).saturating_add(1)).unwrap_or(usize::MAX);
+        // The rest of the last page he wants, or a farewell, is no part of it.
+        let n_left = self.last.checked_sub(self.offset);
+        let n_left = n_left.map_or(0, |n_bytes| n_bytes.saturating_add(1));
+        let n_wanted = usize::try_from(n_left).unwrap_or(usize::MAX);
         let n_until_title = self.icy.as_ref().map_or(usize::MAX, Icy::n_left);
-        let n_wanted = if self.offset > self.last { 0 } else { n_wanted };
         let n_wanted = n_wanted.min(n_until_title);
         let mut slices = [IoSlice::new(&[]); PIECES_MAX];
         slices[0] = IoSlice::new(&self.first);

@@ -17,6 +17,7 @@ use crate::ogg::{Found, Framer, Page};
 mod frozen;
 mod order;
 mod icy;
+mod staying;
 mod uplink;
 
 /// How long anything may take here.
@@ -118,6 +119,7 @@ impl Stage {
             pace,
             came,
             before,
+            stay: Stay::default(),
             holds,
         };
         assert!(self.fanout.take(joiner).is_ok());

@@ -119,7 +119,7 @@ impl About {
 }
 
 /// One listener or relay.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Seat {
     /// The number of the mount, in the order in which mounts were handed over.
     pub(crate) mount: usize,
@@ -136,6 +136,12 @@ pub(crate) struct Seat {
     pub(crate) jumped: Option<Ago>,
     /// When he came, if he has not got anything yet.
     pub(crate) came: Option<Ago>,
+    /// When he has to go.
+    #[serde(default)]
+    pub(crate) until: Option<Ago>,
+    /// What he asked for, if something stands in for that at times.
+    #[serde(default)]
+    pub(crate) course: Option<MountPath>,
     /// Since when he has been served.
     #[serde(default)]
     pub(crate) since: Option<Ago>,

@@ -14,10 +14,10 @@ use tracing::{info, warn};
 use super::channel::{Channel, Said};
 use super::estate::{Lock, Met, MountTaken, Reign, Seat, Source, VERSION, Word};
 use super::feed::{Feeding, feed};
-use crate::fanout::{Before, Fanout, FiguresState, Joiner, Wire};
+use crate::fanout::{Before, Fanout, FiguresState, Joiner, Stay, Wire};
 use crate::http::door;
 use crate::log::Keep;
-use crate::mount::{Desk, Mirror, Mount, MountPath, MountTable, OnAir, Slots};
+use crate::mount::{Courses, Desk, Mirror, Mount, MountPath, MountTable, OnAir, Slots};
 use crate::mpeg::icy::Icy;
 use crate::shutdown::Shutdown;
 
@@ -258,7 +258,7 @@ impl Inheritance {
     }
 
     /// Seats listeners and relays, each where he was. The mounts come first.
-    pub fn seat(&mut self, slots: &Slots, fanout: &Fanout) {
+    pub fn seat(&mut self, slots: &Slots, fanout: &Fanout, courses: &Courses) {
         let now = Instant::now();
         for (seat, first, socket) in std::mem::take(&mut self.seats) {
             let Some(Some(mount)) = self.placed.get(seat.mount) else {
@@ -280,6 +280,10 @@ impl Inheritance {
                     since: seat.since.map_or(now, |since| since.at(now)),
                     asked: asked.map(|mount| mount.path().clone()),
                 }),
+                stay: Stay {
+                    until: seat.until.map(|until| until.at(now)),
+                    course: seat.course.and_then(|path| courses.find(&path)),
+                },
                 holds: (slots.keep(seat.class), mount.admit(seat.class)),
                 mount: Arc::clone(mount),
             };

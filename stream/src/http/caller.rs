@@ -1,5 +1,6 @@
 //! A connection whose first bytes have been read, and how to answer it and hang up.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -27,6 +28,9 @@ pub struct Caller {
     pub read: BytesMut,
     /// When it came.
     pub came: Instant,
+    /// His address, where it is known: for whoever is asked whether he may listen, and for nobody
+    /// else.
+    pub from: Option<IpAddr>,
 }
 
 impl Caller {
@@ -43,6 +47,7 @@ impl Caller {
             socket: Line::Plain(TcpStream::from_std(socket)?),
             read,
             came,
+            from: None,
         })
     }
 

@@ -4,11 +4,12 @@
 //! A crowd of listeners passes here without a task, a timer or a turn of the runtime for each;
 //! only who is more than a listener goes on as a task.
 
+mod others;
 mod waiting;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,17 +20,18 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::oneshot;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use super::answer::Answer;
 use super::caller::Caller;
-use super::date::http_date;
-use super::head::{BadHead, HEAD_BYTES_MAX, Head, Version};
+use super::gate::Gate;
+use super::head::{HEAD_BYTES_MAX, Head};
 use super::porch::Porch;
 use super::tls::Tls;
 use crate::descriptors;
 use crate::handover::{Member, Met, Part, Stage, Verdict};
 use crate::shutdown::Shutdown;
+use others::is_password;
+pub(super) use others::{late_head, status_of};
 use waiting::{Heard, Waiting};
 
 /// Connections that the kernel holds for us until we take them.
@@ -42,8 +44,6 @@ const HEADS_PENDING_MAX: usize = 4096;
 /// And never more than this share of the sockets that the system gives: those who say nothing do
 /// not keep others out.
 const HEADS_PENDING_SHARE: u64 = 4;
-/// Seconds after which somebody for whom there was no socket may try again.
-const RETRY_AFTER_SECONDS: &str = "5";
 /// How long the door rests when the system has no socket left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections taken before those are looked at whose head is arriving.
@@ -67,6 +67,19 @@ pub trait House: Send + Sync + 'static {
         socket: std::net::TcpStream,
         came: Instant,
     ) -> Result<(), std::net::TcpStream>;
+
+    /// Who may come in at all.
+    fn gate(&self) -> &Gate;
+
+    /// Whether a connection may begin with a password instead of a head, as SHOUTcast's sources do.
+    fn takes_passwords(&self) -> bool {
+        false
+    }
+
+    /// Takes a connection that begins with a password, of which the first bytes have been read.
+    fn welcome_password(self: Arc<Self>, caller: Caller) -> impl Future<Output = ()> + Send {
+        async move { drop(caller) }
+    }
 
     /// Takes a connection whose head has been read, and keeps it as long as it likes.
     fn welcome(self: Arc<Self>, head: Head, caller: Caller) -> impl Future<Output = ()> + Send;
@@ -183,7 +196,8 @@ impl<H: House> Door<H> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut accept_at = None;
         for met in std::mem::take(&mut self.met) {
-            self.greet(Waiting::of(met));
+            let waiting = Waiting::of(met, self.house.gate());
+            self.greet(waiting);
         }
         while !self.shutdown.is_requested() {
             if self.member.is_asked() && self.close() == Verdict::Leave {
@@ -229,7 +243,8 @@ impl<H: House> Door<H> {
     fn accept(&mut self, now: Instant) -> Option<Instant> {
         for _ in 0..ACCEPTED_AT_ONCE_MAX {
             match self.listener.accept() {
-                Ok((socket, _)) => self.meet(socket, now),
+                Ok((_, peer)) if !self.house.gate().opens(peer.ip()) => {}
+                Ok((socket, peer)) => self.meet(socket, peer.ip(), now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -242,17 +257,19 @@ impl<H: House> Door<H> {
     }
 
     /// Most requests are there as soon as the connection is.
-    fn meet(&mut self, socket: TcpStream, now: Instant) {
+    fn meet(&mut self, socket: TcpStream, peer: IpAddr, now: Instant) {
         let _ = socket.set_nodelay(true);
         self.greet(Waiting {
             socket,
             read: BytesMut::new(),
             came: now,
+            from: Some(peer),
+            may_be_proxied: self.house.gate().trusts(peer),
         });
     }
 
     fn greet(&mut self, mut waiting: Waiting) {
-        match waiting.listen(&mut self.buffer) {
+        match waiting.listen(&mut self.buffer, self.house.gate()) {
             Heard::Nothing => self.let_wait(waiting),
             heard => self.answer(waiting, heard),
         }
@@ -264,6 +281,9 @@ impl<H: House> Door<H> {
             Heard::Head(head) => self.lead_in(waiting, head),
             Heard::Bad(_) if self.tls.is_some() && Tls::is_handshake(&waiting.read) => {
                 self.shake_hands(waiting);
+            }
+            Heard::Bad(_) if self.house.takes_passwords() && is_password(&waiting.read) => {
+                self.take_password(waiting);
             }
             Heard::Bad(bad) => self.refuse(waiting, status_of(bad), &bad.to_string()),
         }
@@ -291,7 +311,7 @@ impl<H: House> Door<H> {
         let Some(waiting) = self.porch.get_mut(at) else {
             return;
         };
-        let heard = waiting.listen(&mut self.buffer);
+        let heard = waiting.listen(&mut self.buffer, self.house.gate());
         if matches!(heard, Heard::Nothing) {
             return;
         }
@@ -314,34 +334,25 @@ impl<H: House> Door<H> {
             let why = "this server has no connection left to give; try again in a few seconds";
             return self.refuse(waiting, StatusCode::SERVICE_UNAVAILABLE, why);
         }
-        let Waiting { socket, read, came } = waiting;
+        let from = waiting
+            .from
+            .map(|from| self.house.gate().behind(from, &head));
+        if from == Some(None) {
+            return;
+        }
+        let Waiting {
+            socket, read, came, ..
+        } = waiting;
         let socket = std::net::TcpStream::from(OwnedFd::from(socket));
         if let Err(socket) = self.house.seat(&head, socket, came)
-            && let Ok(caller) = Caller::met(socket, read, came)
+            && let Ok(mut caller) = Caller::met(socket, read, came)
         {
+            caller.from = from.flatten();
             let house = Arc::clone(&self.house);
             self.shutdown.spawn(
                 "connection",
                 async move { house.welcome(head, caller).await },
             );
-        }
-    }
-
-    /// What only a handshake begins with is no head: the head comes after it.
-    fn shake_hands(&self, waiting: Waiting) {
-        let is_last = descriptors::is_among_last(waiting.socket.as_raw_fd(), self.n_descriptors);
-        let Waiting { socket, read, came } = waiting;
-        let socket = std::net::TcpStream::from(OwnedFd::from(socket));
-        if let Some(tls) = self.tls.clone()
-            && !is_last
-            && let Ok(caller) = Caller::met(socket, read, came)
-        {
-            let (house, shutdown) = (Arc::clone(&self.house), self.shutdown.clone());
-            self.shutdown.spawn("handshake", async move {
-                if let Some((head, caller)) = tls.meet(caller, &shutdown).await {
-                    house.welcome(head, caller).await;
-                }
-            });
         }
     }
 
@@ -357,21 +368,6 @@ impl<H: House> Door<H> {
             }
         }
     }
-
-    fn refuse(&self, waiting: Waiting, status: StatusCode, why: &str) {
-        debug!("turned a connection away: {why}");
-        let Waiting { socket, read, came } = waiting;
-        let socket = std::net::TcpStream::from(OwnedFd::from(socket));
-        if let Ok(caller) = Caller::met(socket, read, came) {
-            let mut answer = Answer::new(Version::Http11, status, &http_date());
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                answer = answer.header("Retry-After", RETRY_AFTER_SECONDS);
-            }
-            let answer = answer.sentence(why);
-            self.shutdown
-                .spawn("refusal", async move { caller.answer(&answer).await });
-        }
-    }
 }
 
 /// The caller went while he was being taken: nothing is wrong with the door.
@@ -382,16 +378,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::Interrupted
     )
-}
-
-pub(super) fn late_head() -> String {
-    let seconds = HEAD_TIME_MAX.as_secs();
-    format!("the request head did not come within {seconds} s")
-}
-
-pub(super) fn status_of(bad: BadHead) -> StatusCode {
-    match bad {
-        BadHead::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        BadHead::Malformed | BadHead::Ambiguous => StatusCode::BAD_REQUEST,
-    }
 }

@@ -8,12 +8,14 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::answer::Answer;
+use super::asked::{Asked, Rules};
 use super::caller::Caller;
+use super::conditions;
 use super::date::{http_date, unix_second};
 use super::head::Head;
 use super::overflow::Overflow;
-use super::serving::Serving;
-use crate::fanout::{Fanout, Joiner, Pace, Wire};
+use super::serving::{MountSettings, Serving};
+use crate::fanout::{Fanout, Joiner, Pace, Stay, Wire};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Epoch};
 use crate::mount::{Audience, Class, Facts, Mount, Slot, Slots};
@@ -30,6 +32,8 @@ pub struct Service {
     pub fanout: Arc<Fanout>,
     /// The slots of this program.
     pub slots: Slots,
+    /// What holds for those who ask.
+    pub rules: Rules,
     /// The balancers that send listeners here, and take back those for whom there is no slot.
     pub overflow: Option<Arc<Overflow>>,
 }
@@ -43,14 +47,8 @@ const EXPOSED: &str = "Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br
 
 /// Answers a request for a mount: GET, HEAD or OPTIONS. A listener's connection goes to the
 /// fan-out; this returns at once.
-pub async fn serve(
-    service: &Service,
-    head: &Head,
-    caller: Caller,
-    mount: Arc<Mount>,
-    class: Class,
-) {
-    let place = match place(service, head, mount, class) {
+pub async fn serve(service: &Service, head: &Head, caller: Caller, asked: &Asked, class: Class) {
+    let place = match place(service, head, asked, class, caller.came) {
         Ok(place) => place,
         Err(answer) => return caller.answer(&answer).await,
     };
@@ -71,12 +69,12 @@ pub fn seat(
     head: &Head,
     socket: TcpStream,
     came: Instant,
-    mount: Arc<Mount>,
+    asked: &Asked,
 ) -> Result<(), TcpStream> {
-    if head.method != "GET" {
+    if head.method != "GET" || service.rules.guard.watches(&asked.path) {
         return Err(socket);
     }
-    match place(service, head, mount, Class::Listener) {
+    match place(service, head, asked, Class::Listener, came) {
         Ok(place) => place
             .seat(service, Wire::plain(socket), came)
             .map_err(Wire::into_socket),
@@ -92,6 +90,7 @@ struct Place {
     last: u64,
     pace: Pace,
     icy: Option<Icy>,
+    stay: Stay,
     holds: (Slot, Audience),
 }
 
@@ -109,6 +108,7 @@ impl Place {
             icy: self.icy,
             came: Some(came),
             before: None,
+            stay: self.stay,
             holds: self.holds,
         };
         service.fanout.take(joiner).map_err(|joiner| joiner.wire)
@@ -119,18 +119,26 @@ impl Place {
 fn place(
     service: &Service,
     head: &Head,
-    mount: Arc<Mount>,
+    asked: &Asked,
     class: Class,
+    came: Instant,
 ) -> Result<Place, Vec<u8>> {
     let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
+    let Some(mount) = asked.mount(class) else {
+        return Err(plain(StatusCode::NOT_FOUND).sentence("this mount is not there now"));
+    };
+    let allow = service.rules.allow;
     match head.method.as_str() {
-        "OPTIONS" => return Err(preflight(plain(StatusCode::NO_CONTENT))),
+        "OPTIONS" => return Err(preflight(plain(StatusCode::NO_CONTENT), allow)),
         "GET" | "HEAD" => {}
         method => {
             return Err(plain(StatusCode::METHOD_NOT_ALLOWED)
-                .header("Allow", "GET, HEAD, OPTIONS")
+                .header("Allow", allow)
                 .sentence(&format!("{method:.20} does not work on a stream; use GET")));
         }
+    }
+    if class == Class::Listener && is_shut(service, asked, &mount) {
+        return Err(plain(StatusCode::FORBIDDEN).sentence(conditions::NO_LOCK));
     }
     let wish = Wish::parse(head.header("range"), head.header("if-range"));
     let (burst, pace) = terms(service, head, &mount, class);
@@ -165,13 +173,17 @@ fn place(
     let Some(slot) = slot else {
         return Err(no_slot(service, head));
     };
+    let Some(audience) = admit(service, &mount, class) else {
+        return Err(plain(StatusCode::FORBIDDEN).sentence(conditions::TOO_MANY));
+    };
     first.extend_from_slice(&prefix);
     let last = match decision {
         Decision::Exact { last, .. } => last,
         _ => FOR_EVER,
     };
     Ok(Place {
-        holds: (slot, mount.admit(class)),
+        stay: stay(service, asked, class, came, last),
+        holds: (slot, audience),
         mount,
         cursor,
         first: first.into(),
@@ -194,6 +206,37 @@ fn wants_titles(head: &Head, decision: Decision, cursor: &Cursor, class: Class) 
             .log()
             .link()
             .is_some_and(|link| link.frames().is_some())
+}
+
+/// Whether listeners need a password that nobody looks at here.
+fn is_shut(service: &Service, asked: &Asked, mount: &Mount) -> bool {
+    mount.needs_password() && !service.rules.guard.watches(&asked.path)
+}
+
+/// Counts somebody in, unless his mount has as many listeners as it may have.
+fn admit(service: &Service, mount: &Arc<Mount>, class: Class) -> Option<Audience> {
+    let settings = service.serving.mount(mount.path());
+    let listeners_max = settings.and_then(|mount| mount.max_listeners);
+    match listeners_max.filter(|_| class == Class::Listener) {
+        Some(listeners_max) => mount.admit_up_to(listeners_max),
+        None => Some(mount.admit(class)),
+    }
+}
+
+/// How long somebody stays, and where.
+fn stay(service: &Service, asked: &Asked, class: Class, came: Instant, last: u64) -> Stay {
+    if class == Class::Relay {
+        return Stay::default();
+    }
+    // Who wants certain bytes gets these.
+    let course = asked.course.clone().filter(|_| last == FOR_EVER);
+    let settings = service.serving.mount(&asked.path);
+    let time_max = settings.and_then(MountSettings::time_max);
+    let time_max = time_max.into_iter().chain(asked.limit).min();
+    Stay {
+        until: time_max.and_then(|time_max| came.checked_add(time_max)),
+        course,
+    }
 }
 
 /// How much somebody gets at once, and how often he is served.
@@ -262,9 +305,9 @@ fn with_cors(answer: Answer) -> Answer {
         .header("Access-Control-Expose-Headers", EXPOSED)
 }
 
-fn preflight(answer: Answer) -> Vec<u8> {
+fn preflight(answer: Answer, allow: &str) -> Vec<u8> {
     answer
-        .header("Allow", "GET, HEAD, OPTIONS")
+        .header("Allow", allow)
         .header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         .header(
             "Access-Control-Allow-Headers",

@@ -86,6 +86,11 @@ pub fn claims_to_be(login: Option<&Login>, header: Option<&str>) -> bool {
     login.user == given.user
 }
 
+/// Waits before a wrong password is answered.
+pub async fn wait_for_wrong_password() {
+    sleep(wrong_password_wait(fastrand::f64())).await;
+}
+
 /// The time that passes before a wrong password is answered. `chance`: 0 to 1.
 fn wrong_password_wait(chance: f64) -> Duration {
     WRONG_PASSWORD_WAIT.mul_f64(1.0 + 2.0 * chance.clamp(0.0, 1.0))
@@ -94,7 +99,7 @@ fn wrong_password_wait(chance: f64) -> Duration {
 /// Answers a wrong or missing password, not at once. `allow`: the methods there are.
 pub async fn refuse(head: &Head, caller: Caller, allow: &str) {
     if head.header("authorization").is_some() {
-        sleep(wrong_password_wait(fastrand::f64())).await;
+        wait_for_wrong_password().await;
     }
     let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date())
         .header("WWW-Authenticate", CHALLENGE)
@@ -133,7 +138,7 @@ async fn only(
 /// once.
 pub async fn turn_away(has_shown: bool, what: &str) -> Response {
     if has_shown {
-        sleep(wrong_password_wait(fastrand::f64())).await;
+        wait_for_wrong_password().await;
     }
     let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
     let sentence = format!("{what}: wrong user or password\n");

@@ -11,15 +11,19 @@
 
 pub mod admissions;
 pub mod answer;
+pub mod asked;
 pub mod basic;
 mod caller;
 pub mod catalogs;
 mod certificate;
 pub mod chunked;
 pub mod common;
+pub mod conditions;
 pub mod date;
 pub mod door;
 pub mod events;
+pub mod gate;
+pub mod guard;
 pub mod head;
 pub mod icecast;
 mod line;
@@ -29,6 +33,7 @@ mod metrics;
 pub mod overflow;
 pub mod pages;
 mod porch;
+mod proxied;
 mod rewound;
 pub mod serving;
 pub mod shown;

@@ -2,6 +2,7 @@
 //! mounts and for single ones, and what a listener may wish.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -29,6 +30,27 @@ pub struct MountSettings {
     pub keep_hours: Option<f64>,
     /// Megabytes of it that are kept as a recording; 0 is no limit of size. At a master only.
     pub keep_megabytes: Option<u64>,
+    /// Listeners at once; without it, as many as there are slots. At a master only.
+    pub max_listeners: Option<usize>,
+    /// Seconds that one listener may listen.
+    pub max_listener_seconds: Option<u64>,
+    /// In no list and on no page. At a master only.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Where its listeners are while its source is away. At a master only.
+    pub fallback: Option<MountPath>,
+    /// Seconds that the source has to be away before. At a master only.
+    pub fallback_after_seconds: Option<f64>,
+    /// A file of users and passwords; only these may listen.
+    pub htpasswd: Option<PathBuf>,
+    /// Who is asked whether somebody may listen.
+    pub listener_auth_url: Option<String>,
+    /// What is run when a source begins to be heard. At a master only.
+    #[serde(default)]
+    pub on_connect: Vec<String>,
+    /// What is run when it is gone. At a master only.
+    #[serde(default)]
+    pub on_disconnect: Vec<String>,
 }
 
 /// Pace and burst of every mount.
@@ -62,7 +84,8 @@ impl Serving {
         own.map_or(self.burst, Duration::from_secs_f64)
     }
 
-    fn mount(&self, path: &MountPath) -> Option<&MountSettings> {
+    /// The settings of a mount that has some of its own.
+    pub fn mount(&self, path: &MountPath) -> Option<&MountSettings> {
         self.mounts.iter().find(|mount| mount.path == *path)
     }
 }
@@ -142,7 +165,7 @@ impl Knobs<'_> {
             check_number(&key("pace_seconds"), pace, 0.0, pace_max)?;
             check_number(&key("burst_seconds"), burst, 0.0, BURST_SECONDS_MAX)?;
         }
-        Ok(())
+        super::conditions::check_mounts(self.mounts)
     }
 
     /// How often and with how much at once listeners are served.
@@ -201,19 +224,14 @@ mod tests {
     use super::*;
 
     fn serving() -> Serving {
-        let hall = MountPath::parse("/hall.ogg").unwrap();
         Serving {
             pace: Duration::from_secs(1),
             burst: Duration::from_secs(4),
             pace_allowed: Duration::from_millis(500)..=Duration::from_secs(2),
-            mounts: vec![MountSettings {
-                path: hall,
-                pace_seconds: Some(0.0),
-                burst_seconds: Some(1.0),
-                filler_after_seconds: None,
-                keep_hours: None,
-                keep_megabytes: None,
-            }],
+            mounts: vec![
+                toml::from_str("path = \"/hall.ogg\"\npace_seconds = 0.0\nburst_seconds = 1.0")
+                    .unwrap(),
+            ],
         }
     }
 

@@ -10,7 +10,7 @@ use super::certificate::Certificates;
 use super::line::Line;
 use crate::fanout::Fanout;
 use crate::follow::{Tally, Trail};
-use crate::mount::{MountTable, Slots};
+use crate::mount::{Mount, MountTable, Slots};
 use crate::status::Status;
 
 /// A `Host` header longer than this is not repeated.
@@ -68,8 +68,7 @@ impl Shown {
     pub fn nothing_here(&self, path: &str) -> String {
         let path: String = path.chars().filter(|c| !c.is_control()).take(80).collect();
         let mounts: Vec<String> = self
-            .table
-            .all()
+            .listed()
             .iter()
             .map(|mount| mount.path().to_string())
             .collect();
@@ -79,10 +78,17 @@ impl Shown {
         }
     }
 
+    /// The mounts that everybody may know of.
+    pub fn listed(&self) -> Vec<Arc<Mount>> {
+        let mut mounts = self.table.all();
+        mounts.retain(|mount| !mount.is_hidden());
+        mounts
+    }
+
     pub(super) fn status(&self) -> Status {
         let now = Instant::now();
         let uptime = now.saturating_duration_since(self.started.0);
-        let mut status = Status::of(self.program, uptime, &self.table.all(), &self.slots, now)
+        let mut status = Status::of(self.program, uptime, &self.listed(), &self.slots, now)
             .with_upstreams(&self.upstreams, now);
         status.reign = self.reign.as_ref().map(|trail| trail.reign());
         status.is_standby = self.reign.as_ref().map(|trail| !trail.is_master());

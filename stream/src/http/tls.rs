@@ -113,7 +113,9 @@ impl Tls {
     }
 
     async fn greet(&self, caller: Caller) -> Option<(Head, Caller)> {
-        let Caller { socket, read, came } = caller;
+        let Caller {
+            socket, read, came, ..
+        } = caller;
         let Line::Plain(socket) = socket else {
             return None;
         };
@@ -133,6 +135,7 @@ impl Tls {
             socket: Line::Tls(Box::new(stream)),
             read: BytesMut::new(),
             came,
+            from: None,
         };
         let (status, why) = match timeout_at((came + HEAD_TIME_MAX).into(), caller.head()).await {
             Ok(Ok(head)) => return head.map(|head| (head, caller)),

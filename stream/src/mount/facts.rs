@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::terms::Terms;
+
 /// Longer values are cut.
 const VALUE_CHARS_MAX: usize = 256;
 
@@ -31,6 +33,9 @@ pub struct Facts {
     /// The source wants to be listed in directories.
     #[serde(default)]
     pub is_public: bool,
+    /// What the operator says of it; no source can.
+    #[serde(default, skip_serializing_if = "Terms::are_none")]
+    pub terms: Terms,
 }
 
 impl Facts {
@@ -52,6 +57,7 @@ impl Facts {
             bitrate: first(&["ice-bitrate", "icy-br", "x-audiocast-bitrate"]),
             audio_info: first(&["ice-audio-info"]),
             is_public: flag.as_deref() == Some("1"),
+            terms: Terms::default(),
         }
     }
 

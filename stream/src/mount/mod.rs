@@ -6,6 +6,7 @@
 //! `title` what plays now, `catalog` what a master tells its relays.
 
 pub mod catalog;
+pub mod course;
 mod facts;
 mod mirror;
 #[expect(
@@ -20,8 +21,10 @@ pub mod sitting;
 mod slots;
 mod table;
 mod title;
+mod terms;
 
 pub use catalog::{Catalog, CatalogMount};
+pub use course::{Course, Courses};
 pub use facts::Facts;
 pub use mirror::{Mirror, MirrorError, Start};
 pub use mount::{Audience, Mount, OnAir};
@@ -32,6 +35,7 @@ pub use sitting::{Claimant, Refusal};
 pub use slots::{Class, Slot, Slots};
 pub use table::{MOUNTS_MAX, MountTable, TableFull};
 pub use title::TITLE_BYTES_MAX;
+pub use terms::{Fallback, Terms};
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::facts::Facts;
 use super::path::MountPath;
 use super::slots::Class;
+use super::terms::Terms;
 use super::title;
 use crate::log::Log;
 
@@ -29,6 +30,8 @@ struct About {
     facts: Facts,
     on_air: OnAir,
     filled_since: Option<Timestamp>,
+    /// The same by the clock that does not jump.
+    filled_at: Option<Instant>,
 }
 
 /// Whether the source is there.
@@ -88,6 +91,7 @@ impl Mount {
                 facts,
                 on_air: OnAir::AwaySince(now),
                 filled_since: None,
+                filled_at: None,
             }),
             title: watch::Sender::default(),
             counts: Counts::default(),
@@ -120,6 +124,29 @@ impl Mount {
         self.title.subscribe()
     }
 
+    /// What the operator says about it.
+    pub fn terms(&self) -> Terms {
+        self.about().facts.terms.clone()
+    }
+
+    /// Says something else about it. `true`: that is new.
+    pub fn set_terms(&self, terms: Terms) -> bool {
+        let mut about = self.about();
+        let is_new = about.facts.terms != terms;
+        about.facts.terms = terms;
+        is_new
+    }
+
+    /// Whether it stands in no list.
+    pub fn is_hidden(&self) -> bool {
+        self.about().facts.terms.is_hidden
+    }
+
+    /// Whether nobody hears it whose password has not been checked.
+    pub fn needs_password(&self) -> bool {
+        self.about().facts.terms.needs_password
+    }
+
     /// Whether somebody is writing the log.
     pub fn on_air(&self) -> OnAir {
         self.about().on_air
@@ -133,6 +160,12 @@ impl Mount {
     /// Since when filler stands in for the source, if it does now. Listeners hear silence.
     pub fn filled_since(&self) -> Option<Timestamp> {
         self.about().filled_since
+    }
+
+    /// For how long filler has been standing in for the source, if it does now.
+    pub fn filled_for(&self, now: Instant) -> Option<Duration> {
+        let filled_at = self.about().filled_at?;
+        Some(now.saturating_duration_since(filled_at))
     }
 
     /// Whether pages come, be it sound or filler: who joins now has something to wait in.
@@ -183,6 +216,23 @@ impl Mount {
         }
     }
 
+    /// As [`Self::admit`] for a listener, unless so many are there already.
+    pub fn admit_up_to(self: &Arc<Self>, listeners_max: usize) -> Option<Audience> {
+        let admitted =
+            self.counts
+                .n_listeners
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                    (n < listeners_max).then_some(n + 1)
+                });
+        let n_now = admitted.ok()? + 1;
+        let peak = &self.counts.peak_listeners;
+        peak.fetch_max(n_now as u64, Ordering::Relaxed);
+        Some(Audience {
+            mount: Arc::clone(self),
+            class: Class::Listener,
+        })
+    }
+
     pub(super) fn remove(&self) {
         self.is_removed.store(true, Ordering::Release);
         self.log().end();
@@ -213,7 +263,9 @@ impl Mount {
     }
 
     pub(crate) fn set_filled_since(&self, since: Option<Timestamp>) {
-        self.about().filled_since = since;
+        let mut about = self.about();
+        about.filled_since = since;
+        about.filled_at = since.map(|_| about.filled_at.unwrap_or_else(Instant::now));
     }
 
     /// Puts another log in the place of the present one, which ends.

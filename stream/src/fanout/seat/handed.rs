@@ -44,6 +44,12 @@ impl Seat {
             n_first_bytes: self.first.len(),
             jumped: self.last_jump.map(|at| Ago::of(at, now)),
             came: self.came.map(|at| Ago::of(at, now)),
+            until: self.stay.until.map(|at| Ago::of(at, now)),
+            course: self
+                .stay
+                .course
+                .as_ref()
+                .map(|course| course.path().clone()),
             since: Some(Ago::of(self.since, now)),
             asked: asked.and_then(|asked| paths.iter().position(|path| path == asked)),
         };

@@ -31,6 +31,10 @@ impl Seat {
         }
         let asked = self.asked.take().unwrap_or_else(|| from.path().clone());
         self.asked = (transfer.whom == Whom::ForNow && asked != *to.path()).then_some(asked);
+        if transfer.whom == Whom::All {
+            // What stands in for what he asked for is not his concern any more.
+            self.stay.course = None;
+        }
         self.mount = Arc::clone(to);
         self.holds.1 = to.admit(Class::Listener);
         self.leads_to = Some(transfer.burst);

@@ -18,14 +18,17 @@ use identity::{Identity, trusting, write};
 
 use super::{HANDSHAKES_MAX, Tls};
 use crate::fanout::{Fanout, Uplink};
+use crate::http::asked::{Asked, Rules};
 use crate::http::door::{self, House};
+use crate::http::gate::Gate;
+use crate::http::guard::Guard;
 use crate::http::head::Head;
 use crate::http::listener::{self, Service};
 use crate::http::serving::Serving;
 use crate::http::shown::Shown;
 use crate::http::{Caller, CertificateFiles, common, pages};
 use crate::log::Keep;
-use crate::mount::{Claimant, Class, Desk, Facts, Mount, MountPath, MountTable, Publisher, Slots};
+use crate::mount::{Claimant, Class, Desk, Facts, MountPath, MountTable, Publisher, Slots};
 use crate::ogg::tests::opus;
 use crate::shutdown::Shutdown;
 
@@ -35,26 +38,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const OFTEN: Duration = Duration::from_millis(20);
 
 struct Home {
-    mount: Arc<Mount>,
+    table: Arc<MountTable>,
+    gate: Gate,
     service: Service,
     router: Router,
     shutdown: Shutdown,
 }
 
 impl House for Home {
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
-        if head.path != "/live.ogg" {
-            return Err(socket);
+        match Asked::of(&self.service, &self.table, &head.path) {
+            Some(asked) => listener::seat(&self.service, head, socket, came, &asked),
+            None => Err(socket),
         }
-        listener::seat(&self.service, head, socket, came, Arc::clone(&self.mount))
     }
 
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
-        if head.path != "/live.ogg" {
+        let Some(asked) = Asked::of(&self.service, &self.table, &head.path) else {
             return pages::serve(caller, self.router.clone(), &self.shutdown).await;
-        }
-        let (mount, class) = (Arc::clone(&self.mount), Class::Listener);
-        listener::serve(&self.service, &head, caller, mount, class).await;
+        };
+        listener::serve(&self.service, &head, caller, &asked, Class::Listener).await;
     }
 }
 
@@ -114,10 +121,12 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
         relay_burst: Duration::ZERO,
         fanout,
         slots,
+        rules: Rules::new("GET, HEAD, OPTIONS", &[], Guard::new(&[]).unwrap()),
         overflow: None,
     };
     let home = Home {
-        mount: table.find(&path).unwrap(),
+        table,
+        gate: Gate::default(),
         service,
         router,
         shutdown: shutdown.clone(),

@@ -1,0 +1,96 @@
+//! What somebody asks for: a mount by one of its names, and where those who ask for it are now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::caller::Caller;
+use super::conditions::{Alias, Aliases};
+use super::guard::Guard;
+use super::head::Head;
+use super::listener::Service;
+use crate::mount::{Class, Course, Courses, Mount, MountPath, MountTable};
+
+/// What holds for those who ask, beside how they are served.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The methods there are at a mount, for those who ask.
+    pub allow: &'static str,
+    /// Second names of mounts.
+    aliases: Aliases,
+    /// Where listeners are while a source is away.
+    pub courses: Arc<Courses>,
+    /// Who may listen to what is not for everybody.
+    pub guard: Arc<Guard>,
+}
+
+impl Rules {
+    /// With these second names, and this guard.
+    pub fn new(allow: &'static str, aliases: &[Alias], guard: Guard) -> Self {
+        Self {
+            allow,
+            aliases: Aliases::new(aliases),
+            courses: Arc::default(),
+            guard: Arc::new(guard),
+        }
+    }
+}
+
+/// A mount that was asked for.
+#[derive(Debug)]
+pub struct Asked {
+    /// Its path.
+    pub path: MountPath,
+    /// The mount of this path, if there is one.
+    own: Option<Arc<Mount>>,
+    /// Where listeners are who ask for it, if something stands in for it at times.
+    pub course: Option<Arc<Course>>,
+    /// For how long he may listen, by those who were asked.
+    pub limit: Option<Duration>,
+}
+
+impl Asked {
+    /// What a request for `path` means. `None`: there is no such mount, and none stands in for it.
+    pub fn of(service: &Service, table: &MountTable, path: &str) -> Option<Self> {
+        let rules = &service.rules;
+        let path = rules.aliases.meant(MountPath::parse(path).ok()?);
+        let own = table.find(&path);
+        let asked = Self {
+            course: rules.courses.of(&path, own.as_ref(), table),
+            own,
+            path,
+            limit: None,
+        };
+        asked.mount(Class::Listener).is_some().then_some(asked)
+    }
+
+    /// Looks whether somebody may listen at all. `None`: he may not, and has been told.
+    pub async fn let_in(
+        &mut self,
+        service: &Service,
+        head: &Head,
+        caller: Caller,
+        class: Class,
+    ) -> Option<Caller> {
+        let rules = &service.rules;
+        if class == Class::Relay {
+            return Some(caller);
+        }
+        match rules.guard.let_in(head, caller, &self.path).await {
+            Ok((caller, limit)) => {
+                self.limit = limit;
+                Some(caller)
+            }
+            Err(refused) => {
+                refused.answer(head, rules.allow).await;
+                None
+            }
+        }
+    }
+
+    /// What somebody of this class gets. A relay gets what it asked for or nothing.
+    pub fn mount(&self, class: Class) -> Option<Arc<Mount>> {
+        let course = self.course.as_ref().filter(|_| class == Class::Listener);
+        let there = course.and_then(|course| course.at());
+        there.or_else(|| self.own.clone())
+    }
+}

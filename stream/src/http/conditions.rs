@@ -1,0 +1,313 @@
+//! What the settings of single mounts ask of their listeners: how many, for how long, with which
+//! password, where they are while the source is away; and second names of mounts. Pure.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::serving::{MountSettings, check_number};
+use crate::config::ConfigError;
+use crate::mount::course::FALLBACKS_MAX;
+use crate::mount::{Fallback, MountPath, Terms};
+
+/// The longest time that a source may be away before its listeners go to the fallback.
+const FALLBACK_AFTER_SECONDS_MAX: f64 = 3_600.0;
+/// So long a source is away before its listeners go to the fallback, if nothing is said.
+const FALLBACK_AFTER: Duration = Duration::from_secs(2);
+/// The longest time that one listener may listen, in seconds: a month.
+const LISTENER_SECONDS_MAX: f64 = 31.0 * 86_400.0;
+/// What somebody is told for whom there is no room on a mount; in the words of Icecast.
+pub(super) const TOO_MANY: &str = "max listeners reached";
+/// What a listener is told where only his password's keeper could let him in.
+pub(super) const NO_LOCK: &str = "listeners need a password for this, and it cannot be looked at \
+                                  here: ask the one it comes from";
+/// The most second names.
+pub const ALIASES_MAX: usize = 256;
+
+/// A second name of a mount, for listeners.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alias {
+    /// The second name.
+    pub path: MountPath,
+    /// The mount.
+    pub to: MountPath,
+}
+
+/// All second names.
+#[derive(Clone, Debug, Default)]
+pub struct Aliases(HashMap<MountPath, MountPath>);
+
+impl Aliases {
+    /// As they stand in the settings.
+    pub fn new(aliases: &[Alias]) -> Self {
+        let pairs = aliases
+            .iter()
+            .map(|alias| (alias.path.clone(), alias.to.clone()));
+        Self(pairs.collect())
+    }
+
+    /// The mount that a listener means.
+    pub fn meant(&self, path: MountPath) -> MountPath {
+        self.0.get(&path).cloned().unwrap_or(path)
+    }
+}
+
+/// Refuses second names that lead nowhere.
+///
+/// # Errors
+/// Names the alias.
+pub fn check_aliases(aliases: &[Alias]) -> Result<(), ConfigError> {
+    if aliases.len() > ALIASES_MAX {
+        return complain(format!("more than {ALIASES_MAX} [[alias]]: take some out"));
+    }
+    for (n, alias) in aliases.iter().enumerate() {
+        if aliases.iter().any(|other| other.path == alias.to) {
+            return complain(format!(
+                "alias `{}` leads to `{}`, which is an alias itself: name the mount",
+                alias.path, alias.to
+            ));
+        }
+        if aliases[..n].iter().any(|other| other.path == alias.path) {
+            return complain(format!("alias `{}` stands there twice", alias.path));
+        }
+    }
+    Ok(())
+}
+
+impl MountSettings {
+    /// What is said of the mount, here and at relays.
+    pub fn terms(&self) -> Terms {
+        let after = self.fallback_after_seconds.map(Duration::from_secs_f64);
+        let after_ms = after.unwrap_or(FALLBACK_AFTER).as_millis();
+        Terms {
+            is_hidden: self.hidden,
+            needs_password: self.needs_password(),
+            fallback: self.fallback.clone().map(|to| Fallback {
+                to,
+                after_ms: u64::try_from(after_ms).unwrap_or(u64::MAX),
+            }),
+        }
+    }
+
+    /// Whether its listeners have to show a password, or are asked about elsewhere.
+    pub fn needs_password(&self) -> bool {
+        self.htpasswd.is_some() || self.listener_auth_url.is_some()
+    }
+
+    /// For so long one listener may listen.
+    pub fn time_max(&self) -> Option<Duration> {
+        self.max_listener_seconds.map(Duration::from_secs)
+    }
+
+    /// A key that only a master's settings may have, and why.
+    fn of_a_master(&self) -> Option<(&'static str, &'static str)> {
+        const TOLD: &str = "only a master says so, and its relays learn it from there";
+        let keys = [
+            (
+                self.keep_hours.is_some(),
+                "keep_hours",
+                "only a master records",
+            ),
+            (
+                self.keep_megabytes.is_some(),
+                "keep_megabytes",
+                "only a master records",
+            ),
+            (
+                self.filler_after_seconds.is_some(),
+                "filler_after_seconds",
+                "only a master writes filler",
+            ),
+            (
+                self.max_listeners.is_some(),
+                "max_listeners",
+                "a relay has [slots]",
+            ),
+            (
+                !self.on_connect.is_empty() || !self.on_disconnect.is_empty(),
+                "on_connect` or `on_disconnect",
+                "only a master has sources",
+            ),
+            (self.hidden, "hidden", TOLD),
+            (self.fallback.is_some(), "fallback", TOLD),
+            (
+                self.fallback_after_seconds.is_some(),
+                "fallback_after_seconds",
+                TOLD,
+            ),
+        ];
+        let found = keys.into_iter().find(|(is_set, ..)| *is_set);
+        found.map(|(_, key, why)| (key, why))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "only compared with bounds")]
+    fn check_conditions(&self) -> Result<(), ConfigError> {
+        let key = |name: &str| format!("{name}` of mount `{}", self.path);
+        let after = self.fallback_after_seconds.unwrap_or(0.0);
+        let seconds = self.max_listener_seconds.unwrap_or(1) as f64;
+        check_number(
+            &key("fallback_after_seconds"),
+            after,
+            0.0,
+            FALLBACK_AFTER_SECONDS_MAX,
+        )?;
+        check_number(
+            &key("max_listener_seconds"),
+            seconds,
+            1.0,
+            LISTENER_SECONDS_MAX,
+        )?;
+        if self.htpasswd.is_some() && self.listener_auth_url.is_some() {
+            return complain(format!(
+                "`htpasswd` and `listener_auth_url` of mount `{}`: choose one",
+                self.path
+            ));
+        }
+        if let Some(url) = &self.listener_auth_url
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return complain(format!(
+                "`{}` must begin with http:// or https://",
+                key("listener_auth_url")
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses keys that mean nothing at a relay.
+///
+/// # Errors
+/// Names the key and the mount.
+pub fn check_at_relay(mounts: &[MountSettings]) -> Result<(), ConfigError> {
+    for mount in mounts {
+        if let Some((key, why)) = mount.of_a_master() {
+            return complain(format!("`{key}` of mount `{}`: {why}", mount.path));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what cannot work.
+///
+/// # Errors
+/// Names the key and the mount.
+pub(super) fn check_mounts(mounts: &[MountSettings]) -> Result<(), ConfigError> {
+    for (n, mount) in mounts.iter().enumerate() {
+        mount.check_conditions()?;
+        if mounts[..n].iter().any(|other| other.path == mount.path) {
+            return complain(format!("two [[mount]] are for `{}`: make one", mount.path));
+        }
+        let mut at = mount;
+        let mut n_steps = 0;
+        while let Some(to) = &at.fallback {
+            n_steps += 1;
+            if *to == mount.path {
+                return complain(format!(
+                    "`fallback` of mount `{}` leads back to it: leave one out",
+                    mount.path
+                ));
+            }
+            if n_steps > FALLBACKS_MAX {
+                return complain(format!(
+                    "`fallback` of mount `{}` goes over more than {FALLBACKS_MAX} mounts, or in \
+                     a circle",
+                    mount.path
+                ));
+            }
+            match mounts.iter().find(|mount| mount.path == *to) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        let target_is_open = |to: &MountPath| {
+            let target = mounts.iter().find(|mount| mount.path == *to);
+            !target.is_some_and(MountSettings::needs_password)
+        };
+        if mount
+            .fallback
+            .as_ref()
+            .is_some_and(|to| !target_is_open(to))
+            && !mount.needs_password()
+        {
+            return complain(format!(
+                "`fallback` of mount `{}` needs a password, and the mount does not: listeners \
+                 would get around it",
+                mount.path
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn complain<T>(text: String) -> Result<T, ConfigError> {
+    Err(ConfigError::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        mount: Vec<MountSettings>,
+        #[serde(default)]
+        alias: Vec<Alias>,
+    }
+
+    fn check(text: &str) -> Result<(), String> {
+        let file: File = toml::from_str(text).unwrap();
+        check_mounts(&file.mount)
+            .and_then(|()| check_aliases(&file.alias))
+            .map_err(|error| error.to_string())
+    }
+
+    fn mount(path: &str, more: &str) -> String {
+        format!("[[mount]]\npath = \"{path}\"\n{more}\n")
+    }
+
+    #[test]
+    fn fallbacks_in_a_circle_and_aliases_of_aliases_are_refused() {
+        let to = |path: &str, to: &str| mount(path, &format!("fallback = \"{to}\""));
+        let long: String = (0..11)
+            .map(|n| to(&format!("/m{n}"), &format!("/m{}", n + 1)))
+            .collect();
+        for (text, word) in [
+            (to("/a", "/a"), "back to it"),
+            (to("/a", "/b") + &to("/b", "/a"), "back to it"),
+            (to("/x", "/a") + &to("/a", "/b") + &to("/b", "/a"), "circle"),
+            (long, "circle"),
+            (
+                to("/a", "/b") + &mount("/b", "htpasswd = \"/x\""),
+                "get around",
+            ),
+            (mount("/a", "") + &mount("/a", ""), "two [[mount]]"),
+            (mount("/a", "max_listener_seconds = 0"), "`/a`"),
+            (mount("/a", "fallback_after_seconds = -1.0"), "`/a`"),
+            (mount("/a", "listener_auth_url = \"x\""), "http://"),
+            (
+                "[[alias]]\npath = \"/r\"\nto = \"/s\"\n[[alias]]\npath = \"/s\"\nto = \"/t\"\n"
+                    .to_owned(),
+                "alias itself",
+            ),
+        ] {
+            let complaint = check(&text).expect_err(&text);
+            assert!(complaint.contains(word), "{text}: {complaint}");
+        }
+        check(&(to("/a", "/b") + &to("/b", "/c"))).unwrap();
+    }
+
+    #[test]
+    fn an_alias_is_followed_once_and_other_paths_stay() {
+        let path = |text: &str| MountPath::parse(text).unwrap();
+        let aliases = Aliases::new(&[Alias {
+            path: path("/radio"),
+            to: path("/live.ogg"),
+        }]);
+        assert_eq!(aliases.meant(path("/radio")), path("/live.ogg"));
+        assert_eq!(aliases.meant(path("/other")), path("/other"));
+    }
+}
