@@ -7,9 +7,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use stream::config::{ConfigError, environment, load};
 use stream::http::CertificateFiles;
+use stream::http::conditions::{Alias, check_aliases};
+use stream::http::gate::Gate;
+use stream::http::guard::Guard;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings, check_number};
-use stream::mount::MountPath;
+use stream::mount::{MountPath, Terms};
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 
 use crate::archive::{ArchiveConfig, Retentions};
@@ -58,10 +61,16 @@ pub struct Config {
     pub slots: SlotsConfig,
     /// Certificate and key; without them there is no TLS.
     pub tls: Option<CertificateFiles>,
+    /// Who may connect at all, and which proxies are believed.
+    pub access: Gate,
     /// Mounts with settings of their own.
     pub mount: Vec<MountSettings>,
+    /// Second names of mounts.
+    pub alias: Vec<Alias>,
     /// Who may publish what.
     pub source: Vec<SourceLogin>,
+    /// Where sources that speak SHOUTcast publish; without it, they do not.
+    pub shoutcast: Option<ShoutcastConfig>,
     /// How relays show that they are relays.
     pub relay: Option<Login>,
     /// Who may see the pages below /admin.
@@ -90,6 +99,14 @@ pub struct SourceLogin {
     /// Paths, or `/part/*` for all below.
     #[serde(default = "all_mounts")]
     pub mounts: Vec<String>,
+}
+
+/// Sources that speak SHOUTcast's first protocol.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ShoutcastConfig {
+    /// The mount that they publish who name none.
+    pub mount: MountPath,
 }
 
 fn default_source_user() -> String {
@@ -121,8 +138,11 @@ impl Default for Config {
             standby: None,
             slots: SlotsConfig::default(),
             tls: None,
+            access: Gate::default(),
             mount: Vec::new(),
+            alias: Vec::new(),
             source: Vec::new(),
+            shoutcast: None,
             relay: None,
             admin: None,
         }
@@ -199,6 +219,9 @@ impl Config {
             filler(mount.filler_after_seconds.unwrap_or(0.0), &key)?;
         }
         self.archive.check(&self.mount)?;
+        check_aliases(&self.alias)?;
+        self.access.check()?;
+        Guard::new(&self.mount)?;
         if self.source_timeout_seconds == 0 {
             return complain("`source_timeout_seconds` must be at least 1".to_owned());
         }
@@ -227,6 +250,12 @@ impl Config {
     pub fn state_directory(&self) -> Option<PathBuf> {
         let path = self.state_directory.as_ref();
         path.filter(|path| !path.as_os_str().is_empty()).cloned()
+    }
+
+    /// What the operator says of a mount.
+    pub fn terms(&self, path: &MountPath) -> Terms {
+        let mount = self.mount.iter().find(|mount| mount.path == *path);
+        mount.map(MountSettings::terms).unwrap_or_default()
     }
 
     /// How much of each mount is kept as a recording.

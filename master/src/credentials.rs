@@ -1,9 +1,10 @@
 //! Who may publish what, by the user and password he shows.
 
 use stream::http::basic::Credentials;
+use stream::http::head::Head;
 use stream::mount::MountPath;
 
-use crate::config::Config;
+use crate::config::{Config, SourceLogin};
 
 /// What somebody may do who wants to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,21 +18,38 @@ pub(crate) enum MayPublish {
 }
 
 /// Whether a caller may publish `path`. Every login is looked at, whichever fits.
-pub(crate) fn may_publish(config: &Config, header: Option<&str>, path: &MountPath) -> MayPublish {
-    let given = header.and_then(Credentials::parse);
+pub(crate) fn may_publish(config: &Config, head: &Head, path: &MountPath) -> MayPublish {
+    let Some(header) = head.header("authorization") else {
+        // Clients of the first Icecast show nothing else.
+        let password = head.header("ice-password");
+        return password.map_or(MayPublish::Unknown, |password| {
+            by_password(config, password, path)
+        });
+    };
+    let given = Credentials::parse(header);
+    look_up(config, path, |login| {
+        given.as_ref().is_some_and(|given| {
+            login.password.matches(&given.password) & (login.user == given.user)
+        })
+    })
+}
+
+/// As [`may_publish`], for old clients that name no user: the password says who it is.
+pub(crate) fn by_password(config: &Config, password: &str, path: &MountPath) -> MayPublish {
+    look_up(config, path, |login| login.password.matches(password))
+}
+
+fn look_up(config: &Config, path: &MountPath, fits: impl Fn(&SourceLogin) -> bool) -> MayPublish {
     let mut found = MayPublish::Unknown;
     for login in &config.source {
-        let fits = given.as_ref().is_some_and(|given| {
-            login.password.matches(&given.password) & (login.user == given.user)
-        });
-        if !fits {
+        if !fits(login) {
             continue;
         }
         let covers = login
             .mounts
             .iter()
             .any(|pattern| path.is_covered_by(pattern));
-        if covers {
+        if covers && !matches!(found, MayPublish::Yes(_)) {
             found = MayPublish::Yes(login.user.clone());
         } else if found == MayPublish::Unknown {
             found = MayPublish::NotHere(login.user.clone());
@@ -53,7 +71,33 @@ mod tests {
 
     fn may(user: &str, password: &str, path: &str) -> MayPublish {
         let header = Credentials::header(user, password);
-        may_publish(&config(), Some(&header), &MountPath::parse(path).unwrap())
+        ask(&format!("Authorization: {header}"), path)
+    }
+
+    fn ask(header: &str, path: &str) -> MayPublish {
+        let text = format!("SOURCE {path} HTTP/1.0\r\n{header}\r\n\r\n");
+        let head = Head::parse(text.as_bytes()).unwrap().unwrap();
+        may_publish(&config(), &head, &MountPath::parse(path).unwrap())
+    }
+
+    #[test]
+    fn who_names_no_user_is_known_by_his_password_and_bound_to_his_mounts() {
+        let yes = |user: &str| MayPublish::Yes(user.into());
+        assert_eq!(ask("ice-password: password of all", "/live"), yes("source"));
+        assert_eq!(
+            ask("ice-password: password of hall", "/hall/a"),
+            yes("hall")
+        );
+        assert_eq!(
+            ask("ice-password: password of hall", "/live"),
+            MayPublish::NotHere("hall".into())
+        );
+        for nothing in ["ice-password: ", "ice-password: wrong password", "x: y"] {
+            assert_eq!(ask(nothing, "/live"), MayPublish::Unknown);
+        }
+        let both = Credentials::header("hall", "wrong password");
+        let both = format!("ice-password: password of all\r\nAuthorization: {both}");
+        assert_eq!(ask(&both, "/live"), MayPublish::Unknown);
     }
 
     #[test]
@@ -78,7 +122,5 @@ mod tests {
             may("relay", "password of relays", "/live"),
             MayPublish::Unknown
         );
-        let path = MountPath::parse("/live").unwrap();
-        assert_eq!(may_publish(&config(), None, &path), MayPublish::Unknown);
     }
 }

@@ -12,15 +12,18 @@ use stream::fanout::Fanout;
 use stream::follow::Trail;
 use stream::handover::Inheritance;
 use stream::http::answer::Answer;
+use stream::http::asked::{Asked, Rules};
 use stream::http::date::http_date;
 use stream::http::door::House;
+use stream::http::gate::Gate;
+use stream::http::guard::Guard;
 use stream::http::head::Head;
 use stream::http::listener::{self, Service};
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::http::{Caller, login, pages};
 use stream::log::resume::Wish;
-use stream::mount::{Class, Desk, Mirror, Mount, MountPath, MountTable, Slots, TableFull};
+use stream::mount::{Class, Courses, Desk, Mirror, Mount, MountPath, MountTable, Slots, TableFull};
 use stream::shutdown::Shutdown;
 use tracing::warn;
 
@@ -31,7 +34,7 @@ use crate::disk::{Disk, Found};
 use crate::ingest::Ingest;
 use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
 use crate::standby::Standby;
-use crate::{credentials, routes};
+use crate::{credentials, fallback, routes, shoutcast};
 
 /// Relays get this much recent sound when they join: enough for the bursts of their listeners.
 pub(crate) const RELAY_BURST: Duration = Duration::from_secs(15);
@@ -52,6 +55,7 @@ pub(crate) struct Master {
 impl Master {
     pub(crate) fn new(
         config: Config,
+        guard: Guard,
         fanout: Arc<Fanout>,
         tls: Option<&Tls>,
         disk: Disk,
@@ -95,6 +99,7 @@ impl Master {
             relay_burst: RELAY_BURST,
             fanout,
             slots,
+            rules: Rules::new(ALLOW, &config.alias, guard),
             overflow: None,
         };
         Self {
@@ -114,6 +119,11 @@ impl Master {
         }
     }
 
+    /// Where sources come in.
+    pub(crate) fn ingest(&self) -> &Ingest {
+        &self.ingest
+    }
+
     pub(crate) fn desk(&self) -> &Arc<Desk> {
         &self.ingest.desk
     }
@@ -129,7 +139,9 @@ impl Master {
             mirrors.extend(found.into_iter().filter_map(|log| self.copy_on(log)));
             self.standby.start(mirrors);
         }
-        estate.seat(&self.service.slots, &self.service.fanout);
+        fallback::review(self, Instant::now());
+        let (service, courses) = (&self.service, &self.service.rules.courses);
+        estate.seat(&service.slots, &service.fanout, courses);
     }
 
     /// Puts a log back that was read from disk.
@@ -172,7 +184,16 @@ impl Master {
         }
     }
 
-    async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
+    /// Where listeners are while their source is away.
+    pub(crate) fn courses(&self) -> &Courses {
+        &self.service.rules.courses
+    }
+
+    fn find(&self, head: &Head) -> Option<Asked> {
+        Asked::of(&self.service, &self.table, &head.path)
+    }
+
+    async fn listen(&self, head: Head, caller: Caller, mut asked: Asked) {
         let shown = head.header("authorization");
         let relay = self.config.relay.as_ref();
         let class = if login::is(relay, shown) {
@@ -182,16 +203,18 @@ impl Master {
         } else {
             Class::Listener
         };
+        let Some(caller) = asked.let_in(&self.service, &head, caller, class).await else {
+            return;
+        };
         match head.query_value("from").filter(|_| is_rewind(&head, class)) {
-            Some(from) => self.rewind(&from, head, caller, mount).await,
-            None => listener::serve(&self.service, &head, caller, mount, class).await,
+            Some(from) => self.rewind(&from, head, caller, asked).await,
+            None => listener::serve(&self.service, &head, caller, &asked, class).await,
         }
     }
 
     /// A source sends what it could not send live.
     async fn back_fill(&self, head: Head, caller: Caller, path: MountPath) {
-        let shown = head.header("authorization");
-        match credentials::may_publish(&self.config, shown, &path) {
+        match credentials::may_publish(&self.config, &head, &path) {
             MayPublish::Yes(_) if !self.trail().is_master() => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
                 let answer = Answer::new(head.version, status, &http_date());
@@ -208,7 +231,14 @@ impl Master {
     }
 
     /// Somebody wants to hear what was before.
-    async fn rewind(&self, from: &str, head: Head, caller: Caller, mount: Arc<Mount>) {
+    async fn rewind(&self, from: &str, head: Head, caller: Caller, asked: Asked) {
+        // What was before is the mount's own, whatever stands in for it now.
+        let Some(mount) = self.table.find(&asked.path) else {
+            let answer = Answer::new(head.version, StatusCode::NOT_FOUND, &http_date());
+            return caller
+                .answer(&answer.sentence("this mount is not there now"))
+                .await;
+        };
         let shown = head.header("authorization");
         if !self.config.archive.public && !login::is(self.config.operator(), shown) {
             return refuse_password(&head, caller).await;
@@ -233,17 +263,26 @@ fn is_rewind(head: &Head, class: Class) -> bool {
 }
 
 impl House for Master {
+    fn gate(&self) -> &Gate {
+        &self.config.access
+    }
+
+    fn takes_passwords(&self) -> bool {
+        self.config.shoutcast.is_some()
+    }
+
+    async fn welcome_password(self: Arc<Self>, caller: Caller) {
+        shoutcast::meet(&self, caller, None).await;
+    }
+
     fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
-        let mount = MountPath::parse(&head.path)
-            .ok()
-            .and_then(|path| self.table.find(&path));
-        match mount {
+        match self.find(head) {
             // Who shows a password may be a relay, or has to be told that it is wrong.
             // And what was before comes from the disk, which this thread must not wait for.
-            Some(mount)
+            Some(asked)
                 if head.header("authorization").is_none() && head.query_value("from").is_none() =>
             {
-                listener::seat(&self.service, head, socket, came, mount)
+                listener::seat(&self.service, head, socket, came, &asked)
             }
             _ => Err(socket),
         }
@@ -261,8 +300,8 @@ impl House for Master {
                 let answer = Answer::new(head.version, status, &http_date()).sentence(&why);
                 caller.answer(&answer).await;
             }
-            (method, path) => match path.ok().and_then(|path| self.table.find(&path)) {
-                Some(mount) => self.listen(head, caller, mount).await,
+            (method, _) => match self.find(&head) {
+                Some(asked) => self.listen(head, caller, asked).await,
                 None if method == "OPTIONS" => {
                     let answer = Answer::new(head.version, StatusCode::NO_CONTENT, &http_date())
                         .header("Allow", ALLOW)

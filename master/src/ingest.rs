@@ -1,5 +1,6 @@
 //! One source's PUT or SOURCE: from its head to its last page.
 
+mod answers;
 mod cut;
 mod end;
 mod handed;
@@ -12,14 +13,12 @@ use http::StatusCode;
 use stream::follow::Trail;
 use stream::handover::{Stage, Verdict};
 use stream::http::Caller;
-use stream::http::answer::{Answer, SERVER};
-use stream::http::date::http_date;
-use stream::http::head::{Head, Version};
+use stream::http::head::Head;
 use stream::log::Epoch;
-use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal, Wanted};
+use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
 use stream::mpeg::Sniffer;
 use stream::shutdown::Shutdown;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
@@ -27,7 +26,8 @@ use crate::acknowledge::Acknowledgements;
 use crate::body::Body;
 use crate::config::Config;
 use crate::credentials::{MayPublish, may_publish};
-use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
+use crate::refuse::{NOT_PROMOTED, refuse_password};
+use answers::{begin, refuse, say};
 use end::End;
 
 /// How much is read from a source at once.
@@ -36,9 +36,6 @@ const READ_BYTES: usize = 16 * 1024;
 const TAKEOVER_MAX: Duration = Duration::from_secs(2);
 /// How often it looks.
 const TAKEOVER_EVERY: Duration = Duration::from_millis(20);
-
-/// A source that takes nothing for so long while it sends does not read its answers.
-const SAY_MAX: Duration = Duration::from_secs(2);
 
 /// Where sources come in.
 #[derive(Debug)]
@@ -54,10 +51,15 @@ impl Ingest {
     pub(crate) async fn publish(&self, head: Head, caller: Caller, path: MountPath) {
         publish(self, head, caller, path).await;
     }
+
+    /// As [`Self::publish`], for one whose password has been looked at.
+    pub(crate) async fn take_in(&self, head: Head, caller: Caller, path: MountPath, guest: Guest) {
+        take_in(self, head, caller, path, guest).await;
+    }
 }
 
-async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPath) {
-    let user = match may_publish(&ingest.config, head.header("authorization"), &path) {
+async fn publish(ingest: &Ingest, head: Head, caller: Caller, path: MountPath) {
+    let user = match may_publish(&ingest.config, &head, &path) {
         MayPublish::Yes(user) => user,
         MayPublish::NotHere(user) => {
             let why = format!("user {user} may not publish {path}: see `mounts` in master.toml");
@@ -65,6 +67,28 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         }
         MayPublish::Unknown => return refuse_password(&head, caller).await,
     };
+    take_in(
+        ingest,
+        head,
+        caller,
+        path,
+        Guest {
+            user,
+            is_told: false,
+        },
+    )
+    .await;
+}
+
+/// Somebody whose password was right.
+pub(crate) struct Guest {
+    pub(crate) user: String,
+    /// He has been told to begin already.
+    pub(crate) is_told: bool,
+}
+
+async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPath, guest: Guest) {
+    let Guest { user, is_told } = guest;
     if !ingest.trail.is_master() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return refuse(&head, caller, status, NOT_PROMOTED).await;
@@ -84,11 +108,17 @@ async fn publish(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
             return refuse(&head, caller, StatusCode::FORBIDDEN, "Mountpoint in use").await;
         }
         Err(Refusal::TableFull) => {
-            return refuse(&head, caller, StatusCode::FORBIDDEN, "too many mounts").await;
+            return refuse(
+                &head,
+                caller,
+                StatusCode::FORBIDDEN,
+                "too many sources connected",
+            )
+            .await;
         }
     };
-    let mut has_answered = false;
-    if let Err(error) = begin(&head, &mut caller, &publisher, &mut has_answered).await {
+    let mut has_answered = is_told;
+    if !is_told && let Err(error) = begin(&head, &mut caller, &publisher, &mut has_answered).await {
         warn!("source {user} went before it could begin {path}: {error}");
         return;
     }
@@ -179,7 +209,8 @@ async fn claim(
         uplink: uplink_of(head),
     };
     loop {
-        let facts = Facts::from_headers(|name| head.header(name));
+        let mut facts = Facts::from_headers(|name| head.header(name));
+        facts.terms = ingest.config.terms(path);
         let epoch = Epoch::new(fastrand::u128(..));
         let claimed = ingest
             .desk
@@ -210,54 +241,6 @@ fn over(uplink: u32) -> String {
         1 => String::new(),
         number => format!(" over uplink {number}"),
     }
-}
-
-/// Tells the source to begin, and our own source the page it should go on with. Those who
-/// wait for `100 Continue` get their final answer at the end, where it can say what went wrong;
-/// the others want it before they send anything.
-async fn begin(
-    head: &Head,
-    caller: &mut Caller,
-    publisher: &Publisher,
-    has_answered: &mut bool,
-) -> std::io::Result<()> {
-    let wanted = serial_of(head).and_then(|serial| publisher.wanted(serial));
-    let said = wanted.map(said).unwrap_or_default();
-    let mut answer = String::new();
-    if head.expects_continue() && head.version == Version::Http11 {
-        let lines: String = said.iter().map(|(n, v)| format!("{n}: {v}\r\n")).collect();
-        answer = format!("HTTP/1.1 100 Continue\r\nServer: {SERVER}\r\n{lines}\r\n");
-    }
-    *has_answered = answer.is_empty();
-    if *has_answered {
-        let date = http_date();
-        let final_answer = Answer::new(head.version, StatusCode::OK, &date).header("Allow", ALLOW);
-        let final_answer = said.iter().fold(final_answer, |answer, (name, value)| {
-            answer.header(name, value)
-        });
-        answer.push_str(&String::from_utf8_lossy(&final_answer.endless()));
-    }
-    caller.socket.write_all(answer.as_bytes()).await?;
-    caller.socket.flush().await
-}
-
-/// Says something to a source that is sending, which must not be waited for. `false`: it does
-/// not listen.
-async fn say(caller: &mut Caller, text: &str) -> bool {
-    let work = async {
-        caller.socket.write_all(text.as_bytes()).await?;
-        caller.socket.flush().await
-    };
-    matches!(timeout(SAY_MAX, work).await, Ok(Ok(())))
-}
-
-/// What our own source is told that has come back: where it goes on, and how much of the time
-/// since then listeners have heard already, as silence.
-fn said(wanted: Wanted) -> Vec<(&'static str, String)> {
-    let filled_ms = wanted.filled.as_millis();
-    let filled = (filled_ms > 0).then(|| ("Stream-Filled", filled_ms.to_string()));
-    let sequence = ("Stream-Sequence", wanted.sequence.to_string());
-    [sequence].into_iter().chain(filled).collect()
 }
 
 struct Upload {
@@ -360,12 +343,4 @@ impl Upload {
         read.advance(read.len());
         Ok(has_ended)
     }
-}
-
-async fn refuse(head: &Head, caller: Caller, status: StatusCode, why: &str) {
-    if status != StatusCode::OK {
-        info!("refused a source: {why}");
-    }
-    let answer = Answer::new(head.version, status, &http_date()).header("Allow", ALLOW);
-    caller.answer(&answer.sentence(why)).await;
 }

@@ -12,6 +12,8 @@ mod body;
 pub mod config;
 mod credentials;
 mod disk;
+mod fallback;
+mod hooks;
 mod house;
 mod ingest;
 mod metadata;
@@ -19,6 +21,7 @@ pub mod promote;
 mod recorded;
 mod refuse;
 mod routes;
+mod shoutcast;
 mod standby;
 
 use std::os::fd::AsFd;
@@ -27,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use stream::handover::{self, Giver, Heir, Member, Part, Stage, Succession, Verdict};
 use stream::http::door;
+use stream::http::guard::Guard;
 use stream::http::tls::Tls;
 use stream::mount::Gap;
 use stream::shutdown::Shutdown;
@@ -81,8 +85,10 @@ pub async fn run(
         found.clear();
     }
     let trail = standby::trail_at_start(&config, estate.reign).await;
+    let guard = Guard::new(&config.mount).map_err(std::io::Error::other)?;
     let master = Master::new(
         config,
+        guard,
         Arc::clone(&fanout),
         tls.as_deref(),
         disk,
@@ -106,6 +112,13 @@ pub async fn run(
     };
     giver.start(asked);
     shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
+    if master.config().shoutcast.is_some() {
+        let above = shoutcast::listen(Arc::clone(&master), shutdown.clone());
+        shutdown.spawn("shoutcast", above);
+    }
+    shutdown.spawn("hooks", hooks::watch(Arc::clone(&master), shutdown.clone()));
+    let watched = fallback::watch(Arc::clone(&master), shutdown.clone());
+    shutdown.spawn("fallback", watched);
     shutdown.spawn("filler", fill(Arc::clone(&master), shutdown.clone()));
     door::serve(listener, master, tls, estate.porch, shutdown).await
 }
@@ -130,7 +143,11 @@ async fn sweep(master: Arc<Master>, hold: Duration, shutdown: Shutdown) {
 }
 
 /// Waits for the next tick, and while everything stands still. `false`: there is no more to do here.
-async fn is_time(clock: &mut Interval, member: &mut Member, shutdown: &Shutdown) -> bool {
+pub(crate) async fn is_time(
+    clock: &mut Interval,
+    member: &mut Member,
+    shutdown: &Shutdown,
+) -> bool {
     loop {
         tokio::select! {
             () = shutdown.requested() => return false,

@@ -14,7 +14,7 @@ use stream::http::catalogs::{self, Catalogs};
 use stream::http::icecast::office::{self, Office};
 use stream::http::shown::Shown;
 use stream::http::{common, events, login};
-use stream::mount::{Desk, MountTable};
+use stream::mount::{Desk, Mount, MountTable};
 use stream::shutdown::Shutdown;
 
 use crate::archive::{self, Archive};
@@ -95,7 +95,12 @@ async fn promote(State(standby): State<Arc<Standby>>, RawQuery(query): RawQuery)
 /// The list that an Icecast slave polls: a path a line. One that is missing is dropped there
 /// with all its listeners, so those that are filled stay in it.
 async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
-    let moving = table.all().into_iter().filter(|mount| mount.is_moving());
+    // An Icecast would give everybody what needs a password here.
+    let is_open = |mount: &Arc<Mount>| !mount.is_hidden() && !mount.needs_password();
+    let moving = table
+        .all()
+        .into_iter()
+        .filter(|mount| mount.is_moving() && is_open(mount));
     let list: String = moving
         .map(|mount| format!("{}\r\n", mount.path()))
         .collect();

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use stream::config::{ConfigError, check_base_url, environment, load};
 use stream::follow::Upstream;
 use stream::http::CertificateFiles;
+use stream::http::conditions::{Alias, check_aliases, check_at_relay};
+use stream::http::gate::Gate;
+use stream::http::guard::Guard;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings};
 use stream::mount::MountPath;
@@ -49,8 +52,12 @@ pub struct Config {
     pub slots: SlotsConfig,
     /// Certificate and key; without them there is no TLS.
     pub tls: Option<CertificateFiles>,
+    /// Who may connect at all, and which proxies are believed.
+    pub access: Gate,
     /// Mounts with settings of their own.
     pub mount: Vec<MountSettings>,
+    /// Second names of mounts.
+    pub alias: Vec<Alias>,
     /// Whom to mirror.
     pub master: Option<MasterConfig>,
     /// Whom to mirror besides.
@@ -147,7 +154,9 @@ impl Default for Config {
             ring_megabytes: 16,
             slots: SlotsConfig::default(),
             tls: None,
+            access: Gate::default(),
             mount: Vec::new(),
+            alias: Vec::new(),
             master: None,
             upstream: Vec::new(),
             icecast: None,
@@ -208,19 +217,10 @@ impl Config {
         if let Some(files) = &self.tls {
             files.check()?;
         }
-        let is_recorded = |m: &&MountSettings| m.keep_hours.is_some() || m.keep_megabytes.is_some();
-        if let Some(mount) = self.mount.iter().find(is_recorded) {
-            return complain(format!(
-                "`keep_hours` or `keep_megabytes` of mount `{}`: only a master records",
-                mount.path
-            ));
-        }
-        if let Some(mount) = self.mount.iter().find(|m| m.filler_after_seconds.is_some()) {
-            return complain(format!(
-                "`filler_after_seconds` of mount `{}`: only a master writes filler",
-                mount.path
-            ));
-        }
+        check_at_relay(&self.mount)?;
+        check_aliases(&self.alias)?;
+        self.access.check()?;
+        Guard::new(&self.mount)?;
         if let Some(place) = self.place {
             let is_on_earth = (-90.0..=90.0).contains(&place.latitude)
                 && (-180.0..=180.0).contains(&place.longitude);

@@ -11,10 +11,12 @@ use stream::fanout::Fanout;
 use stream::follow::trail::STREAM_PATH;
 use stream::follow::{Tally, Trail};
 use stream::http::answer::Answer;
+use stream::http::asked::{Asked, Rules};
 use stream::http::catalogs::{self, Catalogs};
 use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::events;
+use stream::http::gate::Gate;
 use stream::http::head::Head;
 use stream::http::icecast::office::{self, Office};
 use stream::http::listener::{self, Service};
@@ -23,7 +25,7 @@ use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::http::{Caller, common, login, pages};
-use stream::mount::{Class, Mount, MountPath, MountTable, Slots};
+use stream::mount::{Class, MountTable, Slots};
 use stream::shutdown::Shutdown;
 
 use crate::config::Config;
@@ -31,7 +33,7 @@ use crate::config::Config;
 /// Other relays get this much recent sound when they join: enough for the bursts of their listeners.
 const RELAY_BURST: Duration = Duration::from_secs(15);
 /// What is allowed, for those who ask.
-const ALLOW: &str = "GET, HEAD, OPTIONS";
+pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// A running relay.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub(crate) struct Relay {
     login: Option<Login>,
     trail: Arc<Trail>,
     router: Router,
+    gate: Gate,
     shutdown: Shutdown,
 }
 
@@ -58,6 +61,7 @@ pub(crate) struct Following {
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) slots: Slots,
+    pub(crate) rules: Rules,
     pub(crate) overflow: Option<Arc<Overflow>>,
 }
 
@@ -72,7 +76,11 @@ impl Relay {
         shutdown: Shutdown,
     ) -> Self {
         let Following { trail, tallies } = following;
-        let Room { slots, overflow } = room;
+        let Room {
+            slots,
+            rules,
+            overflow,
+        } = room;
         let catalogs = Catalogs {
             table: Arc::clone(&table),
             trail: Arc::clone(&trail),
@@ -105,6 +113,7 @@ impl Relay {
             relay_burst: RELAY_BURST,
             fanout,
             slots,
+            rules,
             overflow,
         };
         Self {
@@ -113,11 +122,12 @@ impl Relay {
             login: config.relay.clone(),
             trail,
             router,
+            gate: config.access.clone(),
             shutdown,
         }
     }
 
-    async fn listen(&self, head: Head, caller: Caller, mount: Arc<Mount>) {
+    async fn listen(&self, head: Head, caller: Caller, mut asked: Asked) {
         let (login, shown) = (self.login.as_ref(), head.header("authorization"));
         let class = if login::is(login, shown) {
             Class::Relay
@@ -131,21 +141,27 @@ impl Relay {
             let answer = Answer::new(head.version, StatusCode::LOOP_DETECTED, &http_date());
             return caller.answer(&answer.sentence(catalogs::LOOP)).await;
         }
-        listener::serve(&self.service, &head, caller, mount, class).await;
+        let Some(caller) = asked.let_in(&self.service, &head, caller, class).await else {
+            return;
+        };
+        listener::serve(&self.service, &head, caller, &asked, class).await;
     }
 
-    fn find(&self, head: &Head) -> Option<Arc<Mount>> {
-        let path = MountPath::parse(&head.path).ok()?;
-        self.table.find(&path)
+    fn find(&self, head: &Head) -> Option<Asked> {
+        Asked::of(&self.service, &self.table, &head.path)
     }
 }
 
 impl House for Relay {
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
         match self.find(head) {
             // Who shows a password may be a relay, or has to be told that it is wrong.
-            Some(mount) if self.login.is_none() || head.header("authorization").is_none() => {
-                listener::seat(&self.service, head, socket, came, mount)
+            Some(asked) if self.login.is_none() || head.header("authorization").is_none() => {
+                listener::seat(&self.service, head, socket, came, &asked)
             }
             _ => Err(socket),
         }
@@ -153,7 +169,7 @@ impl House for Relay {
 
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         match self.find(&head) {
-            Some(mount) => self.listen(head, caller, mount).await,
+            Some(asked) => self.listen(head, caller, asked).await,
             None => pages::serve(caller, self.router.clone(), &self.shutdown).await,
         }
     }

@@ -17,13 +17,18 @@ use std::time::Instant;
 
 use stream::follow::{Follower, Tally, Trail};
 use stream::handover::{self, Giver, Heir, Inheritance, Succession};
+use stream::http::asked::Rules;
 use stream::http::door;
+use stream::http::guard::Guard;
 use stream::http::overflow::Overflow;
 use stream::http::tls::Tls;
-use stream::mount::{Desk, MountTable, Slots};
+use stream::mount::course::TURN_EVERY;
+use stream::mount::{Courses, Desk, MountTable, Slots};
 use stream::shutdown::Shutdown;
 use stream::ticket::TicketKey;
 use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::info;
 
 use config::Config;
 use house::{Following, Relay, Room};
@@ -46,11 +51,19 @@ pub async fn run(
     let own = listener.as_fd().try_clone_to_owned()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
+    let guard = Guard::new(&config.mount).map_err(std::io::Error::other)?;
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, config.slots.relays);
     let mut estate = Heir::inherit(succession.heir, config.knobs().keep()).await?;
     let (following, desk) = follow(&config, &table, &mut estate, &shutdown);
-    estate.seat(&slots, &fanout);
+    let rules = Rules::new(house::ALLOW, &config.alias, guard);
+    rules.courses.review(&table, Instant::now());
+    estate.seat(&slots, &fanout, &rules.courses);
+    let courses = Arc::clone(&rules.courses);
+    shutdown.spawn(
+        "fallback",
+        turn(courses, Arc::clone(&table), shutdown.clone()),
+    );
     let overflow = report(&config, &table, &slots, &shutdown);
     let giver = Giver {
         program: PROGRAM,
@@ -68,7 +81,11 @@ pub async fn run(
     let relay = Relay::new(
         &config,
         table,
-        Room { slots, overflow },
+        Room {
+            slots,
+            rules,
+            overflow,
+        },
         fanout,
         tls.as_deref(),
         following,
@@ -76,6 +93,21 @@ pub async fn run(
     );
     giver.start(asked);
     door::serve(listener, Arc::new(relay), tls, estate.porch, shutdown).await
+}
+
+/// Looks where listeners have to be while a source is away.
+async fn turn(courses: Arc<Courses>, table: Arc<MountTable>, shutdown: Shutdown) {
+    let mut clock = interval(TURN_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.requested() => return,
+            _ = clock.tick() => {}
+        }
+        for turn in courses.review(&table, Instant::now()) {
+            info!("{turn}");
+        }
+    }
 }
 
 /// Begins to report to every balancer there is.

@@ -1,13 +1,14 @@
 //! Tells the balancer what this relay carries, how much room it has and who came: once a second
 //! if anything changed, and else as often as the balancer wants to hear.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use stream::follow::upstream::{client, reason};
 use stream::http::overflow::Overflow;
-use stream::mount::{Class, MountTable, Slots};
+use stream::mount::{Class, MountPath, MountTable, Slots};
 use stream::report::{MountReport, Place, Receipt, Report};
 use stream::secret::Secret;
 use stream::shutdown::Shutdown;
@@ -30,6 +31,11 @@ const LISTENERS_CHANGE: u32 = 5;
 /// … or so many hundredths of them.
 const LISTENERS_CHANGE_PERCENT: u32 = 1;
 
+fn locks(config: &Config) -> HashSet<MountPath> {
+    let mounts = config.mount.iter().filter(|mount| mount.needs_password());
+    mounts.map(|mount| mount.path.clone()).collect()
+}
+
 /// The one who reports.
 pub(crate) struct Reporter {
     client: Client,
@@ -40,6 +46,8 @@ pub(crate) struct Reporter {
     run: String,
     sequence: u64,
     table: Arc<MountTable>,
+    /// Mounts for which listeners' passwords are looked at here.
+    locks: HashSet<MountPath>,
     slots: Slots,
     /// All balancers, and which of them this one is.
     overflow: Arc<Overflow>,
@@ -72,6 +80,7 @@ impl Reporter {
             run: format!("{:032x}", fastrand::u128(..)),
             sequence: 0,
             table,
+            locks: locks(config),
             slots,
             overflow,
             at,
@@ -202,7 +211,9 @@ impl Reporter {
             .wants_arrivals
             .then(|| self.overflow.admissions(self.at).arrivals());
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let mounts = self.table.all();
+        let mut mounts = self.table.all();
+        // Nobody is to be sent here for what he would not be given.
+        mounts.retain(|mount| !mount.needs_password() || self.locks.contains(mount.path()));
         let mounts = mounts.iter().map(|mount| {
             let log = mount.log();
             MountReport {

@@ -42,6 +42,15 @@ pub(crate) struct Retentions {
 impl ArchiveConfig {
     /// Refuses what cannot work.
     pub(crate) fn check(&self, mounts: &[MountSettings]) -> Result<(), ConfigError> {
+        if let Some(mount) = mounts.iter().find(|mount| mount.needs_password())
+            && self.public
+        {
+            return Err(ConfigError::new(format!(
+                "`public` in [archive] gives everybody what mount `{}` gives only to those with a \
+                 password: take one of them back",
+                mount.path
+            )));
+        }
         check_number("keep_hours", self.keep_hours, 0.0, KEEP_HOURS_MAX)?;
         for mount in mounts {
             let key = format!("keep_hours` of mount `{}", mount.path);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
-use stream::fanout::Joiner;
+use stream::fanout::{Joiner, Stay};
 use stream::http::answer::Answer;
 use stream::http::date::http_date;
 use stream::http::head::Head;
@@ -321,6 +321,7 @@ impl Traveller {
             pace,
             came: Some(Instant::now()),
             before: None,
+            stay: Stay::default(),
             holds: self.holds,
         };
         // Too many wait for a shard: he comes again.

@@ -1,0 +1,135 @@
+//! Programs of the operator's that are run when a source begins to be heard on a mount, and when
+//! it is gone. Never through a shell; the mount is the last argument.
+
+use std::collections::HashSet;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stream::handover::Stage;
+use stream::mount::MountPath;
+use stream::shutdown::Shutdown;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::house::Master;
+use crate::is_time;
+
+/// So often it is looked which mounts are on air.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The most programs that run at once; what would be run beyond them is left out.
+const HOOKS_MAX: usize = 16;
+/// A program that runs longer is killed.
+const HOOK_TIME_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked whether it has ended.
+const WAIT_EVERY: Duration = Duration::from_millis(50);
+
+/// Runs what is to be run, until the program ends.
+pub(crate) async fn watch(master: Arc<Master>, shutdown: Shutdown) {
+    let mut clock = interval(LOOK_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut member = shutdown.freeze().join(Stage::Writers);
+    let room = Arc::new(Semaphore::new(HOOKS_MAX));
+    // Who was there before this program is no event.
+    let mut before = on_air(&master);
+    while is_time(&mut clock, &mut member, &shutdown).await {
+        let now = on_air(&master);
+        for path in now.symmetric_difference(&before) {
+            let is_there = now.contains(path);
+            if let Some(words) = words(&master, path, is_there) {
+                run(words, path, &room, &shutdown);
+            }
+        }
+        before = now;
+    }
+}
+
+fn on_air(master: &Master) -> HashSet<MountPath> {
+    let mounts = master.table().all().into_iter();
+    let on_air = mounts.filter(|mount| mount.is_on_air());
+    on_air.map(|mount| mount.path().clone()).collect()
+}
+
+fn words(master: &Master, path: &MountPath, is_there: bool) -> Option<Vec<String>> {
+    let mounts = &master.config().mount;
+    let mount = mounts.iter().find(|mount| mount.path == *path)?;
+    let words = if is_there {
+        &mount.on_connect
+    } else {
+        &mount.on_disconnect
+    };
+    (!words.is_empty()).then(|| words.clone())
+}
+
+fn run(words: Vec<String>, path: &MountPath, room: &Arc<Semaphore>, shutdown: &Shutdown) {
+    let Ok(place) = Arc::clone(room).try_acquire_owned() else {
+        return warn!(
+            "{:?} is not run for {path}: {HOOKS_MAX} others still do",
+            words[0]
+        );
+    };
+    let path = path.clone();
+    shutdown.spawn("hook", async move {
+        let ran = spawn_blocking(move || {
+            let end = wait_for(&words, path.as_str());
+            let name = words.first().map_or("", String::as_str);
+            match end {
+                Ok(()) => info!("{name:?} was run for {path}"),
+                Err(why) => warn!("{name:?} for {path}: {why}"),
+            }
+        });
+        let _ = ran.await;
+        drop(place);
+    });
+}
+
+/// Runs a program to its end.
+fn wait_for(words: &[String], path: &str) -> Result<(), String> {
+    let (name, arguments) = words.split_first().ok_or("nothing to run")?;
+    let began = Instant::now();
+    let mut child = Command::new(name)
+        .args(arguments)
+        .arg(path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("it cannot be run: {error}"))?;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(format!("it ended with {status}")),
+            Err(error) => return Err(format!("it is lost: {error}")),
+            Ok(None) if began.elapsed() < HOOK_TIME_MAX => std::thread::sleep(WAIT_EVERY),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                let seconds = HOOK_TIME_MAX.as_secs();
+                return Err(format!("it was killed after {seconds} s"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait_for;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_program_gets_the_mount_as_its_last_word_and_no_shell_reads_it() {
+        assert_eq!(
+            wait_for(&words(&["/usr/bin/test", "/a;b", "="]), "/a;b"),
+            Ok(())
+        );
+        let why = wait_for(&words(&["/usr/bin/test", "/a", "="]), "/b").unwrap_err();
+        assert!(why.contains("exit status: 1"), "{why}");
+        let why = wait_for(&words(&["/nowhere"]), "/b").unwrap_err();
+        assert!(why.contains("cannot be run"), "{why}");
+    }
+}

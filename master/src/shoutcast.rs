@@ -1,0 +1,207 @@
+//! Sources that speak SHOUTcast's first protocol: a password, an answer, lines about the stream,
+//! and then the stream. They come to the main port or, since their programs count from there, to
+//! the port above it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stream::handover::{Part, Stage, Verdict};
+use stream::http::door::bind;
+use stream::http::head::{HEAD_BYTES_MAX, Head};
+use stream::http::{Caller, login};
+use stream::mount::MountPath;
+use stream::shutdown::Shutdown;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::credentials::{MayPublish, by_password};
+use crate::house::Master;
+use crate::ingest::Guest;
+
+/// Password and lines about the stream come within this time in all.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// The most bytes of a line with a password.
+pub(crate) const PASSWORD_LINE_BYTES_MAX: usize = 256;
+/// The most connections on the port above whose head has not come yet; a further one is
+/// closed.
+const HEADS_PENDING_MAX: usize = 64;
+/// How often the port above is tried again while somebody else has it.
+const BIND_EVERY: Duration = Duration::from_millis(200);
+/// After so many tries the log says so.
+const BIND_TRIES: u32 = 25;
+/// How long the port above rests when the system has no socket to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const READ_BYTES: usize = 4096;
+
+const WELCOME: &[u8] = b"OK2\r\nicy-caps:11\r\n\r\n";
+const WRONG: &[u8] = b"invalid password\r\n";
+
+/// Takes a source from its password to its last page.
+pub(crate) async fn meet(master: &Master, mut caller: Caller, place: Option<OwnedSemaphorePermit>) {
+    let Ok(met) = timeout(HEAD_TIME_MAX, greet(master, &mut caller)).await else {
+        return;
+    };
+    drop(place);
+    match met {
+        Ok(Some((head, path, user))) => {
+            let guest = Guest {
+                user,
+                is_told: true,
+            };
+            master.ingest().take_in(head, caller, path, guest).await;
+        }
+        Ok(None) => {
+            login::wait_for_wrong_password().await;
+            caller.answer(WRONG).await;
+        }
+        // He went, or what came was no head.
+        Err(_) => {}
+    }
+}
+
+/// Password and lines. `None`: the password is wrong.
+async fn greet(
+    master: &Master,
+    caller: &mut Caller,
+) -> io::Result<Option<(Head, MountPath, String)>> {
+    let Some(shoutcast) = &master.config().shoutcast else {
+        return Ok(None);
+    };
+    let line = line(caller).await?;
+    let (path, password) = named(&line).unwrap_or_else(|| (shoutcast.mount.clone(), &line));
+    let user = match by_password(master.config(), password, &path) {
+        MayPublish::Yes(user) => user,
+        MayPublish::NotHere(user) => {
+            info!("refused a source: user {user} may not publish {path}");
+            return Ok(None);
+        }
+        MayPublish::Unknown => return Ok(None),
+    };
+    caller.socket.write_all(WELCOME).await?;
+    caller.socket.flush().await?;
+    let head = lines(caller, &path).await?;
+    Ok(Some((head, path, user)))
+}
+
+/// The first line, without its end.
+async fn line(caller: &mut Caller) -> io::Result<String> {
+    loop {
+        if let Some(at) = caller.read.iter().position(|b| *b == b'\n') {
+            let line = caller.read.split_to(at + 1);
+            let text = String::from_utf8_lossy(&line);
+            return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if caller.read.len() > PASSWORD_LINE_BYTES_MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        more(caller).await?;
+    }
+}
+
+/// `/mount:password`, by which several such sources share a port.
+fn named(line: &str) -> Option<(MountPath, &str)> {
+    let (path, password) = line.split_once(':')?;
+    Some((MountPath::parse(path).ok()?, password))
+}
+
+/// The lines about the stream, as the head of a request: they are the same words.
+async fn lines(caller: &mut Caller, path: &MountPath) -> io::Result<Head> {
+    let start = format!("SOURCE {path} HTTP/1.0\r\n");
+    loop {
+        let whole = [start.as_bytes(), &caller.read].concat();
+        match Head::parse(&whole) {
+            Ok(Some(mut head)) => {
+                head.n_bytes -= start.len();
+                return Ok(head);
+            }
+            Ok(None) if caller.read.len() < HEAD_BYTES_MAX => more(caller).await?,
+            Ok(None) | Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+async fn more(caller: &mut Caller) -> io::Result<()> {
+    caller.read.reserve(READ_BYTES);
+    match caller.socket.read_buf(&mut caller.read).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Takes sources on the port above. An error of one connection never ends it.
+pub(crate) async fn listen(master: Arc<Master>, shutdown: Shutdown) {
+    let mut address = master.config().listen;
+    let Some(port) = address.port().checked_add(1) else {
+        return warn!("there is no port above {}", address.port());
+    };
+    address.set_port(port);
+    let Some(listener) = bound(address, &shutdown).await else {
+        return;
+    };
+    info!("sources that speak SHOUTcast may come to {address}");
+    let mut member = shutdown.freeze().join(Stage::Door);
+    let room = Arc::new(Semaphore::new(HEADS_PENDING_MAX));
+    loop {
+        let taken = tokio::select! {
+            () = shutdown.requested() => return,
+            () = member.asked() => match member.arrive(Part::Nothing).await {
+                Verdict::GoOn => continue,
+                // The program after this one listens here.
+                Verdict::Leave => return,
+            },
+            taken = listener.accept() => taken,
+        };
+        let Ok((socket, peer)) = taken else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        if !master.config().access.admits(peer.ip()) {
+            continue;
+        }
+        let Ok(caller) = socket.into_std().and_then(Caller::of) else {
+            continue;
+        };
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            continue;
+        };
+        let master = Arc::clone(&master);
+        shutdown.spawn("shoutcast source", async move {
+            meet(&master, caller, Some(place)).await;
+        });
+    }
+}
+
+/// Waits for the port while the program before this one still has it.
+async fn bound(address: SocketAddr, shutdown: &Shutdown) -> Option<TcpListener> {
+    for n_tries in 0u32.. {
+        match bind(address) {
+            Ok(listener) => return Some(listener),
+            Err(error) if n_tries == BIND_TRIES => {
+                warn!("for sources that speak SHOUTcast: {error}");
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = shutdown.requested() => return None,
+            () = sleep(BIND_EVERY) => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_line_may_name_a_mount_before_the_password() {
+        let (path, password) = named("/hall/a.mp3:pass:word").unwrap();
+        assert_eq!((path.as_str(), password), ("/hall/a.mp3", "pass:word"));
+        assert!(named("password").is_none() && named("pass:word").is_none());
+    }
+}
