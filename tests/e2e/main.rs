@@ -1,5 +1,6 @@
 //! The promises of the whole chain, kept by the real programs, players and peers.
 
+mod access;
 mod admin;
 mod archive;
 mod back_fill;
@@ -11,6 +12,8 @@ mod chain;
 mod codecs;
 mod demo;
 mod desk;
+mod dialects;
+mod fallback;
 mod faults;
 mod fleet;
 mod frames;
