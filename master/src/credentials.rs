@@ -26,6 +26,11 @@ pub(crate) fn may_publish(config: &Config, head: &Head, path: &MountPath) -> May
             by_password(config, password, path)
         });
     };
+    by_header(config, header, path)
+}
+
+/// As [`may_publish`], by what `Authorization` says.
+pub(crate) fn by_header(config: &Config, header: &str, path: &MountPath) -> MayPublish {
     let given = Credentials::parse(header);
     look_up(config, path, |login| {
         given.as_ref().is_some_and(|given| {

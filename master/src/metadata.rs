@@ -18,7 +18,7 @@ use stream::mount::{Mount, MountPath, MountTable};
 use tracing::debug;
 
 use crate::config::Config;
-use crate::credentials::{MayPublish, may_publish};
+use crate::credentials::{MayPublish, by_header};
 use crate::refuse::NOT_PROMOTED;
 
 /// What is told to others.
@@ -59,23 +59,21 @@ async fn metadata_with_ending(
 
 impl Titles {
     async fn answer(&self, form: Form, request: Request) -> Response {
-        let shown = authorization(request.headers());
-        let has_shown = shown.is_some();
-        if !has_shown {
+        let Some(shown) = authorization(request.headers()) else {
             return login::turn_away(false, FOR_SOURCES).await;
-        }
+        };
         let fields = match fields(request).await {
             Ok(fields) => fields,
             Err(answer) => return answer,
         };
-        let is_operator = login::is(self.config.operator(), shown.as_deref());
+        let is_operator = login::is(self.config.operator(), Some(&shown));
         let Some(name) = fields.text("mount") else {
             return refused("Unknown admin request");
         };
         let path = MountPath::parse(&name).ok();
         let may = path
             .as_ref()
-            .map(|path| may_publish(&self.config, shown.as_deref(), path));
+            .map(|path| by_header(&self.config, &shown, path));
         match may {
             _ if is_operator => {}
             Some(MayPublish::Yes(_)) => {}

@@ -91,7 +91,7 @@ impl Place {
 
 fn names(xml: &str) -> Result<BTreeSet<String>> {
     let document = roxmltree::Document::parse(xml)?;
-    let elements = document.descendants().filter(|node| node.is_element());
+    let elements = document.descendants().filter(roxmltree::Node::is_element);
     Ok(elements
         .map(|element| element.tag_name().name().to_owned())
         .collect())
@@ -319,7 +319,7 @@ fn the_operator_sees_and_moves_and_ends_what_he_could_at_an_icecast() -> Result<
     ensure!(ours.n_clients(LIVE)? == 0);
     // The first mount is silent from here on: what comes is the other's.
     stage.sources[0].kill()?;
-    decoded.wait_for_bytes(600_000, WAIT_MAX)?;
+    decoded.wait_for_bytes(500_000, WAIT_MAX)?;
     ensure!(stage.n_heard("stays") > n_before);
     let said = std::fs::read_to_string(stage.folder.path().join("ffmpeg.log"))?;
     ensure!(said.trim().is_empty(), "{said}");

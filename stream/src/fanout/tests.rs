@@ -15,8 +15,8 @@ use crate::ogg::tests::{opus, page};
 use crate::ogg::{Found, Framer, Page};
 
 mod frozen;
-mod order;
 mod icy;
+mod order;
 mod staying;
 mod uplink;
 

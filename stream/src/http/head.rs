@@ -70,6 +70,7 @@ impl Head {
             Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
                 return Err(BadHead::TooLarge);
             }
+            Err(_) if may_become_ice(bytes) => return Ok(None),
             Err(_) => return Err(BadHead::Malformed),
         };
         if n_read > HEAD_BYTES_MAX {
@@ -149,7 +150,9 @@ impl Head {
 /// Some old clients end lines with `\r\r\n`.
 fn parse_with_doubled_returns(bytes: &[u8]) -> Result<Option<Head>, BadHead> {
     let front = &bytes[..bytes.len().min(HEAD_BYTES_MAX)];
-    if !front.windows(3).any(|three| three == b"\r\r\n") {
+    let has_any = front.windows(3).any(|three| three == b"\r\r\n");
+    // The line feed may be on its way.
+    if !has_any && !front.ends_with(b"\r\r") {
         return Err(BadHead::Malformed);
     }
     let (mut plain, mut n_read, mut has_ended) = (Vec::with_capacity(front.len()), 0, false);
@@ -224,6 +227,16 @@ fn as_http(bytes: &[u8]) -> Option<Vec<u8>> {
     let start = line.strip_suffix(b"ICE/1.0")?;
     let rest = &bytes[line.len()..];
     Some([start, b"HTTP/1.0", rest].concat())
+}
+
+/// Whether the first line has come as far as somewhere in `ICE/1.0`.
+fn may_become_ice(bytes: &[u8]) -> bool {
+    let is_short = bytes.len() < HEAD_BYTES_MAX && !bytes.contains(&b'\n');
+    let mut words = bytes.trim_ascii_end().rsplit(|byte| *byte == b' ');
+    is_short
+        && words
+            .next()
+            .is_some_and(|last| b"ICE/1.0".starts_with(last))
 }
 
 impl Version {

@@ -127,15 +127,8 @@ fn place(
     let Some(mount) = asked.mount(class) else {
         return Err(plain(StatusCode::NOT_FOUND).sentence("this mount is not there now"));
     };
-    let allow = service.rules.allow;
-    match head.method.as_str() {
-        "OPTIONS" => return Err(preflight(plain(StatusCode::NO_CONTENT), allow)),
-        "GET" | "HEAD" => {}
-        method => {
-            return Err(plain(StatusCode::METHOD_NOT_ALLOWED)
-                .header("Allow", allow)
-                .sentence(&format!("{method:.20} does not work on a stream; use GET")));
-        }
+    if let Some(answer) = no_get(head, service.rules.allow) {
+        return Err(answer);
     }
     if class == Class::Listener && is_shut(service, asked, &mount) {
         return Err(plain(StatusCode::FORBIDDEN).sentence(conditions::NO_LOCK));
@@ -191,6 +184,20 @@ fn place(
         pace,
         icy,
     })
+}
+
+/// The answer to a method that plays nothing.
+fn no_get(head: &Head, allow: &str) -> Option<Vec<u8>> {
+    let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
+    match head.method.as_str() {
+        "GET" | "HEAD" => None,
+        "OPTIONS" => Some(preflight(plain(StatusCode::NO_CONTENT), allow)),
+        method => {
+            let why = format!("{method:.20} does not work on a stream; use GET");
+            let answer = plain(StatusCode::METHOD_NOT_ALLOWED).header("Allow", allow);
+            Some(answer.sentence(&why))
+        }
+    }
 }
 
 /// Whether somebody asked for titles between the frames, and can have them. Whoever counts bytes

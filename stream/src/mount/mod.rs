@@ -20,8 +20,8 @@ mod sinks;
 pub mod sitting;
 mod slots;
 mod table;
-mod title;
 mod terms;
+mod title;
 
 pub use catalog::{Catalog, CatalogMount};
 pub use course::{Course, Courses};
@@ -34,8 +34,8 @@ pub use sinks::Sinks;
 pub use sitting::{Claimant, Refusal};
 pub use slots::{Class, Slot, Slots};
 pub use table::{MOUNTS_MAX, MountTable, TableFull};
-pub use title::TITLE_BYTES_MAX;
 pub use terms::{Fallback, Terms};
+pub use title::TITLE_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;

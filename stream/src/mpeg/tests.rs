@@ -141,7 +141,8 @@ proptest! {
         junk in proptest::collection::vec(any::<u8>(), 1..900),
         cuts in proptest::collection::vec(0usize..17_000, 0..6),
     ) {
-        let frames: Vec<u8> = (0..40).flat_map(|n| mp3(n & 0x7f)).collect();
+        // Behind the damage there is more than the longest frame that a false head may announce.
+        let frames: Vec<u8> = (0..70).flat_map(|n| mp3(n & 0x7f)).collect();
         let mut bytes = frames.clone();
         let end = (at + junk.len()).min(bytes.len());
         bytes[at..end].copy_from_slice(&junk[..end - at]);

@@ -1,6 +1,7 @@
 //! Titles between frames: every byte of sound, and a block where it was announced.
 
 use super::*;
+use crate::fanout::Stay;
 use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
 use crate::mpeg::tests::mp3;
 
@@ -32,6 +33,7 @@ impl Stage {
             pace: Pace::Ticks(1),
             came: None,
             before: None,
+            stay: Stay::default(),
         };
         assert!(self.fanout.take(joiner).is_ok());
         player

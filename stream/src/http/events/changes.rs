@@ -24,9 +24,10 @@ pub(super) struct Seen {
     n_told: u64,
 }
 
-/// How things stand.
+/// How the mounts stand of which everybody may know.
 pub(super) fn states(table: &MountTable) -> BTreeMap<String, State> {
-    let mounts = table.all().into_iter().map(|mount| {
+    let listed = table.all().into_iter().filter(|mount| !mount.is_hidden());
+    let mounts = listed.map(|mount| {
         let (title, artist) = title_of(&mount);
         let state = State {
             is_on_air: mount.is_moving(),
