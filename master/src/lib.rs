@@ -15,6 +15,7 @@ mod disk;
 mod fallback;
 mod hooks;
 mod house;
+pub mod import;
 mod ingest;
 mod metadata;
 pub mod promote;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use master::config::Config;
+use master::import::Import;
 use master::promote::Promote;
 use stream::config::{EXIT_CONFIG, command_line, default_file};
 use stream::handover::{self, Succession};
@@ -21,6 +22,7 @@ use tracing::{error, info};
         plenum-master --config master.toml           run with these settings\n  \
         plenum-master --config master.toml --check   are the settings right? (exit code 0 or 2)\n  \
         plenum-master promote --config master.toml   tell this standby to take over\n  \
+        plenum-master import icecast.xml             Icecast's settings as a master.toml\n  \
         PLENUM_MASTER__LISTEN=127.0.0.1:9000 plenum-master --config master.toml\n\n\
         Every setting is explained in the master.toml that comes with the program; each can be\n\
         overridden by an environment variable: PLENUM_MASTER__RELAY__PASSWORD is `password` in\n\
@@ -46,14 +48,18 @@ struct Arguments {
 enum Command {
     /// Tells a standby that runs to take over from the master it stands by
     Promote(Promote),
+    /// Makes a master.toml out of an icecast.xml
+    Import(Import),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_setup::start();
-    if let Some(Command::Promote(promote)) = arguments.command {
-        return promote.run().await;
+    match arguments.command {
+        Some(Command::Promote(promote)) => return promote.run().await,
+        Some(Command::Import(import)) => return import.run(),
+        None => {}
     }
     let file = arguments.config.or_else(|| default_file("master"));
     let config = match Config::load(file.as_deref()) {

@@ -20,6 +20,7 @@ mod frames;
 mod full_house;
 mod gap;
 mod icecast;
+mod import;
 mod page;
 mod promote;
 mod protocol;

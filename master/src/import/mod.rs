@@ -1,0 +1,100 @@
+//! `plenum-master import`: makes a master.toml out of an icecast.xml.
+
+mod draft;
+mod mount;
+mod remarks;
+mod translate;
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use clap::Args;
+use stream::config::EXIT_CONFIG;
+use tracing::{error, info};
+
+use translate::{Translated, World, translate};
+
+/// A longer file is refused; Icecast's own with all its comments has 10 KB.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// As long as what `openssl rand -base64 24` makes.
+const PASSWORD_BYTES: usize = 24;
+
+/// Which settings.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+    plenum-master import /etc/icecast2/icecast.xml > master.toml\n  \
+    plenum-master --config master.toml --check\n\n\
+    Every tag becomes a key, or a comment that says what to do instead; no tag is passed over in\n\
+    silence. Passwords that are well known (hackme) or too short are replaced by new ones.\n\
+    Exit codes: 0 done, 2 the file cannot be read or is no icecast.xml.")]
+pub struct Import {
+    /// Icecast's settings, of 2.4, 2.5 or KH; - is the standard input
+    #[arg(value_name = "ICECAST.XML")]
+    file: PathBuf,
+}
+
+impl Import {
+    /// Writes the settings to the standard output, and to the log how much there was.
+    pub fn run(&self) -> ExitCode {
+        match self.translated() {
+            Ok(translated) => {
+                info!(
+                    "{} tags became keys, {} became comments: read those at the end of the file",
+                    translated.n_keys, translated.n_remarks
+                );
+                let written = std::io::stdout().write_all(translated.toml.as_bytes());
+                match written {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(complaint) => {
+                        error!("cannot write the settings: {complaint}");
+                        ExitCode::FAILURE
+                    }
+                }
+            }
+            Err(complaint) => {
+                error!("{}: {complaint}", self.file.display());
+                EXIT_CONFIG.into()
+            }
+        }
+    }
+
+    fn translated(&self) -> Result<Translated, String> {
+        translate(&read(&self.file)?, &mut ThisMachine)
+    }
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    let open = || -> std::io::Result<Box<dyn Read>> {
+        match file == Path::new("-") {
+            true => Ok(Box::new(std::io::stdin())),
+            false => Ok(Box::new(std::fs::File::open(file)?)),
+        }
+    };
+    let mut bytes = Vec::new();
+    let input = open().map_err(|error| error.to_string())?;
+    let n_bytes = input.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    if n_bytes.map_err(|error| error.to_string())? as u64 > FILE_BYTES_MAX {
+        return Err(format!("it has more than {FILE_BYTES_MAX} bytes"));
+    }
+    // Names of stations in Latin-1 are common in old files.
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect()))
+}
+
+struct ThisMachine;
+
+impl World for ThisMachine {
+    fn new_password(&mut self) -> Result<String, String> {
+        let mut bytes = [0; PASSWORD_BYTES];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| format!("no new password can be made: {error}"))?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        Path::new(path).is_file()
+    }
+}

@@ -1,0 +1,121 @@
+//! A `<mount>` of an icecast.xml. Pure.
+
+use roxmltree::Node;
+use stream::mount::MountPath;
+
+use super::draft::Table;
+use super::translate::{Translation, attributes, seconds_of, text, word};
+
+impl Translation<'_> {
+    pub(super) fn take_mount(&mut self, node: Node<'_, '_>, depth: usize) -> Result<(), String> {
+        let is_for_all = node.attribute("type") == Some("default");
+        let name = word(node, "mount-name").unwrap_or_default();
+        let path = match MountPath::parse(&name) {
+            Ok(path) if !is_for_all => path,
+            Ok(_) | Err(_) if is_for_all => {
+                self.draft.remark(
+                    "mount type=\"default\"",
+                    "",
+                    "settings for all mounts stand at the top of the file; this is what it said:",
+                );
+                for child in node.children().filter(Node::is_element) {
+                    self.take(child, "mount", depth + 1)?;
+                }
+                return Ok(());
+            }
+            Ok(_) => return Ok(()),
+            Err(why) => {
+                self.draft.remark("mount", &name, &why);
+                return Ok(());
+            }
+        };
+        let mut table = Table::default();
+        table.set("path", path.as_str());
+        if let Some(password) = word(node, "password") {
+            let user = word(node, "username").unwrap_or_else(|| "source".to_owned());
+            let mut login = self.login(&user, &password)?;
+            login.set_because(
+                "mounts",
+                vec![path.as_str()],
+                "The password for all mounts, if there is one, works here, too: with Icecast it did not.",
+            );
+            self.draft.sources.push(login);
+        } else if let Some(user) = word(node, "username") {
+            self.draft.remark(
+                "mount/username",
+                &user,
+                "a user needs a password: add a [[source]] with both",
+            );
+        }
+        for child in node.children().filter(Node::is_element) {
+            match child.tag_name().name() {
+                "mount-name" | "username" | "password" => {}
+                name => {
+                    if !self.take_word_of_mount(&mut table, name, child) {
+                        self.take(child, "mount", depth + 1)?;
+                    }
+                }
+            }
+        }
+        if table.n_lines() > 1 {
+            self.draft.mounts.push(table);
+        }
+        Ok(())
+    }
+
+    /// `false`: there is no key for it.
+    fn take_word_of_mount(&mut self, table: &mut Table, name: &str, node: Node<'_, '_>) -> bool {
+        let said = text(node);
+        match name {
+            "burst-size" => match said.parse() {
+                Ok(n_bytes) => table.set("burst_seconds", seconds_of(n_bytes)),
+                Err(_) => return false,
+            },
+            // -1 is without a limit there.
+            "max-listeners" => match said.parse::<i64>() {
+                Ok(number @ 0..) => table.set("max_listeners", number),
+                _ => return false,
+            },
+            "max-listener-duration" => match said.parse::<i64>() {
+                Ok(seconds @ 1..) => table.set("max_listener_seconds", seconds),
+                _ => return false,
+            },
+            "hidden" if said == "1" => table.set("hidden", true),
+            "fallback-mount" => match MountPath::parse(&said) {
+                Ok(path) => table.set("fallback", path.as_str()),
+                Err(_) => return false,
+            },
+            // One program without arguments, as it is here with one word.
+            "on-connect" if !said.is_empty() => table.set("on_connect", vec![said]),
+            "on-disconnect" if !said.is_empty() => table.set("on_disconnect", vec![said]),
+            "authentication" => return self.take_listener_passwords(table, node),
+            _ => return false,
+        }
+        true
+    }
+
+    fn take_listener_passwords(&mut self, table: &mut Table, node: Node<'_, '_>) -> bool {
+        let (key, name) = match node.attribute("type") {
+            Some("htpasswd") => ("htpasswd", "filename"),
+            Some("url") => ("listener_auth_url", "listener_add"),
+            _ => return false,
+        };
+        let options = node.children().filter(|child| child.has_tag_name("option"));
+        let mut is_taken = false;
+        for option in options {
+            match option.attribute("value") {
+                Some(value) if option.attribute("name") == Some(name) => {
+                    is_taken = true;
+                    if key == "htpasswd" && !self.world.is_file(value) {
+                        let why = "It is not there (a chroot?): write where it is, without the #.";
+                        table.propose(key, value, why);
+                    } else {
+                        table.set(key, value);
+                    }
+                }
+                _ => self.remark("mount/authentication/option", &attributes(option)),
+            }
+        }
+        is_taken
+    }
+}

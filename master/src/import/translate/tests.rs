@@ -1,0 +1,212 @@
+//! Every tag becomes a key or a remark, and the result is right.
+
+use super::*;
+use crate::config::Config;
+use proptest::prelude::*;
+
+struct Made;
+
+impl World for Made {
+    fn new_password(&mut self) -> Result<String, String> {
+        Ok("made-for-this-test".to_owned())
+    }
+
+    fn is_file(&self, _: &str) -> bool {
+        false
+    }
+}
+
+fn made(inner: &str) -> Translated {
+    translate(&format!("<icecast>{inner}</icecast>"), &mut Made).unwrap()
+}
+
+fn checked(toml: &str) -> Config {
+    stream::config::parse::<Config>(toml, "master.toml", "X", std::iter::empty())
+        .and_then(Config::checked)
+        .unwrap_or_else(|complaint| panic!("{complaint}\n{toml}"))
+}
+
+/// Tags of 2.4, 2.5 and KH: where they stand, what they are called.
+const TAGS: &str = "
+    : location admin hostname server-id fileserve master-server master-server-port
+      master-update-interval master-username master-password relays-on-demand shoutcast-mount icelogin
+      prng-seed kartoffelsalat include master-redirect max-redirect-slaves
+    limits: clients sources queue-size threadpool client-timeout header-timeout source-timeout
+      burst-on-connect burst-size body-timeout bodysize server-idle-timeout workers max-listeners
+      max-bandwidth min-queue-size inactivity-timeout queue-len
+    authentication: source-password relay-user relay-password admin-user admin-password
+    listen-socket: port bind-address shoutcast-mount shoutcast-compat ssl so-sndbuf tls listen-backlog
+      so-mss
+    relay: server port mount local-mount on-demand relay-shoutcast-metadata username password bind
+    master: server port username password interval
+    mount: mount-name username password max-listeners max-listener-duration dump-file intro
+      fallback-mount fallback-override fallback-when-full charset public stream-name
+      stream-description stream-url genre bitrate type subtype hidden no-mount no-yp burst-size
+      queue-size source-timeout mp3-metadata-interval cluster-password on-connect on-disconnect
+      authentication icy-metadata-interval allow-direct-access dump-file-size-limit
+      dump-file-time-limit max-history hijack linger-for redirect redirect-to max-bandwidth limit-rate
+      ban-client wait-time intro-skip-replay filter-theora skip-accesslog max-send-size
+      max-stream-duration priority
+    mount/authentication: option
+    mount/http-headers: header
+    http-headers: header
+    directory: yp-url yp-url-timeout touch-interval
+    yp-directory: option
+    paths: basedir logdir webroot adminroot pidfile deny-ip allow-ip alias ssl-certificate
+      ssl-allowed-ciphers mime-types reportxmldb geoipdb nulldevice ban-file deny-agents
+      ssl-private-key ssl-cafile preroll-log x-forwarded-for
+    tls-context: tls-certificate tls-key tls-allowed-ciphers
+    logging: accesslog errorlog playlistlog loglevel logsize logarchive memorybacklog
+    security: chroot
+    security/changeowner: user group
+    roles: role
+    event-bindings: event";
+
+fn tags() -> Vec<(Vec<&'static str>, &'static str)> {
+    let mut above = Vec::new();
+    let mut found = Vec::new();
+    for word in TAGS.split_whitespace() {
+        match word.strip_suffix(':') {
+            Some(path) => above = path.split('/').filter(|part| !part.is_empty()).collect(),
+            None => found.push((above.clone(), word)),
+        }
+    }
+    found
+}
+
+fn wrapped(above: &[&str], inner: &str) -> String {
+    above.iter().rev().fold(inner.to_owned(), |inner, outer| {
+        let name = match *outer {
+            "mount" => "<mount-name>/m</mount-name>",
+            _ => "",
+        };
+        format!("<{outer}>{name}{inner}</{outer}>")
+    })
+}
+
+#[test]
+fn every_tag_becomes_a_key_or_a_remark() {
+    assert!(tags().len() > 150, "{}", tags().len());
+    for (above, tag) in tags() {
+        let toml = &made(&wrapped(
+            &above,
+            &format!("<{tag} name=\"n\">/word</{tag}>"),
+        ))
+        .toml;
+        assert!(
+            !toml.contains("neither Icecast"),
+            "{above:?} {tag}:\n{toml}"
+        );
+        checked(toml);
+    }
+}
+
+#[test]
+fn a_tag_that_nobody_knows_is_named() {
+    let toml = made("<limits><speed>9</speed></limits>").toml;
+    assert!(toml.contains("# <limits/speed> (9): neither"), "{toml}");
+}
+
+#[test]
+fn a_station_keeps_its_settings() {
+    let translated = made(
+        "<hostname>radio.example.org</hostname>
+         <limits><clients>250</clients><source-timeout>20</source-timeout>
+         <burst-size>160000</burst-size></limits>
+         <authentication><source-password>a long password</source-password>
+         <relay-password>hackme</relay-password><admin-user>boss</admin-user>
+         <admin-password>another long one</admin-password></authentication>
+         <listen-socket><port>8010</port><bind-address>127.0.0.1</bind-address></listen-socket>
+         <listen-socket><port>8443</port><ssl>1</ssl></listen-socket>
+         <paths><alias source=\"/radio\" destination=\"/live.ogg\"/>
+         <alias source=\"/\" destination=\"/status.xsl\"/></paths>
+         <mount type=\"normal\"><mount-name>/live.ogg</mount-name><username>desk</username>
+         <password>only for this</password><max-listeners>30</max-listeners><hidden>1</hidden>
+         <fallback-mount>/music.ogg</fallback-mount><burst-size>32000</burst-size>
+         <max-listener-duration>3600</max-listener-duration><intro>/hello.ogg</intro>
+         <authentication type=\"url\"><option name=\"listener_add\" value=\"http://auth.example.org/\"/>
+         <option name=\"auth_header\" value=\"secret\"/></authentication></mount>",
+    );
+    let toml = &translated.toml;
+    let config = checked(toml);
+    assert_eq!(
+        config.public_url.as_deref(),
+        Some("http://radio.example.org:8010")
+    );
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8010");
+    assert_eq!(
+        (config.slots.listeners, config.source_timeout_seconds),
+        (250, 20)
+    );
+    assert_eq!(config.burst_seconds, 10.0);
+    let users: Vec<_> = config
+        .source
+        .iter()
+        .map(|source| source.user.as_str())
+        .collect();
+    assert_eq!(users, ["source", "desk"]);
+    assert!(config.source[1].password.matches("only for this"));
+    assert_eq!(config.source[1].mounts, ["/live.ogg"]);
+    let (relay, admin) = (config.relay.unwrap(), config.admin.unwrap());
+    assert!(relay.password.matches("made-for-this-test"));
+    assert_eq!(admin.login.user, "boss");
+    let mount = &config.mount[0];
+    assert_eq!(
+        (mount.max_listeners, mount.max_listener_seconds),
+        (Some(30), Some(3600))
+    );
+    assert_eq!((mount.hidden, mount.burst_seconds), (true, Some(2.0)));
+    assert_eq!(mount.fallback.as_ref().unwrap().as_str(), "/music.ogg");
+    assert_eq!(
+        mount.listener_auth_url.as_deref(),
+        Some("http://auth.example.org/")
+    );
+    assert_eq!(config.alias.len(), 1);
+    for remark in [
+        "<mount/intro>",
+        "<paths/alias>",
+        "<listen-socket> (*:8443)",
+        "auth_header",
+    ] {
+        assert!(toml.contains(remark), "{remark} is missing in\n{toml}");
+    }
+    assert!(
+        !toml.contains("hackme") && !toml.contains("value=\"secret"),
+        "{toml}"
+    );
+}
+
+#[test]
+fn what_is_no_icecast_xml_is_refused_in_words() {
+    for (xml, word) in [
+        ("", "not XML"),
+        ("<icecast>", "not XML"),
+        ("<rss/>", "<rss>"),
+        (
+            "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><icecast>&b;</icecast>",
+            "",
+        ),
+    ] {
+        match translate(xml, &mut Made) {
+            Err(complaint) => assert!(complaint.contains(word), "{complaint}"),
+            Ok(translated) => assert!(word.is_empty(), "{}", translated.toml),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_tag_says_the_result_is_settings(
+        at in 0..150_usize,
+        said in "[ -~\u{e4}\n\"\\\\#\\[\\]=]{0,40}",
+    ) {
+        let (above, tag) = tags().swap_remove(at);
+        let said = said.replace('&', "&amp;").replace('<', "&lt;");
+        checked(&made(&wrapped(&above, &format!("<{tag}>{said}</{tag}>"))).toml);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(xml in ".{0,200}") {
+        let _ = translate(&xml, &mut Made);
+    }
+}
