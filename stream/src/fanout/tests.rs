@@ -150,6 +150,35 @@ pub(super) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// A second mount, with these pages in its log.
+fn another(stage: &Stage, pages: &[Page]) -> (Mirror, Arc<Mount>) {
+    let path = MountPath::parse("/hall.ogg").unwrap();
+    let start = Start {
+        epoch: "1".repeat(32).parse().unwrap(),
+        offset: 5_000,
+        prefix: &pages[..2],
+        keep: Keep::default(),
+    };
+    let mut mirror = Mirror::open(
+        &stage.table,
+        &path,
+        &Facts::default(),
+        start,
+        Instant::now(),
+    )
+    .unwrap();
+    for page in &pages[2..] {
+        mirror.append(page, Instant::now()).unwrap();
+    }
+    (mirror, stage.table.find(&path).unwrap())
+}
+
+/// What ends the link of these pages.
+fn farewell(pages: &[Page]) -> Vec<u8> {
+    let last = pages.last().unwrap().stamp();
+    Page::end_of(&last, &[0]).bytes().to_vec()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_listener_gets_every_byte_at_any_pace() {
     let pages = opus(1, 200);

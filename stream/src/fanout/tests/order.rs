@@ -2,29 +2,6 @@
 
 use super::*;
 
-/// A second mount, with these pages in its log.
-fn another(stage: &Stage, pages: &[Page]) -> (Mirror, Arc<Mount>) {
-    let path = MountPath::parse("/hall.ogg").unwrap();
-    let start = Start {
-        epoch: "1".repeat(32).parse().unwrap(),
-        offset: 5_000,
-        prefix: &pages[..2],
-        keep: Keep::default(),
-    };
-    let mut mirror = Mirror::open(
-        &stage.table,
-        &path,
-        &Facts::default(),
-        start,
-        Instant::now(),
-    )
-    .unwrap();
-    for page in &pages[2..] {
-        mirror.append(page, Instant::now()).unwrap();
-    }
-    (mirror, stage.table.find(&path).unwrap())
-}
-
 fn transfer(from: &Arc<Mount>, to: &Arc<Mount>, whom: Whom) -> Transfer {
     Transfer {
         from: Arc::clone(from),
@@ -32,11 +9,6 @@ fn transfer(from: &Arc<Mount>, to: &Arc<Mount>, whom: Whom) -> Transfer {
         whom,
         burst: Duration::from_secs(60),
     }
-}
-
-fn rest(pages: &[Page]) -> Vec<u8> {
-    let last = pages.last().unwrap().stamp();
-    Page::end_of(&last, &[0]).bytes().to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -58,7 +30,7 @@ async fn listeners_are_transferred_without_a_byte_out_of_place_and_relays_are_no
         .transfer(&transfer(&live, &hall, Whom::ForNow))
         .unwrap();
     assert_eq!(going.done().await, 1);
-    let wanted = [bytes(&pages[7..]), rest(&pages), bytes(&other)].concat();
+    let wanted = [bytes(&pages[7..]), farewell(&pages), bytes(&other)].concat();
     assert_eq!(read(&mut player, wanted.len()), wanted);
     assert_eq!(read(&mut relay, bytes(&pages).len()), bytes(&pages));
     let n_served = |mount: &Mount| mount.n_served(Class::Listener);
@@ -75,7 +47,7 @@ async fn listeners_are_transferred_without_a_byte_out_of_place_and_relays_are_no
         .transfer(&transfer(&hall, &live, Whom::Returning))
         .unwrap();
     assert_eq!(back.done().await, 1);
-    let wanted = [rest(&other), bytes(&pages)].concat();
+    let wanted = [farewell(&other), bytes(&pages)].concat();
     assert_eq!(read(&mut player, wanted.len()), wanted);
     let again = stage
         .fanout

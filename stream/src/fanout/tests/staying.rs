@@ -31,11 +31,6 @@ impl Stage {
     }
 }
 
-fn farewell(pages: &[Page]) -> Vec<u8> {
-    let last = pages.last().unwrap().stamp();
-    Page::end_of(&last, &[0]).bytes().to_vec()
-}
-
 fn read_to_end(player: &mut TcpStream) -> Vec<u8> {
     let mut heard = Vec::new();
     player.read_to_end(&mut heard).unwrap();
@@ -71,7 +66,8 @@ async fn who_asked_for_a_mount_follows_its_course_and_who_asked_for_the_other_st
     let mut stage = stage(Keep::default());
     stage.publish(&pages);
     let live = stage.mount();
-    let hall = another(&stage, &other);
+    let (_mirror, hall) = another(&stage, &other);
+    hall.set_on_air(crate::mount::OnAir::Since(jiff::Timestamp::now()));
     live.set_terms(Terms {
         fallback: Some(Fallback {
             to: hall.path().clone(),
@@ -106,27 +102,6 @@ async fn who_asked_for_a_mount_follows_its_course_and_who_asked_for_the_other_st
             hall.n_served(Class::Listener),
         ) == (1, 1)
     });
-}
-
-/// A second mount that is on air, with these pages in its log.
-fn another(stage: &Stage, pages: &[Page]) -> Arc<Mount> {
-    let path = MountPath::parse("/hall.ogg").unwrap();
-    let start = Start {
-        epoch: "1".repeat(32).parse().unwrap(),
-        offset: 5_000,
-        prefix: &pages[..2],
-        keep: Keep::default(),
-    };
-    let facts = Facts::default();
-    let mirror = Mirror::open(&stage.table, &path, &facts, start, Instant::now());
-    let mut mirror = mirror.unwrap();
-    for page in &pages[2..] {
-        mirror.append(page, Instant::now()).unwrap();
-    }
-    let mount = stage.table.find(&path).unwrap();
-    mount.set_on_air(crate::mount::OnAir::Since(jiff::Timestamp::now()));
-    std::mem::forget(mirror);
-    mount
 }
 
 /// What the kernel cut off the last page is sent, and nothing else.
