@@ -8,6 +8,7 @@ use core::net::IpAddr;
 
 use stream::report::Place;
 
+use super::ranges::{RangesV4, RangesV6};
 use crate::place::{Country, Spot};
 
 /// More cells are refused: their numbers have two bytes, and 0 means nowhere.
@@ -46,25 +47,10 @@ pub struct Cells {
     /// Where it comes from.
     pub origin: Origin,
     pub(super) cells: Vec<Cell>,
-    pub(super) v4: Ranges<u32>,
+    pub(super) v4: RangesV4,
     /// By the upper half of the address: nobody moves within a /64.
-    pub(super) v6: Ranges<u64>,
+    pub(super) v6: RangesV6,
 }
-
-/// Ranges of one family without gaps: each ends where the next begins.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Ranges<A> {
-    /// Strictly rising.
-    pub(super) starts: Vec<A>,
-    /// As many: 0 is nowhere, others are one more than the place in `cells`.
-    pub(super) numbers: Vec<u16>,
-    /// Every `STRIDE`th start: few enough to stay near the processor. Those between share one line
-    /// of its cache.
-    marks: Vec<A>,
-}
-
-/// How many ranges there are from one mark to the next.
-const STRIDE: usize = 16;
 
 impl Origin {
     /// In a sentence, as the licence wants it said.
@@ -101,7 +87,7 @@ impl Cells {
 
     /// How many ranges it has, of both families.
     pub fn n_ranges(&self) -> usize {
-        self.v4.starts.len() + self.v6.starts.len()
+        self.v4.len() + self.v6.len()
     }
 }
 
@@ -114,36 +100,6 @@ impl Cell {
             ..Spot::default()
         }
     }
-}
-
-impl<A: Copy> Ranges<A> {
-    pub(super) fn new(starts: Vec<A>, numbers: Vec<u16>) -> Self {
-        Self {
-            marks: starts.iter().step_by(STRIDE).copied().collect(),
-            starts,
-            numbers,
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn n_bytes(&self) -> usize {
-        size_of::<A>() * (self.starts.len() + self.marks.len()) + 2 * self.numbers.len()
-    }
-}
-
-impl<A: Copy + Ord> Ranges<A> {
-    fn number(&self, address: A) -> Option<u16> {
-        let mark = after(&self.marks, address).checked_sub(1)?;
-        let (first, end) = (mark * STRIDE, (mark + 1) * STRIDE);
-        let near = &self.starts[first..end.min(self.starts.len())];
-        let at = (first + after(near, address)).checked_sub(1)?;
-        self.numbers.get(at).copied()
-    }
-}
-
-/// The place behind the last start that is not beyond the address.
-fn after<A: Copy + Ord>(starts: &[A], address: A) -> usize {
-    starts.partition_point(|start| *start <= address)
 }
 
 /// The network part of an IPv6 address.

@@ -1,6 +1,6 @@
 //! Where an address is, and whose: by the operator's databases, then by the program's own.
 //!
-//! Reading order: `mmdb` (the operator's files), `cells` and `packed` (the small database),
+//! Reading order: `mmdb` (the operator's files), `cells`, `ranges` and `packed` (the small database),
 //! `embedded` (the one within the program), `watch` (new files), `pack` (makes a small one).
 //! Files are read into memory whole, so replacing one on disk is safe.
 
@@ -20,6 +20,7 @@ pub mod embedded;
 pub mod mmdb;
 pub mod pack;
 pub mod packed;
+mod ranges;
 pub(crate) mod watch;
 
 /// More files are refused: each is asked for every listener.

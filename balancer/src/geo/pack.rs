@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use maxminddb::{LookupResult, Reader, WithinOptions};
 use stream::report::Place;
 
-use super::cells::{CELLS_MAX, Cell, Cells, Origin, RANGES_MAX, Ranges, upper_half};
+use super::cells::{CELLS_MAX, Cell, Cells, Origin, RANGES_MAX, upper_half};
+use super::ranges::Ranges;
 use super::{mmdb, packed};
 use crate::centroids;
 use crate::place::{Country, Spot};
@@ -265,20 +266,20 @@ fn rows(mut pieces: Vec<Piece>) -> Vec<(u64, Option<usize>)> {
     rows
 }
 
-fn ranges<A: Copy>(
+fn ranges<A: Copy + Ord, const N: usize>(
     rows: &[(u64, Option<usize>)],
     narrow: impl Fn(u64) -> A,
     number: impl Fn(Option<usize>) -> u16,
-) -> Result<Ranges<A>, String> {
+) -> Result<Ranges<A, N>, String> {
     if rows.len() > RANGES_MAX {
         let n_ranges = rows.len();
         return Err(format!(
             "{n_ranges} ranges, at most {RANGES_MAX} work: take more degrees"
         ));
     }
-    let starts = rows.iter().map(|(start, _)| narrow(*start)).collect();
-    let numbers = rows.iter().map(|(_, cell)| number(*cell)).collect();
-    Ok(Ranges::new(starts, numbers))
+    let starts: Vec<A> = rows.iter().map(|(start, _)| narrow(*start)).collect();
+    let numbers: Vec<u16> = rows.iter().map(|(_, cell)| number(*cell)).collect();
+    Ok(Ranges::new(&starts, &numbers))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "degrees are at most 180")]

@@ -13,7 +13,8 @@ use brotli::{CompressorWriter, Decompressor};
 use stream::ogg::crc;
 use stream::report::Place;
 
-use super::cells::{CELLS_MAX, Cell, Cells, Origin, RANGES_MAX, Ranges};
+use super::cells::{CELLS_MAX, Cell, Cells, Origin, RANGES_MAX};
+use super::ranges::Ranges;
 use crate::place::{Country, checked};
 
 /// The first word of a file; another one when the layout changes.
@@ -175,11 +176,11 @@ impl<R: Read> Numbers<R> {
         })
     }
 
-    fn ranges<A: Copy>(
+    fn ranges<A: Copy + Ord, const N: usize>(
         &mut self,
         n_cells: usize,
         narrow: impl Fn(u64) -> Option<A>,
-    ) -> Result<Ranges<A>, String> {
+    ) -> Result<Ranges<A, N>, String> {
         let n_ranges = self.count(RANGES_MAX, "ranges")?;
         let mut starts = Vec::new();
         let mut start = 0_u64;
@@ -200,8 +201,7 @@ impl<R: Read> Numbers<R> {
             }
             numbers.push(number);
         }
-        starts.shrink_to_fit();
-        Ok(Ranges::new(starts, numbers))
+        Ok(Ranges::new(&starts, &numbers))
     }
 
     /// Reading to the end also checks the sum behind it.
@@ -247,15 +247,18 @@ fn plain(cells: &Cells) -> Vec<u8> {
     bytes
 }
 
-fn push_ranges<A: Copy>(bytes: &mut Vec<u8>, ranges: &Ranges<A>, widen: impl Fn(A) -> u64) {
-    push(bytes, as_u64(ranges.starts.len()));
+fn push_ranges<A: Copy + Ord, const N: usize>(
+    bytes: &mut Vec<u8>,
+    ranges: &Ranges<A, N>,
+    widen: impl Fn(A) -> u64,
+) {
+    push(bytes, as_u64(ranges.len()));
     let mut last = 0;
-    for start in &ranges.starts {
-        let start = widen(*start);
+    for start in ranges.starts().map(widen) {
         push(bytes, start.saturating_sub(last));
         last = start;
     }
-    for number in &ranges.numbers {
+    for number in ranges.numbers() {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
 }

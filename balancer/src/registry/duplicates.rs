@@ -4,9 +4,10 @@
 //! relay. And who comes back although he was sent somewhere did not get there: he goes elsewhere.
 //! Holds no address: only numbers that say nothing without a key that dies with the program.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use hashbrown::HashTable;
 
 /// Requests of one player this close together are one listener's.
 const SAME_MAX: Duration = Duration::from_secs(2);
@@ -20,42 +21,31 @@ const RELAYS_MAX: usize = 4;
 /// Players that asked within the last half minute.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    players: HashMap<u64, Player, BuildHasherDefault<Hashed>>,
-    /// In the order of their first redirect.
-    order: VecDeque<(u64, Instant)>,
-}
-
-/// Players' numbers are hashes already, with a key that nobody else knows.
-#[derive(Debug, Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
+    /// In the order of their first redirect. Everybody new is put at one end and forgotten at the
+    /// other, and the processor has both at hand.
+    players: VecDeque<Player>,
+    /// The number of the first of them; each has the number after the one before.
+    first: u32,
+    /// The numbers of all, to be found by who it is. Four bytes for each: of a crowd's players
+    /// little more than this is ever looked at.
+    numbers: HashTable<u32>,
 }
 
 /// What one player was answered.
 #[derive(Debug)]
-pub struct Player {
+struct Player {
+    /// Who it is: a hash already, with a key that nobody else knows.
+    caller: u64,
     /// The relay he was sent to.
-    pub relay: usize,
+    relay: usize,
     /// His ticket's serial number there.
-    pub serial: u32,
+    serial: u32,
     /// When.
-    pub at: Instant,
+    at: Instant,
+    /// Since when he stands where he stands.
+    since: Instant,
     /// Relays that he did not get to.
-    pub missed: Vec<usize>,
+    missed: Vec<usize>,
     /// Which entry of its playlist the player asked for.
     entry: u32,
     /// It asks for another one now: what it was sent to has ended.
@@ -85,7 +75,7 @@ impl Duplicates {
     /// What is known of a player that asks for this entry of its playlist. If that is another one
     /// than before, it is no second request for the same sound, however soon it comes.
     pub fn look(&mut self, caller: u64, entry: u32, now: Instant) -> Again {
-        let Some(player) = self.players.get_mut(&caller) else {
+        let Some(player) = self.player(caller) else {
             return Again::No;
         };
         player.has_turned |= player.entry != entry;
@@ -100,14 +90,13 @@ impl Duplicates {
 
     /// Relays that a player did not get to within the last half minute.
     pub fn missed(&self, caller: u64) -> &[usize] {
-        self.players
-            .get(&caller)
-            .map_or(&[], |player| player.missed.as_slice())
+        let at = self.place(caller);
+        at.map_or(&[], |at| self.players[at].missed.as_slice())
     }
 
     /// He did not get to this relay. `true`: that was not known.
     pub fn miss(&mut self, caller: u64, relay: usize) -> bool {
-        let Some(player) = self.players.get_mut(&caller) else {
+        let Some(player) = self.player(caller) else {
             return false;
         };
         if player.missed.contains(&relay) {
@@ -123,17 +112,18 @@ impl Duplicates {
     /// He is sent to this relay, with this ticket, for this entry of his playlist.
     pub fn note(&mut self, caller: u64, relay: usize, (serial, entry): (u32, u32), now: Instant) {
         self.forget(now);
-        let player = self.players.entry(caller).or_insert_with(|| {
-            self.order.push_back((caller, now));
-            Player {
+        let Some(player) = self.player(caller) else {
+            return self.push(Player {
+                caller,
                 relay,
                 serial,
                 at: now,
+                since: now,
                 missed: Vec::new(),
                 entry,
                 has_turned: false,
-            }
-        });
+            });
+        };
         (player.relay, player.serial, player.at) = (relay, serial, now);
         player.entry = entry;
         player.has_turned = false;
@@ -141,21 +131,71 @@ impl Duplicates {
 
     /// Who was sent for the last time long ago goes; who came again is looked at again later.
     fn forget(&mut self, now: Instant) {
-        while let Some((caller, noted)) = self.order.front().copied() {
-            let is_crowded = self.order.len() >= PLAYERS_MAX;
-            if now.saturating_duration_since(noted) <= BACK_MAX && !is_crowded {
+        while let Some(player) = self.players.front() {
+            let is_crowded = self.players.len() >= PLAYERS_MAX;
+            if now.saturating_duration_since(player.since) <= BACK_MAX && !is_crowded {
                 return;
             }
-            self.order.pop_front();
-            let last = self.players.get(&caller).map(|player| player.at);
-            match last {
-                Some(at) if at > noted && !is_crowded => self.order.push_back((caller, at)),
-                _ => {
-                    self.players.remove(&caller);
-                }
+            let is_back = player.at > player.since && !is_crowded;
+            let Some(player) = self.pop() else {
+                return;
+            };
+            if is_back {
+                let since = player.at;
+                self.push(Player { since, ..player });
             }
         }
     }
+
+    fn push(&mut self, player: Player) {
+        let Self {
+            players,
+            first,
+            numbers,
+        } = self;
+        let number = first.wrapping_add(place_of(players.len()));
+        let caller = player.caller;
+        players.push_back(player);
+        numbers.insert_unique(caller, number, |number| {
+            players[offset(*number, *first)].caller
+        });
+    }
+
+    fn pop(&mut self) -> Option<Player> {
+        let player = self.players.pop_front()?;
+        let number = self.first;
+        self.first = number.wrapping_add(1);
+        if let Ok(entry) = self
+            .numbers
+            .find_entry(player.caller, |other| *other == number)
+        {
+            entry.remove();
+        }
+        Some(player)
+    }
+
+    fn place(&self, caller: u64) -> Option<usize> {
+        let place = |number: &u32| offset(*number, self.first);
+        let number = self.numbers.find(caller, |number| {
+            self.players[place(number)].caller == caller
+        })?;
+        Some(place(number))
+    }
+
+    fn player(&mut self, caller: u64) -> Option<&mut Player> {
+        let at = self.place(caller)?;
+        self.players.get_mut(at)
+    }
+}
+
+/// Where a number stands in the row that begins with `first`.
+fn offset(number: u32, first: u32) -> usize {
+    number.wrapping_sub(first) as usize
+}
+
+/// There are never more than [`PLAYERS_MAX`].
+fn place_of(n_players: usize) -> u32 {
+    u32::try_from(n_players).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -219,7 +259,7 @@ mod tests {
             duplicates.note(caller, 0, (0, 0), start);
         }
         assert!(duplicates.players.len() <= PLAYERS_MAX);
-        assert_eq!(duplicates.players.len(), duplicates.order.len());
+        assert_eq!(duplicates.players.len(), duplicates.numbers.len());
         assert_eq!(duplicates.look(0, 0, start), Again::No);
     }
 }
