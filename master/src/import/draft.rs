@@ -56,6 +56,24 @@ impl Table {
         line.map(|line| &line.value)
     }
 
+    /// Switches a line off, or on again. Returns what it was.
+    pub(super) fn set_off(&mut self, at: usize, is_off: bool) -> bool {
+        let line = self.lines.get_mut(at);
+        line.is_some_and(|line| std::mem::replace(&mut line.is_off, is_off))
+    }
+
+    /// Says something more above a line.
+    pub(super) fn say(&mut self, at: usize, why: &str) {
+        if let Some(line) = self.lines.get_mut(at) {
+            line.why = [line.why.as_str(), why].join("\n").trim().to_owned();
+        }
+    }
+
+    /// All of it, and leaves nothing.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::take(self)
+    }
+
     /// How many keys it has.
     pub(super) fn n_lines(&self) -> usize {
         self.lines.len()
@@ -112,6 +130,12 @@ impl Draft {
     pub(super) fn counts(&self) -> (usize, usize) {
         let n_keys = self.tables().map(|(_, table)| table.lines.len()).sum();
         (n_keys, self.remarks.len())
+    }
+
+    /// Tables of which there may be several. Sources come first: without one there are no settings.
+    pub(super) fn several(&mut self) -> impl Iterator<Item = &mut Table> {
+        let mounts = self.mounts.iter_mut().chain(&mut self.aliases);
+        self.sources.iter_mut().chain(mounts)
     }
 
     fn tables(&self) -> impl Iterator<Item = (&'static str, &Table)> {

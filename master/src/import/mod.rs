@@ -3,7 +3,8 @@
 mod draft;
 mod mount;
 mod remarks;
-mod translate;
+pub mod translate;
+mod trial;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,9 +13,10 @@ use std::process::ExitCode;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Args;
-use stream::config::EXIT_CONFIG;
+use stream::config::{EXIT_CONFIG, parse};
 use tracing::{error, info};
 
+use crate::config::Config;
 use translate::{Translated, World, translate};
 
 /// A longer file is refused; Icecast's own with all its comments has 10 KB.
@@ -84,6 +86,17 @@ fn read(file: &Path) -> Result<String, String> {
         .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect()))
 }
 
+/// Whether this text is settings of a master that work. Reads the files that it names.
+///
+/// # Errors
+/// Says why not.
+pub fn check(toml: &str) -> Result<(), String> {
+    parse::<Config>(toml, "master.toml", "PLENUM_MASTER", std::iter::empty())
+        .and_then(Config::checked)
+        .map(|_| ())
+        .map_err(|complaint| complaint.to_string())
+}
+
 struct ThisMachine;
 
 impl World for ThisMachine {
@@ -96,5 +109,9 @@ impl World for ThisMachine {
 
     fn is_file(&self, path: &str) -> bool {
         Path::new(path).is_file()
+    }
+
+    fn check(&self, toml: &str) -> Result<(), String> {
+        check(toml)
     }
 }

@@ -7,7 +7,7 @@ use stream::mount::MountPath;
 use stream::secret::Secret;
 
 use super::draft::{Draft, Table};
-use super::remarks;
+use super::{remarks, trial};
 
 /// Tags below this depth are not looked at.
 const DEPTH_MAX: usize = 8;
@@ -23,7 +23,7 @@ const BURST_SECONDS_MAX: f64 = 60.0;
 const PORT: u16 = 8000;
 
 /// What a translation needs of the machine it is made on.
-pub(super) trait World {
+pub trait World {
     /// A password that nobody can guess.
     ///
     /// # Errors
@@ -31,24 +31,29 @@ pub(super) trait World {
     fn new_password(&mut self) -> Result<String, String>;
     /// Whether this file is there.
     fn is_file(&self, path: &str) -> bool;
+    /// Whether this is a master.toml that works.
+    ///
+    /// # Errors
+    /// Says why not.
+    fn check(&self, toml: &str) -> Result<(), String>;
 }
 
 /// The settings, and how much of the file they are.
 #[derive(Debug)]
-pub(super) struct Translated {
+pub struct Translated {
     /// The text of a master.toml.
-    pub(super) toml: String,
+    pub toml: String,
     /// Keys it has.
-    pub(super) n_keys: usize,
+    pub n_keys: usize,
     /// Tags that became comments.
-    pub(super) n_remarks: usize,
+    pub n_remarks: usize,
 }
 
 /// Translates a whole file.
 ///
 /// # Errors
 /// When it is no icecast.xml, in words.
-pub(super) fn translate(xml: &str, world: &mut dyn World) -> Result<Translated, String> {
+pub fn translate(xml: &str, world: &mut dyn World) -> Result<Translated, String> {
     let options = ParsingOptions {
         allow_dtd: true,
         nodes_limit: ELEMENTS_MAX,
@@ -238,6 +243,7 @@ impl Translation<'_> {
             );
             self.draft.sources.push(login);
         }
+        trial::settle(&mut self.draft, self.world);
         let (n_keys, n_remarks) = self.draft.counts();
         Ok(Translated {
             toml: self.draft.write(),

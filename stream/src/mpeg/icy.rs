@@ -60,7 +60,10 @@ impl Icy {
 /// A block that says the title.
 fn block(title: &str) -> Bytes {
     // Players look for the end by these two characters and know of no escape.
-    let words = format!("StreamTitle='{}';", title.replace("';", "’;"));
+    let title = title.replace("';", "’;");
+    // The opening mark would be the first of the two.
+    let gap = if title.starts_with(';') { " " } else { "" };
+    let words = format!("StreamTitle='{gap}{title}';");
     let n_units = words.len().div_ceil(UNIT_BYTES).min(255);
     let mut bytes = vec![u8::try_from(n_units).unwrap_or(u8::MAX)];
     bytes.extend_from_slice(words.as_bytes());
@@ -92,6 +95,15 @@ mod tests {
             icy.pass(16_000, || Some("it';s a ü".into())).unwrap()[..],
             [0]
         );
+    }
+
+    #[test]
+    fn no_title_ends_before_its_end() {
+        for title in [";", ";';", "';';", "'", "", "a';b"] {
+            let said = block(title);
+            let n_ends = said.windows(2).filter(|two| *two == b"';").count();
+            assert_eq!(n_ends, 1, "{title}");
+        }
     }
 
     #[test]

@@ -14,6 +14,10 @@ impl World for Made {
     fn is_file(&self, _: &str) -> bool {
         false
     }
+
+    fn check(&self, toml: &str) -> Result<(), String> {
+        super::super::check(toml)
+    }
 }
 
 fn made(inner: &str) -> Translated {
@@ -190,6 +194,45 @@ fn what_is_no_icecast_xml_is_refused_in_words() {
         match translate(xml, &mut Made) {
             Err(complaint) => assert!(complaint.contains(word), "{complaint}"),
             Ok(translated) => assert!(word.is_empty(), "{}", translated.toml),
+        }
+    }
+}
+
+#[test]
+fn what_does_not_work_together_is_commented_out_with_the_reason() {
+    let mount = |name: &str, rest: &str| {
+        format!("<mount><mount-name>{name}</mount-name><hidden>1</hidden>{rest}</mount>")
+    };
+    let url = |to: &str| {
+        format!(
+            "<authentication type=\"url\"><option name=\"listener_add\" value=\"{to}\"/>\
+             </authentication>"
+        )
+    };
+    let to = |name: &str| format!("<fallback-mount>{name}</fallback-mount>");
+    for (mounts, n_hidden, words) in [
+        (
+            mount("/a", &url("http:/)a")),
+            1,
+            ["must begin with http", "# listener_auth_url"],
+        ),
+        (
+            mount("/a", &to("/b")) + &mount("/b", &to("/a")),
+            2,
+            ["leads back", "# fallback"],
+        ),
+        (
+            mount("/a", "") + &mount("/a", ""),
+            1,
+            ["make one", "# [[mount]]"],
+        ),
+    ] {
+        let toml = made(&mounts).toml;
+        let config = checked(&toml);
+        let n_found = config.mount.iter().filter(|mount| mount.hidden).count();
+        assert_eq!(n_found, n_hidden, "{toml}");
+        for word in words {
+            assert!(toml.contains(word), "{word} is missing in\n{toml}");
         }
     }
 }
