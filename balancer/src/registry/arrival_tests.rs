@@ -1,6 +1,7 @@
 //! Who never comes, comes again, or comes from a relay that he has left.
 
 use super::behaviour_tests::{named, player, relays, send};
+use stream::lease::Lease;
 use stream::report::Place;
 
 use super::tests::{live, registration, report, somebody};
@@ -92,4 +93,23 @@ fn a_relay_of_which_only_the_country_is_known_makes_the_others_slots_no_cheaper(
     let known = scarcity(Country::parse("DE"));
     assert!(known > 1_000.0, "{known} km");
     assert_eq!(known.to_bits(), scarcity(None).to_bits());
+}
+
+#[test]
+fn a_relay_is_as_dear_as_its_house_is_full_however_little_of_it_is_lent() {
+    let (mut registry, now) = relays(&[100], true);
+    let run = registry.receipt(0).run;
+    let lease = Lease { run, slots: 5 };
+    let lent = CheckedReport {
+        lease: Some(lease),
+        ..report(2, 50, 100)
+    };
+    registry.take(0, lent, now).unwrap();
+    for n_sent in 0_u16..5 {
+        let load = registry.relays[0].load(&registry.policy, now);
+        let part = f32::from(50 + n_sent) / 100.0;
+        assert!((load.utilisation - part).abs() < 0.001, "{load:?}");
+        send(&mut registry, now).unwrap();
+    }
+    assert!(send(&mut registry, now).is_err(), "no more is lent");
 }

@@ -15,6 +15,11 @@ use crate::choice::Gate;
 const HORIZON_SECONDS: f32 = 300.0;
 /// A change of the rate counts more than half after this time.
 const MEMORY_SECONDS: f32 = 5.0;
+/// Free slots count by this power of the share of them that will be wanted: who goes far to spare
+/// a slot that nobody will want has gone far for nothing, and forecasts often come to less.
+const POWER: i32 = 3;
+/// More balancers than this do not share the listeners.
+const BALANCERS_MAX: f32 = 64.0;
 /// What the last slot costs when all will be wanted, in parts of the relays' spread. Simulated
 /// crowds come nearest to the best possible with 1.2 to 2.
 const PER_SPREAD: f32 = 1.6;
@@ -34,6 +39,10 @@ pub(super) struct Demand {
 struct Supply {
     slots: f32,
     taken: f32,
+    /// Free slots, whoever may send listeners there.
+    free: f32,
+    /// Of them, those that we may use.
+    ours: f32,
     /// The sum of points on the unit sphere, weighted by slots.
     middle: [f32; 3],
     n_placed: f32,
@@ -58,13 +67,21 @@ impl Demand {
             self.per_second = self.per_second * keep + lately * (1.0 - keep);
             self.n_sent = 0;
         }
-        let wanted = supply.taken + self.per_second * HORIZON_SECONDS;
-        let share = (wanted / supply.slots.max(1.0)).min(1.0);
+        let coming = self.per_second * supply.n_balancers() * HORIZON_SECONDS;
+        let wanted = (coming / (supply.slots - supply.taken).max(1.0)).min(1.0);
+        let taken = (supply.taken / supply.slots.max(1.0)).min(1.0);
+        let share = taken + (1.0 - taken) * wanted.powi(POWER);
         self.scarcity_km = PER_SPREAD * supply.spread_km() * share;
     }
 }
 
 impl Supply {
+    /// How many balancers there seem to be, if all send as many as we do: relays lend each of them
+    /// a part of what is free.
+    fn n_balancers(&self) -> f32 {
+        (self.free / self.ours.max(1.0)).clamp(1.0, BALANCERS_MAX)
+    }
+
     /// The root of the mean square of the distance between two slots, through the Earth.
     fn spread_km(&self) -> f32 {
         let n_placed = self.n_placed.max(1.0);
@@ -86,9 +103,13 @@ impl Registry {
             if relay.is_removed || is_out || !relay.is_fresh(now) {
                 continue;
             }
-            let slots = small(u64::from(relay.usable(&self.policy, now)));
+            let places = u64::from(relay.places(&self.policy, now));
+            let usable = u64::from(relay.usable(&self.policy, now));
+            let (slots, taken) = (small(places), relay.taken());
             supply.slots += slots;
-            supply.taken += small(relay.taken());
+            supply.taken += small(taken);
+            supply.free += small(places.saturating_sub(taken));
+            supply.ours += small(usable.saturating_sub(taken));
             if let Some(point) = self.columns.point(at) {
                 supply.n_placed += slots;
                 for (sum, part) in supply.middle.iter_mut().zip(point) {
@@ -137,20 +158,49 @@ mod tests {
         assert!(spread(&[]) < 10_000.0);
     }
 
+    fn world(taken: f32) -> Supply {
+        supply(&[[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], 1_000.0, taken)
+    }
+
+    fn scarcity_km(demand: &mut Demand, world: &Supply, per_tenth: usize, seconds: usize) -> f32 {
+        for _ in 0..10 * seconds {
+            (0..per_tenth).for_each(|_| demand.note());
+            demand.weigh(world, Duration::from_millis(100));
+        }
+        demand.scarcity_km()
+    }
+
     #[test]
     fn slots_are_cheap_in_quiet_times_and_dear_in_a_crowd() {
-        let world = supply(&[[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], 1_000.0, 100.0);
         let mut demand = Demand::default();
-        demand.weigh(&world, Duration::from_millis(100));
-        let quiet = demand.scarcity_km();
-        for _ in 0..100 {
-            (0..2).for_each(|_| demand.note());
-            demand.weigh(&world, Duration::from_millis(100));
-        }
-        let crowded = demand.scarcity_km();
+        let quiet = scarcity_km(&mut demand, &world(100.0), 0, 1);
+        let half = scarcity_km(&mut demand, &world(500.0), 0, 1);
+        let crowded = scarcity_km(&mut demand, &world(100.0), 2, 10);
         assert!((1_400.0..1_500.0).contains(&quiet), "{quiet}");
-        assert!(crowded > 9.0 * quiet, "{crowded}");
-        (0..1_000).for_each(|_| demand.weigh(&world, Duration::from_millis(100)));
-        assert!((demand.scarcity_km() - quiet).abs() < 1.0);
+        assert!((1.9..2.1).contains(&(crowded / half)), "{half} {crowded}");
+        assert!((14_000.0..15_000.0).contains(&crowded), "{crowded}");
+        let later = scarcity_km(&mut demand, &world(100.0), 0, 100);
+        assert!((later - quiet).abs() < 1.0, "{later}");
+    }
+
+    #[test]
+    fn a_crowd_that_asks_four_balancers_is_four_times_what_each_of_them_sees() {
+        // 800 of 1,000 slots would be wanted, or 200.
+        let km = |ours| {
+            let world = Supply {
+                free: 1_000.0,
+                ours,
+                ..world(0.0)
+            };
+            let mut demand = Demand {
+                per_second: 200.0 / HORIZON_SECONDS,
+                ..Demand::default()
+            };
+            demand.weigh(&world, Duration::ZERO);
+            demand.scarcity_km()
+        };
+        let (four, one) = (km(250.0), km(1_000.0));
+        assert!((63.0..65.0).contains(&(four / one)), "{one} {four}");
+        assert!(km(0.0) >= four, "nothing lent is no reason to panic");
     }
 }

@@ -173,20 +173,34 @@ impl Relay {
         u64::from(listeners) + self.reservations.count()
     }
 
-    /// Slots that may be used: what it has, or the operator allows, without those that are kept
-    /// for listeners who come without being sent.
+    /// Slots that balancers may use: what it has, or the operator allows, without those that are
+    /// kept for listeners who come without being sent.
+    pub(super) fn places(&self, policy: &Policy, now: Instant) -> u32 {
+        let reserve = |last| self.reserve(last, policy, now);
+        let last = self.last.as_ref();
+        last.map_or(0, |last| self.allowed(last).saturating_sub(reserve(last)))
+    }
+
+    /// Slots that this balancer may use: all places, or those it is lent.
     pub fn usable(&self, policy: &Policy, now: Instant) -> u32 {
-        let Some(last) = &self.last else {
-            return 0;
-        };
-        let slots = last.report.slots;
-        let allowed = self.orders.slots_max.map_or(slots, |max| max.min(slots));
-        let unknown = now.saturating_duration_since(last.of) + policy.arrival;
-        let reserve = self.direct.reserve(unknown);
-        match self.lent {
-            None => allowed.saturating_sub(reserve),
-            Some(lent) => allowed.min(self.lent_places(last, lent, reserve, now)),
+        match (&self.last, self.lent) {
+            (Some(last), Some(lent)) => {
+                let reserve = self.reserve(last, policy, now);
+                let lent = self.lent_places(last, lent, reserve, now);
+                self.allowed(last).min(lent)
+            }
+            _ => self.places(policy, now),
         }
+    }
+
+    fn allowed(&self, last: &Last) -> u32 {
+        let slots = last.report.slots;
+        self.orders.slots_max.map_or(slots, |max| max.min(slots))
+    }
+
+    fn reserve(&self, last: &Last, policy: &Policy, now: Instant) -> u32 {
+        let unknown = now.saturating_duration_since(last.of) + policy.arrival;
+        self.direct.reserve(unknown)
     }
 
     /// Its listeners and those it lets this balancer send. Each balancer keeps its part of the
@@ -214,7 +228,8 @@ impl Relay {
         let is_full = taken >= u64::from(usable) || self.is_brimful || self.reservations.is_full();
         // While it has not proved itself, its next slots are all it has: they become dear.
         let within_window = window.map(|window| taken - n_reserved + window);
-        let places = within_window.unwrap_or(u64::MAX).min(u64::from(usable));
+        // How dear it is says how full the house is, not how much of it this balancer is lent.
+        let places = u64::from(self.places(policy, now)).min(within_window.unwrap_or(u64::MAX));
         #[expect(
             clippy::cast_precision_loss,
             reason = "a share needs no more than 24 bits"

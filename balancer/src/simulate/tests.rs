@@ -59,6 +59,22 @@ fn a_crowd_all_over_the_world_finds_every_slot() {
 }
 
 #[test]
+fn a_crowd_for_which_a_third_of_all_slots_will_do_is_not_sent_far() {
+    check(
+        &simulated("--scene b --listeners 20000 --report-age 5s"),
+        1.35,
+    );
+}
+
+#[test]
+fn a_crowd_that_asks_four_balancers_is_hardly_sent_farther() {
+    check(
+        &simulated("--scene a --balancers 4 --report-age 1s,5s"),
+        1.15,
+    );
+}
+
+#[test]
 fn relays_that_swallow_listeners_get_few() {
     let results = simulated("--scene b --report-age 5s --black-holes 5 --no-optimum");
     let [run] = results.runs.as_slice() else {
