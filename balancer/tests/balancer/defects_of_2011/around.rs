@@ -51,6 +51,7 @@ fn defect_23_what_is_installed_runs_by_itself_and_its_licence_is_there() {
     assert!(run(&["--help"]).status.success());
     let mut make = Command::new("make");
     make.args(["--dry-run", "install"])
+        .env_remove("CARGO_TARGET_DIR")
         .current_dir(own.join(".."));
     let installed = make.output().unwrap();
     let installed = String::from_utf8_lossy(&installed.stdout).into_owned();
