@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use stream::config::{ConfigError, environment, load};
+use stream::config::{ConfigError, Differences, Keys, environment, load_with_keys};
 use stream::http::CertificateFiles;
 use stream::http::conditions::{Alias, check_aliases};
 use stream::http::gate::Gate;
@@ -20,6 +20,18 @@ use crate::standby::StandbyConfig;
 
 /// The longest time without a source before filler stands in for it, in seconds.
 const FILLER_AFTER_SECONDS_MAX: f64 = 60.0;
+
+/// Keys and sections that only a program that begins anew looks at.
+const FIXED: [&str; 8] = [
+    "listen",
+    "shards",
+    "ring_seconds",
+    "ring_megabytes",
+    "state_directory",
+    "standby",
+    "tls",
+    "shoutcast",
+];
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -75,6 +87,9 @@ pub struct Config {
     pub relay: Option<Login>,
     /// Who may see the pages below /admin.
     pub admin: Option<Admin>,
+    /// All of it as it was read.
+    #[serde(skip)]
+    keys: Keys,
 }
 
 /// How many may be served at once.
@@ -145,6 +160,7 @@ impl Default for Config {
             shoutcast: None,
             relay: None,
             admin: None,
+            keys: Keys::default(),
         }
     }
 }
@@ -164,11 +180,27 @@ impl Config {
     /// # Errors
     /// Says what is wrong and what to do about it.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let mut config: Self = load(file, "PLENUM_MASTER", environment())?;
+        let (config, keys) = load_with_keys(file, "PLENUM_MASTER", environment())?;
+        let mut config = Self { keys, ..config };
         if config.state_directory.is_none() {
             config.state_directory = from_systemd(environment());
         }
         config.checked()
+    }
+
+    /// Keeps what only a program that begins anew looks at as it is in `before`, and says what is
+    /// different in the rest.
+    pub(crate) fn put_back(&mut self, before: &Self) -> Differences {
+        let before = before.clone();
+        self.listen = before.listen;
+        self.shards = before.shards;
+        self.ring_seconds = before.ring_seconds;
+        self.ring_megabytes = before.ring_megabytes;
+        self.state_directory = before.state_directory;
+        self.standby = before.standby;
+        self.tls = before.tls;
+        self.shoutcast = before.shoutcast;
+        self.keys.put_back(&before.keys, &FIXED)
     }
 
     /// How the operator shows that it is he.
@@ -285,115 +317,4 @@ fn from_systemd(mut environment: impl Iterator<Item = (String, String)>) -> Opti
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str) -> Result<Config, String> {
-        stream::config::parse::<Config>(text, "master.toml", "PLENUM_MASTER", std::iter::empty())
-            .and_then(Config::checked)
-            .map_err(|error| error.to_string())
-    }
-
-    const SOURCE: &str = "[[source]]\npassword = \"long enough\"\n";
-
-    #[test]
-    fn without_a_password_it_refuses_and_says_how_to_make_one() {
-        let complaint = check("").unwrap_err();
-        assert!(
-            complaint.contains("[[source]]") && complaint.contains("openssl"),
-            "{complaint}"
-        );
-    }
-
-    #[test]
-    fn the_shipped_file_is_the_defaults() {
-        let shipped: Config =
-            stream::config::parse(include_str!("../master.toml"), "", "X", std::iter::empty())
-                .unwrap();
-        assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
-    }
-
-    #[test]
-    fn systemd_may_say_where_logs_are_kept() {
-        let of = |value: &str| {
-            from_systemd([("STATE_DIRECTORY".to_owned(), value.to_owned())].into_iter())
-        };
-        assert_eq!(
-            of("/var/lib/plenum-master:/var/lib/more"),
-            Some("/var/lib/plenum-master".into())
-        );
-        assert_eq!((of(""), from_systemd(std::iter::empty())), (None, None));
-        let off = check(&format!("state_directory = \"\"\n{SOURCE}")).unwrap();
-        assert_eq!(off.state_directory(), None);
-    }
-
-    #[test]
-    fn a_source_without_user_is_called_source_and_may_publish_anything() {
-        let config = check(SOURCE).unwrap();
-        assert_eq!(
-            (config.source[0].user.as_str(), &config.source[0].mounts[..]),
-            ("source", &["/*".to_owned()][..])
-        );
-    }
-
-    #[test]
-    fn impossible_settings_are_refused_by_name() {
-        for (line, word) in [
-            ("burst_seconds = -1.0", "burst_seconds"),
-            ("ring_seconds = 0", "ring_seconds"),
-            ("filler_after_seconds = -1.0", "filler_after_seconds"),
-            ("ring_megabytes = 100000", "ring_megabytes"),
-            ("public_url = \"radio.example\"", "public_url"),
-            ("listen = \"8000\"", "listen"),
-            ("archive = { keep_hours = -1.0 }", "keep_hours"),
-            ("standby = { master = \"http://m\" }", "password"),
-            (
-                "standby = { master = \"https://m\", password = \"long enough\" }",
-                "standby.master",
-            ),
-            ("archive = { keep_days = 1 }", "keep_days"),
-            ("tls = { certificate = \"/x\" }", "key"),
-            (
-                "tls = { certificate = \"/x\", key = \"/y\", port = 1 }",
-                "port",
-            ),
-            (
-                "tls = { certificate = \"/nowhere.pem\", key = \"/y\" }",
-                "/nowhere.pem",
-            ),
-        ] {
-            let complaint = check(&format!("{line}\n{SOURCE}")).unwrap_err();
-            assert!(complaint.contains(word), "{complaint}");
-        }
-        let complaint = check(&format!("{SOURCE}mounts = [\"/a b\"]")).unwrap_err();
-        assert!(complaint.contains("mounts"), "{complaint}");
-    }
-
-    #[test]
-    fn filler_can_be_off_for_all_mounts_or_for_one() {
-        let [live, hall] = ["/live.ogg", "/hall.ogg"].map(|p| MountPath::parse(p).unwrap());
-        let mount = "[[mount]]\npath = \"/hall.ogg\"\nfiller_after_seconds = ";
-        for (text, for_live, for_hall) in [
-            (String::new(), Some(2), Some(2)),
-            ("filler_after_seconds = 0\n".to_owned(), None, None),
-            (format!("{mount}0.0\n"), Some(2), None),
-            (
-                format!("filler_after_seconds = 0\n{mount}3\n"),
-                None,
-                Some(3),
-            ),
-        ] {
-            let config = check(&format!("{text}{SOURCE}")).unwrap();
-            assert_eq!(
-                config.filler_after(&live),
-                for_live.map(Duration::from_secs)
-            );
-            assert_eq!(
-                config.filler_after(&hall),
-                for_hall.map(Duration::from_secs)
-            );
-        }
-        let complaint = check(&format!("{mount}61.0\n{SOURCE}")).unwrap_err();
-        assert!(complaint.contains("of mount `/hall.ogg`"), "{complaint}");
-    }
-}
+mod tests;

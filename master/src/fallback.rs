@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use stream::current::Current;
 use stream::handover::Stage;
 use stream::mount::course::TURN_EVERY;
 use stream::shutdown::Shutdown;
@@ -14,12 +15,12 @@ use crate::house::Master;
 use crate::is_time;
 
 /// Looks where everybody has to be, again and again.
-pub(crate) async fn watch(master: Arc<Master>, shutdown: Shutdown) {
+pub(crate) async fn watch(master: Arc<Current<Master>>, shutdown: Shutdown) {
     let mut clock = interval(TURN_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut member = shutdown.freeze().join(Stage::Writers);
     while is_time(&mut clock, &mut member, &shutdown).await {
-        review(&master, Instant::now());
+        review(&master.now(), Instant::now());
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use stream::current::Current;
 use stream::handover::Stage;
 use stream::mount::MountPath;
 use stream::shutdown::Shutdown;
@@ -27,14 +28,15 @@ const HOOK_TIME_MAX: Duration = Duration::from_secs(30);
 const WAIT_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs what is to be run, until the program ends.
-pub(crate) async fn watch(master: Arc<Master>, shutdown: Shutdown) {
+pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
     let mut clock = interval(LOOK_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut member = shutdown.freeze().join(Stage::Writers);
     let room = Arc::new(Semaphore::new(HOOKS_MAX));
     // Who was there before this program is no event.
-    let mut before = on_air(&master);
+    let mut before = on_air(&masters.now());
     while is_time(&mut clock, &mut member, &shutdown).await {
+        let master = masters.now();
         let now = on_air(&master);
         for path in now.symmetric_difference(&before) {
             let is_there = now.contains(path);

@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use http::StatusCode;
-use jiff::Timestamp;
-use stream::fanout::Fanout;
 use stream::follow::Trail;
 use stream::handover::Inheritance;
 use stream::http::answer::Answer;
@@ -19,104 +17,65 @@ use stream::http::gate::Gate;
 use stream::http::guard::Guard;
 use stream::http::head::Head;
 use stream::http::listener::{self, Service};
-use stream::http::shown::Shown;
-use stream::http::tls::Tls;
 use stream::http::{Caller, login, pages};
 use stream::log::resume::Wish;
-use stream::mount::{Class, Courses, Desk, Mirror, Mount, MountPath, MountTable, Slots, TableFull};
-use stream::shutdown::Shutdown;
+use stream::mount::{Class, Courses, Desk, Mirror, Mount, MountPath, MountTable, TableFull};
 use tracing::warn;
 
-use crate::archive::{Archive, Moment, back_fill, rewind};
+use crate::archive::{Moment, back_fill, rewind};
 use crate::config::Config;
 use crate::credentials::MayPublish;
-use crate::disk::{Disk, Found};
+use crate::disk::Found;
 use crate::ingest::Ingest;
+use crate::lasting::Lasting;
 use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
-use crate::standby::Standby;
 use crate::{credentials, fallback, routes, shoutcast};
 
 /// Relays get this much recent sound when they join: enough for the bursts of their listeners.
 pub(crate) const RELAY_BURST: Duration = Duration::from_secs(15);
 
-/// A running master.
+/// A running master, with the settings of now.
 #[derive(Debug)]
 pub(crate) struct Master {
     config: Arc<Config>,
-    table: Arc<MountTable>,
+    lasting: Lasting,
     ingest: Ingest,
-    archive: Arc<Archive>,
-    standby: Arc<Standby>,
     service: Service,
     router: Router,
-    shutdown: Shutdown,
 }
 
 impl Master {
-    pub(crate) fn new(
-        config: Config,
-        guard: Guard,
-        fanout: Arc<Fanout>,
-        tls: Option<&Tls>,
-        disk: Disk,
-        trail: Trail,
-        shutdown: Shutdown,
-    ) -> Self {
-        let (config, trail) = (Arc::new(config), Arc::new(trail));
-        let table = Arc::new(MountTable::new());
-        let keep = config.knobs().keep();
-        let desk = Desk::with_sinks(Arc::clone(&table), keep, disk.sinks.clone());
-        let standby = Arc::new(Standby::new(
-            Arc::clone(&config),
-            Arc::clone(&desk),
-            Arc::clone(&table),
-            disk.sinks,
-            Arc::clone(&trail),
-            shutdown.clone(),
-        ));
-        let slots = Slots::new(config.slots.listeners, config.slots.relays);
-        let shown = Shown {
-            program: "plenum-master",
-            table: Arc::clone(&table),
-            upstreams: Vec::new(),
-            slots: slots.clone(),
-            fanout: Arc::clone(&fanout),
-            public_url: config.public_url.clone(),
-            certificates: tls.map(|tls| Arc::clone(tls.certificates())),
-            reign: Some(Arc::clone(&trail)),
-            started: (Instant::now(), Timestamp::now()),
-        };
-        let archive = Arc::new(Archive::new(
-            disk.mounts,
-            config.retentions(),
-            Arc::clone(&table),
-            Arc::clone(&fanout),
-            shutdown.clone(),
-        ));
-        let router = routes::router(&config, (shown, &desk), &archive, &standby, &shutdown);
+    /// A master with these settings around what there is.
+    pub(crate) fn new(config: Config, guard: Guard, lasting: Lasting) -> Self {
+        let config = Arc::new(config);
+        let router = routes::router(&config, &lasting);
+        let mut rules = Rules::new(ALLOW, &config.alias, guard);
+        rules.courses = Arc::clone(&lasting.courses);
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
-            fanout,
-            slots,
-            rules: Rules::new(ALLOW, &config.alias, guard),
+            fanout: Arc::clone(&lasting.fanout),
+            slots: lasting.slots.clone(),
+            rules,
             overflow: None,
         };
         Self {
             ingest: Ingest {
-                desk,
+                desk: Arc::clone(&lasting.desk),
                 config: Arc::clone(&config),
-                trail,
-                shutdown: shutdown.clone(),
+                trail: Arc::clone(&lasting.trail),
+                shutdown: lasting.shutdown.clone(),
             },
             config,
-            table,
-            archive,
-            standby,
+            lasting,
             service,
             router,
-            shutdown,
         }
+    }
+
+    /// What stays when the settings change.
+    pub(crate) fn lasting(&self) -> &Lasting {
+        &self.lasting
     }
 
     /// Where sources come in.
@@ -135,9 +94,9 @@ impl Master {
             found.into_iter().for_each(|log| self.restore(log));
             self.take_over(estate);
         } else {
-            let mut mirrors = estate.mirrors(&self.table);
+            let mut mirrors = estate.mirrors(self.table());
             mirrors.extend(found.into_iter().filter_map(|log| self.copy_on(log)));
-            self.standby.start(mirrors);
+            self.lasting.standby.start(&self.config, mirrors);
         }
         fallback::review(self, Instant::now());
         let (service, courses) = (&self.service, &self.service.rules.courses);
@@ -156,8 +115,8 @@ impl Master {
     fn copy_on(&self, log: Found) -> Option<Mirror> {
         let (path, copy) = (log.path, Arc::clone(log.restored.log()));
         let mount = || Mount::new(path.clone(), log.facts, copy, Instant::now());
-        let mount = self.table.find_or_make(&path, mount).ok()?;
-        Some(Mirror::resumed(&self.table, mount))
+        let mount = self.table().find_or_make(&path, mount).ok()?;
+        Some(Mirror::resumed(self.table(), mount))
     }
 
     /// Whose logs they are.
@@ -166,7 +125,7 @@ impl Master {
     }
 
     pub(crate) fn table(&self) -> &Arc<MountTable> {
-        &self.table
+        &self.lasting.table
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -175,10 +134,10 @@ impl Master {
 
     /// Goes on with what the program before this one wrote.
     fn take_over(self: &Arc<Self>, estate: &mut Inheritance) {
-        estate.put_on(self.desk(), &self.table);
+        estate.put_on(self.desk(), self.table());
         for (source, socket) in std::mem::take(&mut estate.sources) {
             let master = Arc::clone(self);
-            self.shutdown.spawn("source", async move {
+            self.lasting.shutdown.spawn("source", async move {
                 master.ingest.go_on(source, socket).await;
             });
         }
@@ -190,7 +149,7 @@ impl Master {
     }
 
     fn find(&self, head: &Head) -> Option<Asked> {
-        Asked::of(&self.service, &self.table, &head.path)
+        Asked::of(&self.service, self.table(), &head.path)
     }
 
     async fn listen(&self, head: Head, caller: Caller, mut asked: Asked) {
@@ -220,7 +179,7 @@ impl Master {
                 let answer = Answer::new(head.version, status, &http_date());
                 caller.answer(&answer.sentence(NOT_PROMOTED)).await;
             }
-            MayPublish::Yes(_) => back_fill(&self.archive, head, caller, path).await,
+            MayPublish::Yes(_) => back_fill(&self.lasting.archive, head, caller, path).await,
             MayPublish::NotHere(_) => {
                 let answer = Answer::new(head.version, StatusCode::FORBIDDEN, &http_date());
                 let why = "this user may not publish here: see `mounts` in master.toml";
@@ -233,7 +192,7 @@ impl Master {
     /// Somebody wants to hear what was before.
     async fn rewind(&self, from: &str, head: Head, caller: Caller, asked: Asked) {
         // What was before is the mount's own, whatever stands in for it now.
-        let Some(mount) = self.table.find(&asked.path) else {
+        let Some(mount) = self.table().find(&asked.path) else {
             let answer = Answer::new(head.version, StatusCode::NOT_FOUND, &http_date());
             return caller
                 .answer(&answer.sentence("this mount is not there now"))
@@ -245,7 +204,14 @@ impl Master {
         }
         match Moment::parse(from) {
             Ok(moment) => {
-                rewind(&self.archive, &self.service, (head, caller), mount, moment).await;
+                rewind(
+                    &self.lasting.archive,
+                    &self.service,
+                    (head, caller),
+                    mount,
+                    moment,
+                )
+                .await;
             }
             Err(why) => {
                 let answer = Answer::new(head.version, StatusCode::BAD_REQUEST, &http_date());
@@ -308,7 +274,7 @@ impl House for Master {
                         .endless();
                     caller.answer(&answer).await;
                 }
-                None => pages::serve(caller, self.router.clone(), &self.shutdown).await,
+                None => pages::serve(caller, self.router.clone(), &self.lasting.shutdown).await,
             },
         }
     }

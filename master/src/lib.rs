@@ -2,7 +2,7 @@
 //! and fans them out; relays first.
 //!
 //! Reading order: `config`, `house` (which connection goes where), `credentials`, `ingest`
-//! (one source's PUT), `disk` (logs that outlive the program), `archive` (the same as recordings),
+//! (one source's PUT), `lasting` and `reread` (other settings around the same mounts), `disk` (logs that outlive the program), `archive` (the same as recordings),
 //! `standby` (a second master; what it copies is in `recorded`, `promote` is the command), `routes`
 //! (pages).
 
@@ -17,23 +17,28 @@ mod hooks;
 mod house;
 pub mod import;
 mod ingest;
+mod lasting;
 mod metadata;
 pub mod promote;
 mod recorded;
 mod refuse;
+mod reread;
 mod routes;
 mod shoutcast;
 mod standby;
 
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use stream::current::Current;
 use stream::handover::{self, Giver, Heir, Member, Part, Stage, Succession, Verdict};
 use stream::http::door;
 use stream::http::guard::Guard;
 use stream::http::tls::Tls;
 use stream::mount::Gap;
+use stream::reload;
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -42,6 +47,7 @@ use tracing::{info, warn};
 use config::Config;
 use disk::Disk;
 use house::Master;
+use lasting::Lasting;
 
 /// What it is called.
 pub const PROGRAM: &str = "plenum-master";
@@ -59,16 +65,17 @@ const FILL_EVERY: Duration = Duration::from_millis(500);
 /// another master uses the state directory, or another program was to hand over and did not.
 pub async fn run(
     listener: TcpListener,
-    config: Config,
+    (config, file): (Config, Option<PathBuf>),
     succession: Succession,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
-    let asked = handover::asked()?;
+    let (asked, hangup) = (handover::asked()?, reload::asked()?);
     let own = listener.as_fd().try_clone_to_owned()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
-    let (hold, keep, listen) = (config.hold(), config.knobs().keep(), config.listen);
+    let (keep, listen) = (config.knobs().keep(), config.listen);
     let (folder, retentions) = (config.state_directory(), config.retentions());
+    let kept = retentions.clone();
     let is_heir = succession.heir.is_some();
     let mut estate = Heir::inherit(succession.heir, keep).await?;
     let inherited = estate.lock.take();
@@ -87,53 +94,63 @@ pub async fn run(
     }
     let trail = standby::trail_at_start(&config, estate.reign).await;
     let guard = Guard::new(&config.mount).map_err(std::io::Error::other)?;
-    let master = Master::new(
-        config,
-        guard,
+    let lasting = Lasting::new(
+        &config,
         Arc::clone(&fanout),
         tls.as_deref(),
-        disk,
+        (disk, kept),
         trail,
         shutdown.clone(),
     );
-    let master = Arc::new(master);
-    master.begin(found, &mut estate);
+    let (table, desk, reign) = (&lasting.table, &lasting.desk, &lasting.trail);
+    let (table, desk, reign) = (Arc::clone(table), Arc::clone(desk), Arc::clone(reign));
+    let master = Arc::new(Current::new(Master::new(config, guard, lasting)));
+    master.now().begin(found, &mut estate);
     let giver = Giver {
         program: PROGRAM,
         launch: succession.launch,
         listen,
         listener: own,
-        table: Arc::clone(master.table()),
+        table,
         fanout,
-        desk: Some(Arc::clone(master.desk())),
-        reign: Some(Arc::clone(master.trail())),
+        desk: Some(desk),
+        reign: Some(reign),
         lock,
         feeding: estate.feed(&shutdown),
         shutdown: shutdown.clone(),
     };
     giver.start(asked);
-    shutdown.spawn("sweep", sweep(Arc::clone(&master), hold, shutdown.clone()));
-    if master.config().shoutcast.is_some() {
-        let above = shoutcast::listen(Arc::clone(&master), shutdown.clone());
-        shutdown.spawn("shoutcast", above);
-    }
-    shutdown.spawn("hooks", hooks::watch(Arc::clone(&master), shutdown.clone()));
-    let watched = fallback::watch(Arc::clone(&master), shutdown.clone());
-    shutdown.spawn("fallback", watched);
-    shutdown.spawn("filler", fill(Arc::clone(&master), shutdown.clone()));
+    start_watches(&master, &shutdown);
+    let renewed = Arc::clone(&master);
+    let again = move || reread::settings(&renewed, file.as_deref());
+    shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
     door::serve(listener, master, tls, estate.porch, shutdown).await
 }
 
+/// Starts what looks after the mounts from time to time.
+fn start_watches(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
+    let (of, until) = (|| Arc::clone(master), || shutdown.clone());
+    shutdown.spawn("sweep", sweep(of(), until()));
+    if master.now().config().shoutcast.is_some() {
+        shutdown.spawn("shoutcast", shoutcast::listen(of(), until()));
+    }
+    shutdown.spawn("hooks", hooks::watch(of(), until()));
+    shutdown.spawn("fallback", fallback::watch(of(), until()));
+    shutdown.spawn("filler", fill(of(), until()));
+}
+
 /// Removes mounts whose source has been away for too long.
-async fn sweep(master: Arc<Master>, hold: Duration, shutdown: Shutdown) {
+async fn sweep(masters: Arc<Current<Master>>, shutdown: Shutdown) {
     let mut clock = interval(SWEEP_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut member = shutdown.freeze().join(Stage::Writers);
     while is_time(&mut clock, &mut member, &shutdown).await {
+        let master = masters.now();
         if !master.trail().is_master() {
             // What is copied goes when the other master says so.
             continue;
         }
+        let hold = master.config().hold();
         for path in master.desk().sweep(hold, Instant::now()) {
             info!(
                 "removed {path}: its source has been away for {} s",
@@ -163,11 +180,12 @@ pub(crate) async fn is_time(
 }
 
 /// Keeps time on mounts whose source is away or silent.
-async fn fill(master: Arc<Master>, shutdown: Shutdown) {
+async fn fill(masters: Arc<Current<Master>>, shutdown: Shutdown) {
     let mut clock = interval(FILL_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut member = shutdown.freeze().join(Stage::Writers);
     while is_time(&mut clock, &mut member, &shutdown).await {
+        let master = masters.now();
         let behind_max = |path: &_| master.config().filler_after(path);
         for gap in master.desk().fill(behind_max, Instant::now()) {
             match gap {

@@ -27,7 +27,8 @@ use tracing::{error, info};
         Every setting is explained in the master.toml that comes with the program; each can be\n\
         overridden by an environment variable: PLENUM_MASTER__RELAY__PASSWORD is `password` in\n\
         [relay]. PLENUM_LOG=debug says more. SIGTERM or Ctrl-C stops it;\n\
-        SIGUSR2 puts a new version in its place and no listener notices.\n\n\
+        SIGHUP has the settings read again, SIGUSR2 puts a new version in its place, and no\n\
+        listener notices.\n\n\
         Exit codes: 0 stopped as told, 1 could not run, 2 the settings are wrong."
 )]
 struct Arguments {
@@ -100,7 +101,7 @@ async fn main() -> ExitCode {
         launch: command_line(),
         heir,
     };
-    let result = master::run(listener, config, succession, shutdown.clone()).await;
+    let result = master::run(listener, (config, file), succession, shutdown.clone()).await;
     if !shutdown.is_handed_over() {
         notify_stopping();
     }

@@ -12,29 +12,23 @@ use serde_json::json;
 use stream::follow::upstream::RECORDED;
 use stream::http::catalogs::{self, Catalogs};
 use stream::http::icecast::office::{self, Office};
-use stream::http::shown::Shown;
 use stream::http::{common, events, login};
-use stream::mount::{Desk, Mount, MountTable};
-use stream::shutdown::Shutdown;
+use stream::mount::{Mount, MountTable};
 
-use crate::archive::{self, Archive};
+use crate::archive;
 use crate::config::Config;
 use crate::house::RELAY_BURST;
+use crate::lasting::Lasting;
 use crate::metadata;
 use crate::recorded::Logs;
 use crate::standby::Standby;
 
 /// All pages.
-pub(crate) fn router(
-    config: &Arc<Config>,
-    (shown, desk): (Shown, &Arc<Desk>),
-    archive: &Arc<Archive>,
-    standby: &Arc<Standby>,
-    shutdown: &Shutdown,
-) -> Router {
+pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting) -> Router {
+    let (shown, shutdown) = (lasting.shown(config), &lasting.shutdown);
     let catalogs = Catalogs {
         table: Arc::clone(&shown.table),
-        trail: Arc::clone(standby.trail()),
+        trail: Arc::clone(&lasting.trail),
         shutdown: shutdown.clone(),
     };
     let logs = Logs {
@@ -54,10 +48,10 @@ pub(crate) fn router(
     let for_relays = login::only_for(relays, login::FOR_RELAYS, for_relays);
     let promote = Router::new()
         .route("/api/v1/promote", post(promote))
-        .with_state(Arc::clone(standby));
+        .with_state((Arc::clone(&lasting.standby), Arc::clone(config)));
     let what = "only the operator ([admin]) may promote";
     let promote = login::only_for(admin.clone().cloned().collect(), what, promote);
-    let mut recordings = archive::router(Arc::clone(archive));
+    let mut recordings = archive::router(Arc::clone(&lasting.archive));
     if !config.archive.public {
         let what = "recordings here are for the operator ([admin])";
         recordings = login::only_for(admin.cloned().collect(), what, recordings);
@@ -65,10 +59,10 @@ pub(crate) fn router(
     let office = Office {
         shown: shown.clone(),
         serving: Arc::new(config.knobs().serving()),
-        desk: Some(Arc::clone(desk)),
+        desk: Some(Arc::clone(&lasting.desk)),
     };
     let table = Arc::clone(&shown.table);
-    let titles = metadata::router(config, &table, standby.trail());
+    let titles = metadata::router(config, &table, &lasting.trail);
     let pages = for_relays
         .merge(promote)
         .merge(recordings)
@@ -84,9 +78,12 @@ async fn log(State(logs): State<Logs>, uri: Uri, headers: HeaderMap) -> Response
 }
 
 /// `/api/v1/promote`: a standby becomes the master; `?force` even while the other one is there.
-async fn promote(State(standby): State<Arc<Standby>>, RawQuery(query): RawQuery) -> Response {
+async fn promote(
+    State((standby, config)): State<(Arc<Standby>, Arc<Config>)>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let is_forced = matches!(query.as_deref(), Some("force" | "force=1"));
-    match standby.promote(is_forced).await {
+    match standby.promote(&config, is_forced).await {
         Ok(reign) => Json(json!({ "reign": reign })).into_response(),
         Err(why) => (StatusCode::CONFLICT, format!("{why}\n")).into_response(),
     }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use stream::current::Current;
 use stream::handover::{Part, Stage, Verdict};
 use stream::http::door::bind;
 use stream::http::head::{HEAD_BYTES_MAX, Head};
@@ -134,8 +135,8 @@ async fn more(caller: &mut Caller) -> io::Result<()> {
 }
 
 /// Takes sources on the port above. An error of one connection never ends it.
-pub(crate) async fn listen(master: Arc<Master>, shutdown: Shutdown) {
-    let mut address = master.config().listen;
+pub(crate) async fn listen(master: Arc<Current<Master>>, shutdown: Shutdown) {
+    let mut address = master.now().config().listen;
     let Some(port) = address.port().checked_add(1) else {
         return warn!("there is no port above {}", address.port());
     };
@@ -160,7 +161,7 @@ pub(crate) async fn listen(master: Arc<Master>, shutdown: Shutdown) {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if !master.config().access.admits(peer.ip()) {
+        if !master.now().config().access.admits(peer.ip()) {
             continue;
         }
         let Ok(caller) = socket.into_std().and_then(Caller::of) else {
@@ -169,7 +170,7 @@ pub(crate) async fn listen(master: Arc<Master>, shutdown: Shutdown) {
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
             continue;
         };
-        let master = Arc::clone(&master);
+        let master = master.now();
         shutdown.spawn("shoutcast source", async move {
             meet(&master, caller, Some(place)).await;
         });

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use stream::config::{ConfigError, check_base_url, environment, load};
+use stream::config::{ConfigError, Differences, Keys, check_base_url, environment, load_with_keys};
 use stream::follow::Upstream;
 use stream::http::CertificateFiles;
 use stream::http::conditions::{Alias, check_aliases, check_at_relay};
@@ -21,6 +21,22 @@ use crate::balancers::{BALANCERS_MAX, BalancerConfig, one_or_more};
 
 /// More upstreams than this make nothing safer.
 const UPSTREAMS_MAX: usize = 4;
+
+/// Keys and sections that only a program that begins anew looks at.
+const FIXED: [&str; 12] = [
+    "listen",
+    "public_url",
+    "shards",
+    "hold_seconds",
+    "ring_seconds",
+    "ring_megabytes",
+    "tls",
+    "master",
+    "upstream",
+    "icecast",
+    "balancer",
+    "place",
+];
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -73,6 +89,9 @@ pub struct Config {
     pub balancer: Vec<BalancerConfig>,
     /// Where this relay stands.
     pub place: Option<Place>,
+    /// All of it as it was read.
+    #[serde(skip)]
+    keys: Keys,
 }
 
 /// How many may be served at once.
@@ -164,6 +183,7 @@ impl Default for Config {
             admin: None,
             balancer: Vec::new(),
             place: None,
+            keys: Keys::default(),
         }
     }
 }
@@ -183,8 +203,27 @@ impl Config {
     /// # Errors
     /// Says what is wrong and what to do about it.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let config: Self = load(file, "PLENUM_RELAY", environment())?;
-        config.checked()
+        let (config, keys) = load_with_keys(file, "PLENUM_RELAY", environment())?;
+        Self { keys, ..config }.checked()
+    }
+
+    /// Keeps what only a program that begins anew looks at as it is in `before`, and says what is
+    /// different in the rest.
+    pub(crate) fn put_back(&mut self, before: &Self) -> Differences {
+        let before = before.clone();
+        self.listen = before.listen;
+        self.public_url = before.public_url;
+        self.shards = before.shards;
+        self.hold_seconds = before.hold_seconds;
+        self.ring_seconds = before.ring_seconds;
+        self.ring_megabytes = before.ring_megabytes;
+        self.tls = before.tls;
+        self.master = before.master;
+        self.upstream = before.upstream;
+        self.icecast = before.icecast;
+        self.balancer = before.balancer;
+        self.place = before.place;
+        self.keys.put_back(&before.keys, &FIXED)
     }
 
     /// Refuses settings that cannot work.
@@ -313,79 +352,4 @@ fn check_upstream(key: &str, url: &str) -> Result<(), ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str) -> Result<Config, String> {
-        stream::config::parse::<Config>(text, "relay.toml", "PLENUM_RELAY", std::iter::empty())
-            .and_then(Config::checked)
-            .map_err(|error| error.to_string())
-    }
-
-    const MASTER: &str = "[master]\nurl = \"http://m:8000\"\npassword = \"long enough\"\n";
-
-    #[test]
-    fn the_shipped_file_is_the_defaults() {
-        let shipped: Config =
-            stream::config::parse(include_str!("../relay.toml"), "", "X", std::iter::empty())
-                .unwrap();
-        assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
-    }
-
-    #[test]
-    fn one_upstream_is_enough_and_the_others_stand_by() {
-        let sibling = MASTER.replace("[master]", "[[upstream]]");
-        let config = check(&sibling).unwrap();
-        assert!(config.upstream[0].standby && config.upstreams().len() == 1);
-        let both = check(&format!("{MASTER}{sibling}standby = false\n")).unwrap();
-        assert!(!both.upstream[0].standby && both.upstreams().len() == 2);
-        let icecast = "[icecast]\nurl = \"http://i:8000\"\nmounts = [\"/live.ogg\"]";
-        assert_eq!(check(icecast).unwrap().icecast.unwrap().user, "relay");
-        let below = check(&format!("{MASTER}[relay]\npassword = \"long enough\"")).unwrap();
-        assert_eq!(below.relay.unwrap().user, "relay");
-    }
-
-    #[test]
-    fn impossible_settings_are_refused_by_name() {
-        assert_eq!(check(MASTER).unwrap().master.unwrap().user, "relay");
-        for (text, word) in [
-            (String::new(), "[master]"),
-            (format!("burst_seconds = 61.0\n{MASTER}"), "burst_seconds"),
-            (format!("{MASTER}port = 1"), "port"),
-            (
-                format!("{MASTER}[place]\nlatitude = 91.0\nlongitude = 0.0"),
-                "latitude",
-            ),
-            (
-                format!("{MASTER}[balancer]\nurl = \"http://b\"\ntoken = \"long enough\""),
-                "public_url",
-            ),
-            (MASTER.replace("http://", "https://"), "https"),
-            (
-                MASTER
-                    .replace("[master]", "[[upstream]]")
-                    .replace("http", "https"),
-                "[[upstream]]",
-            ),
-            (
-                MASTER.replace("[master]", "[[upstream]]").repeat(5),
-                "4 upstreams",
-            ),
-            (
-                format!("{MASTER}[icecast]\nurl = \"http://i\""),
-                "[icecast]",
-            ),
-            (
-                format!("{MASTER}[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/y\""),
-                "/nowhere.pem",
-            ),
-            (MASTER.replace("http://m:8000", "http://u:secret@m"), "url"),
-        ] {
-            let complaint = check(&text).unwrap_err();
-            assert!(
-                complaint.contains(word) && !complaint.contains("secret@"),
-                "{complaint}"
-            );
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,19 @@
 //! Which connection goes where: listeners to their mount, the rest to the pages.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use stream::config::{ConfigError, Differences};
+use stream::current::Current;
 use stream::fanout::Fanout;
 use stream::follow::trail::STREAM_PATH;
 use stream::follow::{Tally, Trail};
+use stream::http::Certificates;
 use stream::http::answer::Answer;
 use stream::http::asked::{Asked, Rules};
 use stream::http::catalogs::{self, Catalogs};
@@ -17,15 +21,14 @@ use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::events;
 use stream::http::gate::Gate;
+use stream::http::guard::Guard;
 use stream::http::head::Head;
 use stream::http::icecast::office::{self, Office};
 use stream::http::listener::{self, Service};
-use stream::http::login::Login;
 use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
-use stream::http::tls::Tls;
 use stream::http::{Caller, common, login, pages};
-use stream::mount::{Class, MountTable, Slots};
+use stream::mount::{Class, Courses, MountTable, Slots};
 use stream::shutdown::Shutdown;
 
 use crate::config::Config;
@@ -35,21 +38,17 @@ const RELAY_BURST: Duration = Duration::from_secs(15);
 /// What is allowed, for those who ask.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// A running relay.
+/// A running relay, with the settings of now.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    table: Arc<MountTable>,
+    config: Config,
+    lasting: Lasting,
     service: Service,
-    /// How other relays show that they are relays.
-    login: Option<Login>,
-    trail: Arc<Trail>,
     router: Router,
-    gate: Gate,
-    shutdown: Shutdown,
 }
 
 /// Whom a relay follows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Following {
     /// This relay's place below them.
     pub(crate) trail: Arc<Trail>,
@@ -57,48 +56,50 @@ pub(crate) struct Following {
     pub(crate) tallies: Vec<Arc<Tally>>,
 }
 
-/// How many may listen, and where the others go.
-#[derive(Debug)]
-pub(crate) struct Room {
+/// What a relay has whatever its settings say. When they are read again, another [`Relay`] is put
+/// around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Lasting {
+    pub(crate) table: Arc<MountTable>,
     pub(crate) slots: Slots,
-    pub(crate) rules: Rules,
+    /// Where listeners are while a source is away.
+    pub(crate) courses: Arc<Courses>,
     pub(crate) overflow: Option<Arc<Overflow>>,
+    pub(crate) fanout: Arc<Fanout>,
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) following: Following,
+    pub(crate) started: (Instant, Timestamp),
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Lasting {
+    fn shown(&self, config: &Config) -> Shown {
+        Shown {
+            program: "plenum-relay",
+            table: Arc::clone(&self.table),
+            upstreams: self.following.tallies.clone(),
+            slots: self.slots.clone(),
+            fanout: Arc::clone(&self.fanout),
+            public_url: config.public_url.clone(),
+            certificates: self.certificates.clone(),
+            reign: None,
+            started: self.started,
+        }
+    }
 }
 
 impl Relay {
-    pub(crate) fn new(
-        config: &Config,
-        table: Arc<MountTable>,
-        room: Room,
-        fanout: Arc<Fanout>,
-        tls: Option<&Tls>,
-        following: Following,
-        shutdown: Shutdown,
-    ) -> Self {
-        let Following { trail, tallies } = following;
-        let Room {
-            slots,
-            rules,
-            overflow,
-        } = room;
+    /// A relay with these settings around what there is.
+    pub(crate) fn new(config: Config, guard: Guard, lasting: Lasting) -> Self {
+        let (table, trail) = (&lasting.table, &lasting.following.trail);
         let catalogs = Catalogs {
-            table: Arc::clone(&table),
-            trail: Arc::clone(&trail),
-            shutdown: shutdown.clone(),
+            table: Arc::clone(table),
+            trail: Arc::clone(trail),
+            shutdown: lasting.shutdown.clone(),
         };
         let logins = config.relay.iter().cloned().collect();
         let for_relays = login::only_for(logins, login::FOR_RELAYS, catalogs::router(catalogs));
-        let shown = Shown {
-            program: "plenum-relay",
-            table: Arc::clone(&table),
-            upstreams: tallies,
-            slots: slots.clone(),
-            fanout: Arc::clone(&fanout),
-            public_url: config.public_url.clone(),
-            certificates: tls.map(|tls| Arc::clone(tls.certificates())),
-            reign: None,
-            started: (Instant::now(), Timestamp::now()),
-        };
+        let shown = lasting.shown(&config);
         let office = Office {
             shown: shown.clone(),
             serving: Arc::new(config.knobs().serving()),
@@ -106,29 +107,48 @@ impl Relay {
         };
         let router = for_relays
             .merge(office::router(office, config.admin.as_ref()))
-            .merge(events::router(Arc::clone(&table), shutdown.clone()))
+            .merge(events::router(Arc::clone(table), lasting.shutdown.clone()))
             .merge(common::router(shown));
+        let mut rules = Rules::new(ALLOW, &config.alias, guard);
+        rules.courses = Arc::clone(&lasting.courses);
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
-            fanout,
-            slots,
+            fanout: Arc::clone(&lasting.fanout),
+            slots: lasting.slots.clone(),
             rules,
-            overflow,
+            overflow: lasting.overflow.clone(),
         };
         Self {
-            table,
+            config,
             service,
-            login: config.relay.clone(),
-            trail,
             router,
-            gate: config.access.clone(),
-            shutdown,
+            lasting,
         }
     }
 
+    /// Reads the settings again. They hold when this returns; after an error nothing has changed.
+    ///
+    /// # Errors
+    /// Says what is wrong with them.
+    pub(crate) fn reread(
+        relay: &Current<Self>,
+        file: Option<&Path>,
+    ) -> Result<Differences, ConfigError> {
+        let before = relay.now();
+        let mut config = Config::load(file)?;
+        let differences = config.put_back(&before.config);
+        let guard = Guard::new(&config.mount)?;
+        let lasting = before.lasting.clone();
+        let (slots, uplink) = (config.slots, config.knobs().uplink_bits());
+        lasting.slots.resize(slots.listeners, slots.relays);
+        lasting.fanout.uplink().allow(uplink);
+        relay.set(Self::new(config, guard, lasting));
+        Ok(differences)
+    }
+
     async fn listen(&self, head: Head, caller: Caller, mut asked: Asked) {
-        let (login, shown) = (self.login.as_ref(), head.header("authorization"));
+        let (login, shown) = (self.config.relay.as_ref(), head.header("authorization"));
         let class = if login::is(login, shown) {
             Class::Relay
         } else if login::claims_to_be(login, shown) {
@@ -137,7 +157,7 @@ impl Relay {
             Class::Listener
         };
         let stream_path = head.header(STREAM_PATH);
-        if stream_path.is_some_and(|path| self.trail.has_met(path)) {
+        if stream_path.is_some_and(|path| self.lasting.following.trail.has_met(path)) {
             let answer = Answer::new(head.version, StatusCode::LOOP_DETECTED, &http_date());
             return caller.answer(&answer.sentence(catalogs::LOOP)).await;
         }
@@ -148,19 +168,21 @@ impl Relay {
     }
 
     fn find(&self, head: &Head) -> Option<Asked> {
-        Asked::of(&self.service, &self.table, &head.path)
+        Asked::of(&self.service, &self.lasting.table, &head.path)
     }
 }
 
 impl House for Relay {
     fn gate(&self) -> &Gate {
-        &self.gate
+        &self.config.access
     }
 
     fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
         match self.find(head) {
             // Who shows a password may be a relay, or has to be told that it is wrong.
-            Some(asked) if self.login.is_none() || head.header("authorization").is_none() => {
+            Some(asked)
+                if self.config.relay.is_none() || head.header("authorization").is_none() =>
+            {
                 listener::seat(&self.service, head, socket, came, &asked)
             }
             _ => Err(socket),
@@ -170,7 +192,7 @@ impl House for Relay {
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         match self.find(&head) {
             Some(asked) => self.listen(head, caller, asked).await,
-            None => pages::serve(caller, self.router.clone(), &self.shutdown).await,
+            None => pages::serve(caller, self.router.clone(), &self.lasting.shutdown).await,
         }
     }
 }

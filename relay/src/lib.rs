@@ -12,18 +12,21 @@ mod icecast;
 mod report;
 
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
+use stream::current::Current;
 use stream::follow::{Follower, Tally, Trail};
 use stream::handover::{self, Giver, Heir, Inheritance, Succession};
-use stream::http::asked::Rules;
 use stream::http::door;
 use stream::http::guard::Guard;
 use stream::http::overflow::Overflow;
 use stream::http::tls::Tls;
 use stream::mount::course::TURN_EVERY;
 use stream::mount::{Courses, Desk, MountTable, Slots};
+use stream::reload;
 use stream::shutdown::Shutdown;
 use stream::ticket::TicketKey;
 use tokio::net::TcpListener;
@@ -31,7 +34,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
 use config::Config;
-use house::{Following, Relay, Room};
+use house::{Following, Lasting, Relay};
 
 /// What it is called.
 pub const PROGRAM: &str = "plenum-relay";
@@ -43,11 +46,11 @@ pub const PROGRAM: &str = "plenum-relay";
 /// another program was to hand over and did not.
 pub async fn run(
     listener: TcpListener,
-    config: Config,
+    (config, file): (Config, Option<PathBuf>),
     succession: Succession,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
-    let asked = handover::asked()?;
+    let (asked, hangup) = (handover::asked()?, reload::asked()?);
     let own = listener.as_fd().try_clone_to_owned()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
@@ -56,14 +59,11 @@ pub async fn run(
     let slots = Slots::new(config.slots.listeners, config.slots.relays);
     let mut estate = Heir::inherit(succession.heir, config.knobs().keep()).await?;
     let (following, desk) = follow(&config, &table, &mut estate, &shutdown);
-    let rules = Rules::new(house::ALLOW, &config.alias, guard);
-    rules.courses.review(&table, Instant::now());
-    estate.seat(&slots, &fanout, &rules.courses);
-    let courses = Arc::clone(&rules.courses);
-    shutdown.spawn(
-        "fallback",
-        turn(courses, Arc::clone(&table), shutdown.clone()),
-    );
+    let courses: Arc<Courses> = Arc::default();
+    courses.review(&table, Instant::now());
+    estate.seat(&slots, &fanout, &courses);
+    let turning = turn(Arc::clone(&courses), Arc::clone(&table), shutdown.clone());
+    shutdown.spawn("fallback", turning);
     let overflow = report(&config, &table, &slots, &shutdown);
     let giver = Giver {
         program: PROGRAM,
@@ -78,21 +78,23 @@ pub async fn run(
         feeding: estate.feed(&shutdown),
         shutdown: shutdown.clone(),
     };
-    let relay = Relay::new(
-        &config,
+    let lasting = Lasting {
         table,
-        Room {
-            slots,
-            rules,
-            overflow,
-        },
+        slots,
+        courses,
+        overflow,
         fanout,
-        tls.as_deref(),
+        certificates: tls.as_ref().map(|tls| Arc::clone(tls.certificates())),
         following,
-        shutdown.clone(),
-    );
+        started: (Instant::now(), Timestamp::now()),
+        shutdown: shutdown.clone(),
+    };
+    let relay = Arc::new(Current::new(Relay::new(config, guard, lasting)));
     giver.start(asked);
-    door::serve(listener, Arc::new(relay), tls, estate.porch, shutdown).await
+    let renewed = Arc::clone(&relay);
+    let again = move || Relay::reread(&renewed, file.as_deref());
+    shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
+    door::serve(listener, relay, tls, estate.porch, shutdown).await
 }
 
 /// Looks where listeners have to be while a source is away.

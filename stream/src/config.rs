@@ -7,11 +7,15 @@
 //! prefix, then the path of the key in upper case, joined by two underscores. A number
 //! is the place in a list (`PLENUM_MASTER__SOURCE__0__USER`).
 
+mod keys;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
+
+pub use self::keys::{Differences, Keys};
 
 use crate::handover::Launch;
 
@@ -53,12 +57,27 @@ pub fn load<T: DeserializeOwned>(
     prefix: &str,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
+    load_with_keys(file, prefix, environment).map(|(settings, _)| settings)
+}
+
+/// As [`load`], with the keys as they were read.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with_keys<T: DeserializeOwned>(
+    file: Option<&Path>,
+    prefix: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<(T, Keys), ConfigError> {
     let text = match file {
         Some(path) => read(path)?,
         None => String::new(),
     };
     let name = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
-    parse(&text, &name, prefix, environment)
+    let environment: Vec<_> = environment.collect();
+    let settings = parse(&text, &name, prefix, environment.iter().cloned())?;
+    let keys = parse(&text, &name, prefix, environment.into_iter())?;
+    Ok((settings, Keys::new(keys)))
 }
 
 /// The environment of this process, without variables that are not UTF-8.

@@ -3,12 +3,13 @@
 //! Reading order: `ogg` and `mpeg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
-//! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `secret`, `shutdown`,
-//! `backoff`, `client_addr`, `log_setup`.
+//! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `reload`, `current`,
+//! `secret`, `shutdown`, `backoff`, `client_addr`, `log_setup`.
 
 pub mod backoff;
 pub mod client_addr;
 pub mod config;
+pub mod current;
 pub mod descriptors;
 pub mod fanout;
 pub mod follow;
@@ -20,6 +21,7 @@ pub mod log_setup;
 pub mod mount;
 pub mod mpeg;
 pub mod ogg;
+pub mod reload;
 pub mod report;
 pub mod secret;
 pub mod shutdown;

@@ -25,6 +25,7 @@ mod page;
 mod promote;
 mod protocol;
 mod radios;
+mod reload;
 mod restart;
 mod several_balancers;
 mod share;

@@ -1,9 +1,11 @@
-//! How much of each mount is kept as a recording, and who may hear it. Pure.
+//! How much of each mount is kept as a recording, and who may hear it. Pure but for the lock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::ConfigError;
+use stream::current::Current;
 use stream::http::serving::{MountSettings, check_number};
 use stream::mount::MountPath;
 
@@ -34,7 +36,10 @@ pub(crate) struct Retention {
 
 /// How much of each mount is kept.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Retentions {
+pub(crate) struct Retentions(Arc<Current<Kept>>);
+
+#[derive(Clone, Debug, Default)]
+struct Kept {
     for_all: Option<Retention>,
     own: Vec<(MountPath, Option<Retention>)>,
 }
@@ -66,10 +71,10 @@ impl ArchiveConfig {
             let megabytes = mount.keep_megabytes.unwrap_or(self.keep_megabytes);
             (mount.path.clone(), Retention::of(hours, megabytes))
         });
-        Retentions {
+        Retentions(Arc::new(Current::new(Kept {
             for_all: Retention::of(self.keep_hours, self.keep_megabytes),
             own: own.collect(),
-        }
+        })))
     }
 }
 
@@ -95,8 +100,14 @@ impl Retention {
 impl Retentions {
     /// How much of this mount is kept. `None`: it is not recorded.
     pub(crate) fn of(&self, path: &MountPath) -> Option<Retention> {
-        let own = self.own.iter().find(|(own, _)| own == path);
-        own.map_or(self.for_all, |(_, retention)| *retention)
+        let kept = self.0.now();
+        let own = kept.own.iter().find(|(own, _)| own == path);
+        own.map_or(kept.for_all, |(_, retention)| *retention)
+    }
+
+    /// From now on as much is kept as `other` says, wherever this one is looked at.
+    pub(crate) fn become_as(&self, other: &Self) {
+        self.0.set(Kept::clone(&other.0.now()));
     }
 }
 

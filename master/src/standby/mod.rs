@@ -33,7 +33,6 @@ const UNHEARD_MAX: Duration = Duration::from_secs(1);
 /// One that can be promoted, or was.
 #[derive(Debug)]
 pub(crate) struct Standby {
-    config: Arc<Config>,
     desk: Arc<Desk>,
     table: Arc<MountTable>,
     sinks: Option<Arc<dyn Sinks>>,
@@ -64,7 +63,6 @@ pub(crate) enum Refused {
 
 impl Standby {
     pub(crate) fn new(
-        config: Arc<Config>,
         desk: Arc<Desk>,
         table: Arc<MountTable>,
         sinks: Option<Arc<dyn Sinks>>,
@@ -72,7 +70,6 @@ impl Standby {
         shutdown: Shutdown,
     ) -> Self {
         Self {
-            config,
             desk,
             table,
             sinks,
@@ -82,14 +79,9 @@ impl Standby {
         }
     }
 
-    /// Whose logs they are, for those who follow this master.
-    pub(crate) fn trail(&self) -> &Arc<Trail> {
-        &self.trail
-    }
-
     /// Copies the other master from now on, and goes on with these mirrors.
-    pub(crate) fn start(&self, mirrors: Vec<Mirror>) {
-        let Some(standby) = self.config.standby.as_ref() else {
+    pub(crate) fn start(&self, config: &Config, mirrors: Vec<Mirror>) {
+        let Some(standby) = config.standby.as_ref() else {
             return;
         };
         info!(
@@ -100,8 +92,8 @@ impl Standby {
         let follower = Follower::new(
             standby.upstream(),
             Arc::clone(&self.table),
-            self.config.knobs().keep(),
-            self.config.hold(),
+            config.knobs().keep(),
+            config.hold(),
             shutdown.clone(),
         );
         let follower = follower
@@ -119,8 +111,8 @@ impl Standby {
     }
 
     /// Makes it the master, and gives its reign. One that was promoted already stays what it is.
-    pub(crate) async fn promote(&self, is_forced: bool) -> Result<u64, Refused> {
-        let Some(standby) = &self.config.standby else {
+    pub(crate) async fn promote(&self, config: &Config, is_forced: bool) -> Result<u64, Refused> {
+        let Some(standby) = &config.standby else {
             return Err(Refused::NoStandby);
         };
         if self.trail.is_master() {
@@ -137,7 +129,7 @@ impl Standby {
         }
         let sight = *following.sight.borrow();
         for mount in self.table.all() {
-            self.take_over(&mount, sight, Instant::now());
+            self.take_over(config, &mount, sight, Instant::now());
         }
         let reign = self.trail.reign().saturating_add(1);
         self.trail.set(Above::Nobody { reign });
@@ -147,7 +139,7 @@ impl Standby {
             reign,
             is_promoted: true,
         };
-        standing.keep(self.config.state_directory());
+        standing.keep(config.state_directory());
         Ok(reign)
     }
 
@@ -162,8 +154,8 @@ impl Standby {
         following.take().ok_or(Refused::Stuck)
     }
 
-    fn take_over(&self, mount: &Arc<Mount>, sight: Option<Sight>, now: Instant) {
-        let filler_after = self.config.filler_after(mount.path());
+    fn take_over(&self, config: &Config, mount: &Arc<Mount>, sight: Option<Sight>, now: Instant) {
+        let filler_after = config.filler_after(mount.path());
         let may_be_filled =
             filler_after.is_some_and(|after| may_be_filled(mount, sight, after, now));
         let (path, epoch) = (mount.path(), Epoch::new(fastrand::u128(..)));

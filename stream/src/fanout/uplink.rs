@@ -22,7 +22,7 @@ const REPORT_AGE_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Uplink {
     /// What the operator allows to be given out; 0: he set no limit.
-    allowed: u64,
+    allowed: AtomicU64,
     began: Instant,
     /// Bytes a second; 0: no limit.
     limit: AtomicU64,
@@ -56,14 +56,10 @@ struct Report {
 
 impl Uplink {
     /// An uplink of so many bits a second; 0 is one that is only measured.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "an uplink stays below 2^53 bits a second"
-    )]
     pub fn new(bits_per_second: u64, now: Instant) -> Self {
-        let allowed = whole(bits_per_second as f64 * SHARE / 8.0);
+        let allowed = share(bits_per_second);
         Self {
-            allowed,
+            allowed: AtomicU64::new(allowed),
             began: now,
             limit: AtomicU64::new(allowed),
             is_braking: AtomicBool::new(false),
@@ -78,6 +74,14 @@ impl Uplink {
                 next_look: now,
                 n_given_up: 0,
             }),
+        }
+    }
+
+    /// The operator allows something else from now on, in bits a second; 0: he sets no limit.
+    pub fn allow(&self, bits_per_second: u64) {
+        let allowed = share(bits_per_second);
+        if self.allowed.swap(allowed, Ordering::Relaxed) != allowed {
+            self.limit.store(allowed, Ordering::Relaxed);
         }
     }
 
@@ -150,11 +154,12 @@ impl Uplink {
     }
 
     fn publish(&self, decision: Decision, look: Look) {
+        let allowed = self.allowed.load(Ordering::Relaxed);
         let limit = match decision.limit {
-            None => self.allowed,
+            None => allowed,
             // Even if nothing at all got out: 0 would mean that there is no limit.
-            Some(limit) if self.allowed == 0 => whole(limit).max(1),
-            Some(limit) => whole(limit).clamp(1, self.allowed),
+            Some(limit) if allowed == 0 => whole(limit).max(1),
+            Some(limit) => whole(limit).clamp(1, allowed),
         };
         self.limit.store(limit, Ordering::Relaxed);
         self.is_braking
@@ -232,6 +237,15 @@ impl State {
             n_put_off,
         }
     }
+}
+
+/// Bytes a second of an uplink of so many bits that are given out.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an uplink stays below 2^53 bits a second"
+)]
+fn share(bits_per_second: u64) -> u64 {
+    whole(bits_per_second as f64 * SHARE / 8.0)
 }
 
 fn tell(news: News, look: Look) {

@@ -27,6 +27,7 @@ use super::gate::Gate;
 use super::head::{HEAD_BYTES_MAX, Head};
 use super::porch::Porch;
 use super::tls::Tls;
+use crate::current::Current;
 use crate::descriptors;
 use crate::handover::{Member, Met, Part, Stage, Verdict};
 use crate::shutdown::Shutdown;
@@ -104,14 +105,15 @@ pub fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
         })
 }
 
-/// Takes connections until the program is told to stop, those first whom the program before this
+/// Takes connections until the program is told to stop, for whoever lives behind the door when
+/// each of them comes; those first whom the program before this
 /// one has `met`. With `tls`, those who begin with a handshake are met there.
 ///
 /// # Errors
 /// When the system gives no epoll or no thread, or takes them back.
 pub async fn serve<H: House>(
     listener: tokio::net::TcpListener,
-    house: Arc<H>,
+    house: Arc<Current<H>>,
     tls: Option<Arc<Tls>>,
     met: Vec<Met>,
     shutdown: Shutdown,
@@ -182,7 +184,7 @@ struct Door<H> {
     listener: TcpListener,
     porch: Porch<Waiting>,
     buffer: Vec<u8>,
-    house: Arc<H>,
+    house: Arc<Current<H>>,
     tls: Option<Arc<Tls>>,
     member: Member,
     /// Those whom the program before this one has met.
@@ -196,7 +198,7 @@ impl<H: House> Door<H> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut accept_at = None;
         for met in std::mem::take(&mut self.met) {
-            let waiting = Waiting::of(met, self.house.gate());
+            let waiting = Waiting::of(met, self.house.now().gate());
             self.greet(waiting);
         }
         while !self.shutdown.is_requested() {
@@ -243,7 +245,7 @@ impl<H: House> Door<H> {
     fn accept(&mut self, now: Instant) -> Option<Instant> {
         for _ in 0..ACCEPTED_AT_ONCE_MAX {
             match self.listener.accept() {
-                Ok((_, peer)) if !self.house.gate().opens(peer.ip()) => {}
+                Ok((_, peer)) if !self.house.now().gate().opens(peer.ip()) => {}
                 Ok((socket, peer)) => self.meet(socket, peer.ip(), now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if is_of_one_connection(&error) => {}
@@ -264,12 +266,12 @@ impl<H: House> Door<H> {
             read: BytesMut::new(),
             came: now,
             from: Some(peer),
-            may_be_proxied: self.house.gate().trusts(peer),
+            may_be_proxied: self.house.now().gate().trusts(peer),
         });
     }
 
     fn greet(&mut self, mut waiting: Waiting) {
-        match waiting.listen(&mut self.buffer, self.house.gate()) {
+        match waiting.listen(&mut self.buffer, self.house.now().gate()) {
             Heard::Nothing => self.let_wait(waiting),
             heard => self.answer(waiting, heard),
         }
@@ -282,7 +284,7 @@ impl<H: House> Door<H> {
             Heard::Bad(_) if self.tls.is_some() && Tls::is_handshake(&waiting.read) => {
                 self.shake_hands(waiting);
             }
-            Heard::Bad(_) if self.house.takes_passwords() && is_password(&waiting.read) => {
+            Heard::Bad(_) if self.house.now().takes_passwords() && is_password(&waiting.read) => {
                 self.take_password(waiting);
             }
             Heard::Bad(bad) => self.refuse(waiting, status_of(bad), &bad.to_string()),
@@ -311,7 +313,7 @@ impl<H: House> Door<H> {
         let Some(waiting) = self.porch.get_mut(at) else {
             return;
         };
-        let heard = waiting.listen(&mut self.buffer, self.house.gate());
+        let heard = waiting.listen(&mut self.buffer, self.house.now().gate());
         if matches!(heard, Heard::Nothing) {
             return;
         }
@@ -334,9 +336,8 @@ impl<H: House> Door<H> {
             let why = "this server has no connection left to give; try again in a few seconds";
             return self.refuse(waiting, StatusCode::SERVICE_UNAVAILABLE, why);
         }
-        let from = waiting
-            .from
-            .map(|from| self.house.gate().behind(from, &head));
+        let house = self.house.now();
+        let from = waiting.from.map(|from| house.gate().behind(from, &head));
         if from == Some(None) {
             return;
         }
@@ -344,11 +345,10 @@ impl<H: House> Door<H> {
             socket, read, came, ..
         } = waiting;
         let socket = std::net::TcpStream::from(OwnedFd::from(socket));
-        if let Err(socket) = self.house.seat(&head, socket, came)
+        if let Err(socket) = house.seat(&head, socket, came)
             && let Ok(mut caller) = Caller::met(socket, read, came)
         {
             caller.from = from.flatten();
-            let house = Arc::clone(&self.house);
             self.shutdown.spawn(
                 "connection",
                 async move { house.welcome(head, caller).await },

@@ -187,21 +187,26 @@ impl Knobs<'_> {
         }
     }
 
-    /// Starts the threads that serve listeners.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
+    /// What may be sent in all, in bits a second.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "checked"
     )]
+    pub fn uplink_bits(&self) -> u64 {
+        (self.uplink_megabits * 1e6) as u64
+    }
+
+    /// Starts the threads that serve listeners.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
     pub fn fanout(&self, shutdown: &Shutdown) -> std::io::Result<Fanout> {
         let n_shards = match self.shards {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n_shards => n_shards,
         };
-        let uplink = Uplink::new((self.uplink_megabits * 1e6) as u64, Instant::now());
+        let uplink = Uplink::new(self.uplink_bits(), Instant::now());
         Fanout::start(n_shards, uplink, shutdown)
     }
 }

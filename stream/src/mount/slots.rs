@@ -46,6 +46,12 @@ impl Slots {
         })))
     }
 
+    /// There are so many from now on. Who has one keeps it, even if there are fewer now.
+    pub fn resize(&self, listeners_max: usize, relays_max: usize) {
+        let mut state = self.state();
+        (state.listeners_max, state.relays_max) = (listeners_max, relays_max);
+    }
+
     /// Takes a slot. `None`: all are taken.
     pub fn take(&self, class: Class) -> Option<Slot> {
         let mut state = self.state();
@@ -129,6 +135,19 @@ mod tests {
         let guest = slots.take(Class::Relay).unwrap();
         assert!(slots.take(Class::Listener).is_none());
         drop(guest);
+        assert!(slots.take(Class::Listener).is_some());
+    }
+
+    #[test]
+    fn fewer_slots_take_nobodys_away() {
+        let slots = Slots::new(2, 0);
+        let held = [(); 2].map(|()| slots.take(Class::Listener).unwrap());
+        slots.resize(1, 0);
+        assert_eq!(slots.n_taken(Class::Listener), 2);
+        drop(held);
+        let _one = slots.take(Class::Listener).unwrap();
+        assert!(slots.take(Class::Listener).is_none());
+        slots.resize(2, 0);
         assert!(slots.take(Class::Listener).is_some());
     }
 }

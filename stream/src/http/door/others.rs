@@ -1,7 +1,6 @@
 //! Those who are no plain request: they shake hands, begin with a password, or are turned away.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
 
 use http::StatusCode;
 use tracing::debug;
@@ -35,7 +34,7 @@ impl<H: House> Door<H> {
             && !is_last
             && let Ok(caller) = Caller::met(socket, read, came)
         {
-            let (house, shutdown) = (Arc::clone(&self.house), self.shutdown.clone());
+            let (house, shutdown) = (self.house.now(), self.shutdown.clone());
             self.shutdown.spawn("handshake", async move {
                 let Some((head, mut caller)) = tls.meet(caller, &shutdown).await else {
                     return;
@@ -57,7 +56,7 @@ impl<H: House> Door<H> {
         } = waiting;
         let socket = std::net::TcpStream::from(OwnedFd::from(socket));
         if !is_last && let Ok(caller) = Caller::met(socket, read, came) {
-            let house = Arc::clone(&self.house);
+            let house = self.house.now();
             self.shutdown.spawn("password", async move {
                 house.welcome_password(caller).await;
             });

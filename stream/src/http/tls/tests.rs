@@ -17,6 +17,7 @@ use tokio::sync::oneshot::error::TryRecvError::{Closed, Empty};
 use identity::{Identity, trusting, write};
 
 use super::{HANDSHAKES_MAX, Tls};
+use crate::current::Current;
 use crate::fanout::{Fanout, Uplink};
 use crate::http::asked::{Asked, Rules};
 use crate::http::door::{self, House};
@@ -135,9 +136,15 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
     let address = listener.local_addr().unwrap();
     let (secure, end) = (tls.clone(), shutdown.clone());
     shutdown.spawn("door", async move {
-        door::serve(listener, Arc::new(home), secure, Vec::new(), end)
-            .await
-            .unwrap();
+        door::serve(
+            listener,
+            Arc::new(Current::new(home)),
+            secure,
+            Vec::new(),
+            end,
+        )
+        .await
+        .unwrap();
     });
     Server {
         address,

@@ -1,0 +1,109 @@
+//! What a master has whatever its settings say: mounts, logs, listeners, recordings. When the
+//! settings are read again, another [`Master`](crate::house::Master) is put around it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use stream::fanout::Fanout;
+use stream::follow::Trail;
+use stream::http::Certificates;
+use stream::http::shown::Shown;
+use stream::http::tls::Tls;
+use stream::mount::{Courses, Desk, MountTable, Slots};
+use stream::shutdown::Shutdown;
+
+use crate::archive::{Archive, Retentions};
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::standby::Standby;
+
+/// What stays when the settings change.
+#[derive(Clone, Debug)]
+pub(crate) struct Lasting {
+    pub(crate) table: Arc<MountTable>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) trail: Arc<Trail>,
+    pub(crate) standby: Arc<Standby>,
+    pub(crate) archive: Arc<Archive>,
+    pub(crate) slots: Slots,
+    pub(crate) fanout: Arc<Fanout>,
+    /// Where listeners are while a source is away.
+    pub(crate) courses: Arc<Courses>,
+    pub(crate) shutdown: Shutdown,
+    retentions: Retentions,
+    certificates: Option<Arc<Certificates>>,
+    started: (Instant, Timestamp),
+}
+
+impl Lasting {
+    /// Everything there is at the beginning.
+    pub(crate) fn new(
+        config: &Config,
+        fanout: Arc<Fanout>,
+        tls: Option<&Tls>,
+        (disk, retentions): (Disk, Retentions),
+        trail: Trail,
+        shutdown: Shutdown,
+    ) -> Self {
+        let (trail, table) = (Arc::new(trail), Arc::new(MountTable::new()));
+        let keep = config.knobs().keep();
+        let desk = Desk::with_sinks(Arc::clone(&table), keep, disk.sinks.clone());
+        let standby = Standby::new(
+            Arc::clone(&desk),
+            Arc::clone(&table),
+            disk.sinks,
+            Arc::clone(&trail),
+            shutdown.clone(),
+        );
+        let archive = Archive::new(
+            disk.mounts,
+            retentions.clone(),
+            Arc::clone(&table),
+            Arc::clone(&fanout),
+            shutdown.clone(),
+        );
+        Self {
+            desk,
+            trail,
+            standby: Arc::new(standby),
+            archive: Arc::new(archive),
+            slots: Slots::new(config.slots.listeners, config.slots.relays),
+            courses: Arc::default(),
+            retentions,
+            certificates: tls.map(|tls| Arc::clone(tls.certificates())),
+            started: (Instant::now(), Timestamp::now()),
+            table,
+            fanout,
+            shutdown,
+        }
+    }
+
+    /// What the pages show of it.
+    pub(crate) fn shown(&self, config: &Config) -> Shown {
+        Shown {
+            program: "plenum-master",
+            table: Arc::clone(&self.table),
+            upstreams: Vec::new(),
+            slots: self.slots.clone(),
+            fanout: Arc::clone(&self.fanout),
+            public_url: config.public_url.clone(),
+            certificates: self.certificates.clone(),
+            reign: Some(Arc::clone(&self.trail)),
+            started: self.started,
+        }
+    }
+
+    /// Other settings hold from now on, in the place of those `before`.
+    pub(crate) fn follow(&self, config: &Config, before: &Config) {
+        self.slots
+            .resize(config.slots.listeners, config.slots.relays);
+        self.fanout.uplink().allow(config.knobs().uplink_bits());
+        self.retentions.become_as(&config.retentions());
+        for mount in &before.mount {
+            if config.terms(&mount.path).fallback.is_none() {
+                self.courses.set(&mount.path, None, &self.table);
+            }
+        }
+    }
+}

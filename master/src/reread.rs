@@ -1,0 +1,31 @@
+//! The settings, read again while the master runs (SIGHUP): another master is put around the same
+//! mounts and behind the same door. Who is connected notices nothing.
+
+use std::path::Path;
+use std::time::Instant;
+
+use stream::config::{ConfigError, Differences};
+use stream::current::Current;
+use stream::http::guard::Guard;
+
+use crate::config::Config;
+use crate::fallback;
+use crate::house::Master;
+
+/// Reads the settings again. They hold when this returns; after an error nothing has changed.
+///
+/// # Errors
+/// Says what is wrong with them.
+pub(crate) fn settings(
+    master: &Current<Master>,
+    file: Option<&Path>,
+) -> Result<Differences, ConfigError> {
+    let before = master.now();
+    let mut config = Config::load(file)?;
+    let differences = config.put_back(before.config());
+    let guard = Guard::new(&config.mount)?;
+    before.lasting().follow(&config, before.config());
+    master.set(Master::new(config, guard, before.lasting().clone()));
+    fallback::review(&master.now(), Instant::now());
+    Ok(differences)
+}

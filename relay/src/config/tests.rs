@@ -1,0 +1,80 @@
+//! What relay.toml may say, and what is refused.
+
+use super::*;
+
+fn check(text: &str) -> Result<Config, String> {
+    stream::config::parse::<Config>(text, "relay.toml", "PLENUM_RELAY", std::iter::empty())
+        .and_then(Config::checked)
+        .map_err(|error| error.to_string())
+}
+
+const MASTER: &str = "[master]\nurl = \"http://m:8000\"\npassword = \"long enough\"\n";
+
+#[test]
+fn the_shipped_file_is_the_defaults() {
+    let shipped: Config = stream::config::parse(
+        include_str!("../../relay.toml"),
+        "",
+        "X",
+        std::iter::empty(),
+    )
+    .unwrap();
+    assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
+}
+
+#[test]
+fn one_upstream_is_enough_and_the_others_stand_by() {
+    let sibling = MASTER.replace("[master]", "[[upstream]]");
+    let config = check(&sibling).unwrap();
+    assert!(config.upstream[0].standby && config.upstreams().len() == 1);
+    let both = check(&format!("{MASTER}{sibling}standby = false\n")).unwrap();
+    assert!(!both.upstream[0].standby && both.upstreams().len() == 2);
+    let icecast = "[icecast]\nurl = \"http://i:8000\"\nmounts = [\"/live.ogg\"]";
+    assert_eq!(check(icecast).unwrap().icecast.unwrap().user, "relay");
+    let below = check(&format!("{MASTER}[relay]\npassword = \"long enough\"")).unwrap();
+    assert_eq!(below.relay.unwrap().user, "relay");
+}
+
+#[test]
+fn impossible_settings_are_refused_by_name() {
+    assert_eq!(check(MASTER).unwrap().master.unwrap().user, "relay");
+    for (text, word) in [
+        (String::new(), "[master]"),
+        (format!("burst_seconds = 61.0\n{MASTER}"), "burst_seconds"),
+        (format!("{MASTER}port = 1"), "port"),
+        (
+            format!("{MASTER}[place]\nlatitude = 91.0\nlongitude = 0.0"),
+            "latitude",
+        ),
+        (
+            format!("{MASTER}[balancer]\nurl = \"http://b\"\ntoken = \"long enough\""),
+            "public_url",
+        ),
+        (MASTER.replace("http://", "https://"), "https"),
+        (
+            MASTER
+                .replace("[master]", "[[upstream]]")
+                .replace("http", "https"),
+            "[[upstream]]",
+        ),
+        (
+            MASTER.replace("[master]", "[[upstream]]").repeat(5),
+            "4 upstreams",
+        ),
+        (
+            format!("{MASTER}[icecast]\nurl = \"http://i\""),
+            "[icecast]",
+        ),
+        (
+            format!("{MASTER}[tls]\ncertificate = \"/nowhere.pem\"\nkey = \"/y\""),
+            "/nowhere.pem",
+        ),
+        (MASTER.replace("http://m:8000", "http://u:secret@m"), "url"),
+    ] {
+        let complaint = check(&text).unwrap_err();
+        assert!(
+            complaint.contains(word) && !complaint.contains("secret@"),
+            "{complaint}"
+        );
+    }
+}
