@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use stream::config::{ConfigError, Differences, Keys, environment, load_with_keys};
 use stream::http::CertificateFiles;
 use stream::http::conditions::{Alias, check_aliases};
 use stream::http::gate::Gate;
-use stream::http::guard::Guard;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings, check_number};
 use stream::mount::{MountPath, Terms};
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 
 use crate::archive::{ArchiveConfig, Retentions};
+use crate::dump;
+use crate::house::Files;
 use crate::standby::StandbyConfig;
 
 /// The longest time without a source before filler stands in for it, in seconds.
@@ -250,10 +252,22 @@ impl Config {
             let key = format!("filler_after_seconds` of mount `{}", mount.path);
             filler(mount.filler_after_seconds.unwrap_or(0.0), &key)?;
         }
+        for mount in &self.mount {
+            let pattern = mount.dump_file.as_deref().unwrap_or("/");
+            let named = dump::name(pattern, Timestamp::UNIX_EPOCH).map_err(|why| {
+                ConfigError::new(format!("`dump_file` of mount `{}`: {why}", mount.path))
+            })?;
+            if !named.is_absolute() {
+                return complain(format!(
+                    "`dump_file` of mount `{}` must begin with /",
+                    mount.path
+                ));
+            }
+        }
         self.archive.check(&self.mount)?;
         check_aliases(&self.alias)?;
         self.access.check()?;
-        Guard::new(&self.mount)?;
+        Files::load(&self)?;
         if self.source_timeout_seconds == 0 {
             return complain("`source_timeout_seconds` must be at least 1".to_owned());
         }
@@ -286,8 +300,21 @@ impl Config {
 
     /// What the operator says of a mount.
     pub fn terms(&self, path: &MountPath) -> Terms {
+        if let Some(mount) = self.played_at(path) {
+            return Terms {
+                is_hidden: true,
+                needs_password: mount.needs_password(),
+                fallback: None,
+            };
+        }
         let mount = self.mount.iter().find(|mount| mount.path == *path);
         mount.map(MountSettings::terms).unwrap_or_default()
+    }
+
+    /// The mount whose fallback file is played at `path`, if one is.
+    pub(crate) fn played_at(&self, path: &MountPath) -> Option<&MountSettings> {
+        let mut mounts = self.mount.iter();
+        mounts.find(|mount| mount.stand_in().as_ref() == Some(path))
     }
 
     /// How much of each mount is kept as a recording.
@@ -302,6 +329,9 @@ impl Config {
 
     /// How long a mount goes without its source before filler stands in; `None`: for ever.
     pub fn filler_after(&self, path: &MountPath) -> Option<Duration> {
+        if self.played_at(path).is_some() {
+            return None;
+        }
         let mount = self.mount.iter().find(|mount| mount.path == *path);
         let own = mount.and_then(|mount| mount.filler_after_seconds);
         let after = Duration::from_secs_f64(own.unwrap_or(self.filler_after_seconds));

@@ -26,18 +26,22 @@ pub(crate) async fn watch(master: Arc<Current<Master>>, shutdown: Shutdown) {
 
 /// Looks where everybody has to be now.
 pub(crate) fn review(master: &Master, now: Instant) {
-    let (table, config) = (master.table(), master.config());
+    let (table, config, courses) = (master.table(), master.config(), master.courses());
     if master.trail().is_master() {
         let marked = table.all().into_iter().filter(|mount| {
             let terms = config.terms(mount.path());
-            mount.set_terms(terms)
+            mount.set_terms(courses.ordered(mount.path(), terms))
         });
         if marked.count() > 0 {
             table.touch();
         }
-        for mount in config.mount.iter().filter(|mount| mount.fallback.is_some()) {
-            let fallback = mount.terms().fallback;
-            master.courses().set(&mount.path, fallback, table);
+        for mount in config
+            .mount
+            .iter()
+            .filter(|mount| mount.terms().fallback.is_some())
+        {
+            let fallback = courses.ordered(&mount.path, mount.terms()).fallback;
+            courses.set(&mount.path, fallback, table);
         }
     }
     for turn in master.courses().review(table, now) {

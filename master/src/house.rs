@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use http::StatusCode;
+use stream::config::ConfigError;
 use stream::follow::Trail;
 use stream::handover::Inheritance;
 use stream::http::answer::Answer;
@@ -14,7 +15,6 @@ use stream::http::asked::{Asked, Rules};
 use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::gate::Gate;
-use stream::http::guard::Guard;
 use stream::http::head::Head;
 use stream::http::listener::{self, Service};
 use stream::http::{Caller, login, pages};
@@ -29,6 +29,7 @@ use crate::disk::Found;
 use crate::ingest::Ingest;
 use crate::lasting::Lasting;
 use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
+use crate::stand_in::{self, Reels};
 use crate::{credentials, fallback, routes, shoutcast};
 
 /// Relays get this much recent sound when they join: enough for the bursts of their listeners.
@@ -42,14 +43,35 @@ pub(crate) struct Master {
     ingest: Ingest,
     service: Service,
     router: Router,
+    reels: Reels,
+}
+
+/// What the files say that the settings name.
+#[derive(Debug)]
+pub(crate) struct Files {
+    rules: Rules,
+    reels: Reels,
+}
+
+impl Files {
+    /// Reads them all.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub(crate) fn load(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            rules: Rules::load(ALLOW, &config.alias, &config.mount)?,
+            reels: stand_in::load(&config.mount)?,
+        })
+    }
 }
 
 impl Master {
     /// A master with these settings around what there is.
-    pub(crate) fn new(config: Config, guard: Guard, lasting: Lasting) -> Self {
+    pub(crate) fn new(config: Config, files: Files, lasting: Lasting) -> Self {
         let config = Arc::new(config);
         let router = routes::router(&config, &lasting);
-        let mut rules = Rules::new(ALLOW, &config.alias, guard);
+        let Files { mut rules, reels } = files;
         rules.courses = Arc::clone(&lasting.courses);
         let service = Service {
             serving: config.knobs().serving(),
@@ -70,7 +92,13 @@ impl Master {
             lasting,
             service,
             router,
+            reels,
         }
+    }
+
+    /// The fallback files of all mounts.
+    pub(crate) fn reels(&self) -> &Reels {
+        &self.reels
     }
 
     /// What stays when the settings change.
@@ -265,6 +293,14 @@ impl House for Master {
                 let status = StatusCode::BAD_REQUEST;
                 let answer = Answer::new(head.version, status, &http_date()).sentence(&why);
                 caller.answer(&answer).await;
+            }
+            ("STATS", _) => {
+                let (lasting, admin) = (&self.lasting, self.config.admin.as_ref());
+                let office = lasting.office(&self.config);
+                let lines = &lasting.stats_lines;
+                lines
+                    .tell(&office, admin, (head, caller), &lasting.shutdown)
+                    .await;
             }
             (method, _) => match self.find(&head) {
                 Some(asked) => self.listen(head, caller, asked).await,

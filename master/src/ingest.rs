@@ -93,6 +93,10 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return refuse(&head, caller, status, NOT_PROMOTED).await;
     }
+    if ingest.config.played_at(&path).is_some() {
+        let why = "a fallback file is played on this mount: publish to another";
+        return refuse(&head, caller, StatusCode::FORBIDDEN, why).await;
+    }
     let body = match Body::of(&head) {
         Ok(body) => body,
         Err(why) => return refuse(&head, caller, StatusCode::BAD_REQUEST, why).await,
@@ -189,7 +193,9 @@ async fn carry(
     match end {
         End::Finished => refuse(&head, caller, StatusCode::OK, "received to the end").await,
         End::Refused(status, why) => refuse(&head, caller, status, &why).await,
-        End::TakenOver => refuse(&head, caller, StatusCode::CONFLICT, &end.to_string()).await,
+        End::TakenOver | End::Ended => {
+            refuse(&head, caller, StatusCode::CONFLICT, &end.to_string()).await;
+        }
         End::Silent => refuse(&head, caller, StatusCode::REQUEST_TIMEOUT, &end.to_string()).await,
         End::Stopping | End::HandedOver | End::Broken(_) => {}
     }
@@ -279,7 +285,7 @@ async fn receive(
         let next = tokio::select! {
             () = upload.acknowledgements.due() => continue,
             next = timeout(silence_max, caller.socket.read_buf(&mut read)) => next,
-            () = dismissed.cancelled() => return End::TakenOver,
+            () = dismissed.cancelled() => return upload.dismissed(),
             () = member.asked() => {
                 let part = session.part(caller, &body, upload);
                 match member.arrive(part).await {
@@ -306,6 +312,14 @@ async fn receive(
 }
 
 impl Upload {
+    fn dismissed(&self) -> End {
+        if self.publisher.is_ended() {
+            End::Ended
+        } else {
+            End::TakenOver
+        }
+    }
+
     fn acknowledgement(&mut self, now: Instant) -> Option<String> {
         self.acknowledgements.next(&self.publisher, now)
     }

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use stream::fanout::Fanout;
 use stream::follow::Trail;
 use stream::http::Certificates;
+use stream::http::icecast::office::Office;
+use stream::http::icecast::stats_lines::StatsLines;
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::mount::{Courses, Desk, MountTable, Slots};
@@ -30,6 +32,8 @@ pub(crate) struct Lasting {
     pub(crate) fanout: Arc<Fanout>,
     /// Where listeners are while a source is away.
     pub(crate) courses: Arc<Courses>,
+    /// Who follows the statistics.
+    pub(crate) stats_lines: StatsLines,
     pub(crate) shutdown: Shutdown,
     retentions: Retentions,
     certificates: Option<Arc<Certificates>>,
@@ -70,6 +74,7 @@ impl Lasting {
             archive: Arc::new(archive),
             slots: Slots::new(config.slots.listeners, config.slots.relays),
             courses: Arc::default(),
+            stats_lines: StatsLines::default(),
             retentions,
             certificates: tls.map(|tls| Arc::clone(tls.certificates())),
             started: (Instant::now(), Timestamp::now()),
@@ -94,12 +99,22 @@ impl Lasting {
         }
     }
 
+    /// What the operator sees and orders.
+    pub(crate) fn office(&self, config: &Config) -> Office {
+        Office {
+            shown: self.shown(config),
+            serving: Arc::new(config.knobs().serving()),
+            desk: Some((Arc::clone(&self.desk), Arc::clone(&self.courses))),
+        }
+    }
+
     /// Other settings hold from now on, in the place of those `before`.
     pub(crate) fn follow(&self, config: &Config, before: &Config) {
         self.slots
             .resize(config.slots.listeners, config.slots.relays);
         self.fanout.uplink().allow(config.knobs().uplink_bits());
         self.retentions.become_as(&config.retentions());
+        self.courses.forget_orders();
         for mount in &before.mount {
             if config.terms(&mount.path).fallback.is_none() {
                 self.courses.set(&mount.path, None, &self.table);

@@ -12,6 +12,7 @@ mod body;
 pub mod config;
 mod credentials;
 mod disk;
+mod dump;
 mod fallback;
 mod hooks;
 mod house;
@@ -25,6 +26,7 @@ mod refuse;
 mod reread;
 mod routes;
 mod shoutcast;
+mod stand_in;
 mod standby;
 
 use std::os::fd::AsFd;
@@ -35,7 +37,6 @@ use std::time::{Duration, Instant};
 use stream::current::Current;
 use stream::handover::{self, Giver, Heir, Member, Part, Stage, Succession, Verdict};
 use stream::http::door;
-use stream::http::guard::Guard;
 use stream::http::tls::Tls;
 use stream::mount::Gap;
 use stream::reload;
@@ -46,7 +47,7 @@ use tracing::{info, warn};
 
 use config::Config;
 use disk::Disk;
-use house::Master;
+use house::{Files, Master};
 use lasting::Lasting;
 
 /// What it is called.
@@ -93,7 +94,7 @@ pub async fn run(
         found.clear();
     }
     let trail = standby::trail_at_start(&config, estate.reign).await;
-    let guard = Guard::new(&config.mount).map_err(std::io::Error::other)?;
+    let files = Files::load(&config).map_err(std::io::Error::other)?;
     let lasting = Lasting::new(
         &config,
         Arc::clone(&fanout),
@@ -104,7 +105,7 @@ pub async fn run(
     );
     let (table, desk, reign) = (&lasting.table, &lasting.desk, &lasting.trail);
     let (table, desk, reign) = (Arc::clone(table), Arc::clone(desk), Arc::clone(reign));
-    let master = Arc::new(Current::new(Master::new(config, guard, lasting)));
+    let master = Arc::new(Current::new(Master::new(config, files, lasting)));
     master.now().begin(found, &mut estate);
     let giver = Giver {
         program: PROGRAM,
@@ -134,8 +135,10 @@ fn start_watches(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
     if master.now().config().shoutcast.is_some() {
         shutdown.spawn("shoutcast", shoutcast::listen(of(), until()));
     }
+    shutdown.spawn("dumps", dump::watch(of(), until()));
     shutdown.spawn("hooks", hooks::watch(of(), until()));
     shutdown.spawn("fallback", fallback::watch(of(), until()));
+    shutdown.spawn("fallback files", stand_in::watch(of(), until()));
     shutdown.spawn("filler", fill(of(), until()));
 }
 

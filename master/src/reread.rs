@@ -6,11 +6,10 @@ use std::time::Instant;
 
 use stream::config::{ConfigError, Differences};
 use stream::current::Current;
-use stream::http::guard::Guard;
 
 use crate::config::Config;
 use crate::fallback;
-use crate::house::Master;
+use crate::house::{Files, Master};
 
 /// Reads the settings again. They hold when this returns; after an error nothing has changed.
 ///
@@ -23,9 +22,9 @@ pub(crate) fn settings(
     let before = master.now();
     let mut config = Config::load(file)?;
     let differences = config.put_back(before.config());
-    let guard = Guard::new(&config.mount)?;
+    let files = Files::load(&config)?;
     before.lasting().follow(&config, before.config());
-    master.set(Master::new(config, guard, before.lasting().clone()));
+    master.set(Master::new(config, files, before.lasting().clone()));
     fallback::review(&master.now(), Instant::now());
     Ok(differences)
 }

@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use serde_json::json;
 use stream::follow::upstream::RECORDED;
 use stream::http::catalogs::{self, Catalogs};
-use stream::http::icecast::office::{self, Office};
+use stream::http::icecast::office;
 use stream::http::{common, events, login};
 use stream::mount::{Mount, MountTable};
 
@@ -56,11 +56,7 @@ pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting) -> Router {
         let what = "recordings here are for the operator ([admin])";
         recordings = login::only_for(admin.cloned().collect(), what, recordings);
     }
-    let office = Office {
-        shown: shown.clone(),
-        serving: Arc::new(config.knobs().serving()),
-        desk: Some(Arc::clone(&lasting.desk)),
-    };
+    let office = lasting.office(config);
     let table = Arc::clone(&shown.table);
     let titles = metadata::router(config, &table, &lasting.trail);
     let pages = for_relays

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use stream::config::{ConfigError, Differences, Keys, check_base_url, environment, load_with_keys};
 use stream::follow::Upstream;
 use stream::http::CertificateFiles;
+use stream::http::asked::Rules;
 use stream::http::conditions::{Alias, check_aliases, check_at_relay};
 use stream::http::gate::Gate;
-use stream::http::guard::Guard;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings};
 use stream::mount::MountPath;
@@ -18,6 +18,7 @@ use stream::report::Place;
 use stream::secret::Secret;
 
 use crate::balancers::{BALANCERS_MAX, BalancerConfig, one_or_more};
+use crate::house::ALLOW;
 
 /// More upstreams than this make nothing safer.
 const UPSTREAMS_MAX: usize = 4;
@@ -259,7 +260,7 @@ impl Config {
         check_at_relay(&self.mount)?;
         check_aliases(&self.alias)?;
         self.access.check()?;
-        Guard::new(&self.mount)?;
+        Rules::load(ALLOW, &self.alias, &self.mount)?;
         if let Some(place) = self.place {
             let is_on_earth = (-90.0..=90.0).contains(&place.latitude)
                 && (-180.0..=180.0).contains(&place.longitude);

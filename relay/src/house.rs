@@ -21,9 +21,9 @@ use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::events;
 use stream::http::gate::Gate;
-use stream::http::guard::Guard;
 use stream::http::head::Head;
 use stream::http::icecast::office::{self, Office};
+use stream::http::icecast::stats_lines::StatsLines;
 use stream::http::listener::{self, Service};
 use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
@@ -68,6 +68,8 @@ pub(crate) struct Lasting {
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) certificates: Option<Arc<Certificates>>,
     pub(crate) following: Following,
+    /// Who follows the statistics.
+    pub(crate) stats_lines: StatsLines,
     pub(crate) started: (Instant, Timestamp),
     pub(crate) shutdown: Shutdown,
 }
@@ -86,11 +88,20 @@ impl Lasting {
             started: self.started,
         }
     }
+
+    /// What the operator sees and orders.
+    fn office(&self, config: &Config) -> Office {
+        Office {
+            shown: self.shown(config),
+            serving: Arc::new(config.knobs().serving()),
+            desk: None,
+        }
+    }
 }
 
 impl Relay {
     /// A relay with these settings around what there is.
-    pub(crate) fn new(config: Config, guard: Guard, lasting: Lasting) -> Self {
+    pub(crate) fn new(config: Config, mut rules: Rules, lasting: Lasting) -> Self {
         let (table, trail) = (&lasting.table, &lasting.following.trail);
         let catalogs = Catalogs {
             table: Arc::clone(table),
@@ -99,17 +110,11 @@ impl Relay {
         };
         let logins = config.relay.iter().cloned().collect();
         let for_relays = login::only_for(logins, login::FOR_RELAYS, catalogs::router(catalogs));
-        let shown = lasting.shown(&config);
-        let office = Office {
-            shown: shown.clone(),
-            serving: Arc::new(config.knobs().serving()),
-            desk: None,
-        };
+        let office = lasting.office(&config);
         let router = for_relays
             .merge(office::router(office, config.admin.as_ref()))
             .merge(events::router(Arc::clone(table), lasting.shutdown.clone()))
-            .merge(common::router(shown));
-        let mut rules = Rules::new(ALLOW, &config.alias, guard);
+            .merge(common::router(lasting.shown(&config)));
         rules.courses = Arc::clone(&lasting.courses);
         let service = Service {
             serving: config.knobs().serving(),
@@ -138,12 +143,12 @@ impl Relay {
         let before = relay.now();
         let mut config = Config::load(file)?;
         let differences = config.put_back(&before.config);
-        let guard = Guard::new(&config.mount)?;
+        let rules = Rules::load(ALLOW, &config.alias, &config.mount)?;
         let lasting = before.lasting.clone();
         let (slots, uplink) = (config.slots, config.knobs().uplink_bits());
         lasting.slots.resize(slots.listeners, slots.relays);
         lasting.fanout.uplink().allow(uplink);
-        relay.set(Self::new(config, guard, lasting));
+        relay.set(Self::new(config, rules, lasting));
         Ok(differences)
     }
 
@@ -190,6 +195,14 @@ impl House for Relay {
     }
 
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
+        if head.method == "STATS" {
+            let (lasting, admin) = (&self.lasting, self.config.admin.as_ref());
+            let office = lasting.office(&self.config);
+            let lines = &lasting.stats_lines;
+            return lines
+                .tell(&office, admin, (head, caller), &lasting.shutdown)
+                .await;
+        }
         match self.find(&head) {
             Some(asked) => self.listen(head, caller, asked).await,
             None => pages::serve(caller, self.router.clone(), &self.lasting.shutdown).await,

@@ -20,8 +20,9 @@ use jiff::Timestamp;
 use stream::current::Current;
 use stream::follow::{Follower, Tally, Trail};
 use stream::handover::{self, Giver, Heir, Inheritance, Succession};
+use stream::http::asked::Rules;
 use stream::http::door;
-use stream::http::guard::Guard;
+use stream::http::icecast::stats_lines::StatsLines;
 use stream::http::overflow::Overflow;
 use stream::http::tls::Tls;
 use stream::mount::course::TURN_EVERY;
@@ -54,7 +55,8 @@ pub async fn run(
     let own = listener.as_fd().try_clone_to_owned()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
-    let guard = Guard::new(&config.mount).map_err(std::io::Error::other)?;
+    let rules = Rules::load(house::ALLOW, &config.alias, &config.mount);
+    let rules = rules.map_err(std::io::Error::other)?;
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, config.slots.relays);
     let mut estate = Heir::inherit(succession.heir, config.knobs().keep()).await?;
@@ -86,10 +88,11 @@ pub async fn run(
         fanout,
         certificates: tls.as_ref().map(|tls| Arc::clone(tls.certificates())),
         following,
+        stats_lines: StatsLines::default(),
         started: (Instant::now(), Timestamp::now()),
         shutdown: shutdown.clone(),
     };
-    let relay = Arc::new(Current::new(Relay::new(config, guard, lasting)));
+    let relay = Arc::new(Current::new(Relay::new(config, rules, lasting)));
     giver.start(asked);
     let renewed = Arc::clone(&relay);
     let again = move || Relay::reread(&renewed, file.as_deref());

@@ -17,14 +17,20 @@ use tests::tools::samples;
 use tests::wait::{eventually, until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const RATE: usize = 48_000;
+pub(crate) const RATE: usize = 48_000;
 /// What the source of the mount plays, in hertz, and what that of its fallback.
-const OWN: usize = 400;
-const OTHER: usize = 1600;
+pub(crate) const OWN: usize = 400;
+pub(crate) const OTHER: usize = 1600;
 /// From the death of the source to the fallback: what the settings say, and what it takes.
 const GAP_MAX: Duration = Duration::from_millis(2500);
 
-fn tone(cluster: &Cluster, name: &str, mount: &str, hertz: usize, folder: &Path) -> Program {
+pub(crate) fn tone(
+    cluster: &Cluster,
+    name: &str,
+    mount: &str,
+    hertz: usize,
+    folder: &Path,
+) -> Program {
     let (port, password) = (cluster.ports().master, &cluster.secrets().source);
     let to = format!("icecast://{SOURCE_USER}:{password}@127.0.0.1:{port}{mount}");
     Program::new(name, "ffmpeg", folder)
@@ -50,7 +56,7 @@ fn tone(cluster: &Cluster, name: &str, mount: &str, hertz: usize, folder: &Path)
 }
 
 /// Which of the two is heard in each tenth of a second; in a change neither may be.
-fn tones(sound: &[i16]) -> Vec<usize> {
+pub(crate) fn tones(sound: &[i16]) -> Vec<usize> {
     let hertz = sound.chunks_exact(RATE / 10).map(|tenth| {
         let turns = tenth.windows(2).filter(|w| (w[0] < 0) != (w[1] < 0));
         turns.count() * 5
@@ -65,7 +71,7 @@ fn tones(sound: &[i16]) -> Vec<usize> {
     heard
 }
 
-fn serials(heard: &Heard) -> BTreeSet<u32> {
+pub(crate) fn serials(heard: &Heard) -> BTreeSet<u32> {
     heard.sound().map(|page| page.stamp.serial).collect()
 }
 

@@ -73,7 +73,14 @@ impl ArchiveConfig {
         });
         Retentions(Arc::new(Current::new(Kept {
             for_all: Retention::of(self.keep_hours, self.keep_megabytes),
-            own: own.collect(),
+            // What is played from a file need not be kept.
+            own: own
+                .chain(
+                    mounts
+                        .iter()
+                        .filter_map(|mount| Some((mount.stand_in()?, None))),
+                )
+                .collect(),
         })))
     }
 }

@@ -81,6 +81,18 @@ impl Translation<'_> {
                 _ => return false,
             },
             "hidden" if said == "1" => table.set("hidden", true),
+            "fallback-mount" if self.in_webroot(node, &said).is_some() => {
+                let file = self.in_webroot(node, &said).unwrap_or_default();
+                table.set("fallback_file", file.as_str());
+            }
+            "intro" if said.starts_with('/') && self.world.is_file(&said) => {
+                table.set("intro_file", said.as_str());
+            }
+            "intro" => match self.in_webroot(node, &said) {
+                Some(file) => table.set("intro_file", file.as_str()),
+                None => return false,
+            },
+            "dump-file" if said.starts_with('/') => table.set("dump_file", said.as_str()),
             "fallback-mount" => match MountPath::parse(&said) {
                 Ok(path) => table.set("fallback", path.as_str()),
                 Err(_) => return false,
@@ -92,6 +104,14 @@ impl Translation<'_> {
             _ => return false,
         }
         true
+    }
+
+    /// A file in the folder from which Icecast serves files, if it is there.
+    fn in_webroot(&self, node: Node<'_, '_>, name: &str) -> Option<String> {
+        let mut all = node.document().descendants();
+        let webroot = text(all.find(|node| node.has_tag_name("webroot"))?);
+        let file = format!("{webroot}/{}", name.trim_start_matches('/'));
+        self.world.is_file(&file).then_some(file)
     }
 
     fn take_listener_passwords(&mut self, table: &mut Table, node: Node<'_, '_>) -> bool {

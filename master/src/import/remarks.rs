@@ -21,8 +21,8 @@ const FALLBACK: &str = "listeners of a mount come home from its `fallback` by th
                         do; one who finds it full gets 403";
 const SCRIPT: &str = "`on_connect` and `on_disconnect` of a [[mount]] start programs";
 const ACCESS: &str = "put the addresses into `allow` and `deny` of [access]";
-const RECORDING: &str =
-    "`keep_hours` and `keep_megabytes` of the mount record it, with a state_directory";
+const DUMP: &str = "`dump_file` of the mount, which begins with /, and `dump_megabytes`; with a state_directory \
+     `keep_hours` records it";
 
 /// Tags by their path below `<icecast>`; the part before `*` is enough.
 const INSTEAD: [(&str, &str); 122] = [
@@ -136,9 +136,9 @@ const INSTEAD: [(&str, &str); 122] = [
     ("logging/playlistlog", "titles are not written down"),
     ("logging/*", JOURNAL),
     ("security/*", SYSTEMD),
-    ("mount/dump-file", RECORDING),
-    ("mount/dump-file-size-limit", RECORDING),
-    ("mount/dump-file-time-limit", RECORDING),
+    ("mount/dump-file", DUMP),
+    ("mount/dump-file-size-limit", DUMP),
+    ("mount/dump-file-time-limit", DUMP),
     ("mount/fallback-", FALLBACK),
     ("mount/queue-size", SHARED_RING),
     ("mount/min-queue-size", SHARED_RING),
@@ -174,7 +174,10 @@ const INSTEAD: [(&str, &str); 122] = [
         "titles come every 16,000 bytes to players that ask",
     ),
     ("mount/cluster-password", NO_DIRECTORY),
-    ("mount/intro", "nothing is played before the stream"),
+    (
+        "mount/intro",
+        "`intro_file` of the mount, with the whole path of a file that is there",
+    ),
     (
         "mount/intro-skip-replay",
         "nothing is played before the stream",

@@ -14,6 +14,8 @@ pub(super) enum End {
     Silent,
     /// Another connection of the same source took over.
     TakenOver,
+    /// The operator wants it.
+    Ended,
     /// The master is stopping.
     Stopping,
     /// The program after this one goes on with it.
@@ -28,6 +30,7 @@ impl std::fmt::Display for End {
             Self::Refused(_, why) => f.write_str(why),
             Self::Silent => f.write_str("it sent nothing for too long"),
             Self::TakenOver => f.write_str("another connection of the same source took over"),
+            Self::Ended => f.write_str("the operator ended it"),
             Self::Stopping => f.write_str("the master is stopping"),
             Self::HandedOver => f.write_str("another program goes on with it"),
         }

@@ -7,7 +7,10 @@ use super::caller::Caller;
 use super::conditions::{Alias, Aliases};
 use super::guard::Guard;
 use super::head::Head;
+use super::intro::Intros;
 use super::listener::Service;
+use super::serving::MountSettings;
+use crate::config::ConfigError;
 use crate::mount::{Class, Course, Courses, Mount, MountPath, MountTable};
 
 /// What holds for those who ask, beside how they are served.
@@ -21,6 +24,8 @@ pub struct Rules {
     pub courses: Arc<Courses>,
     /// Who may listen to what is not for everybody.
     pub guard: Arc<Guard>,
+    /// What new listeners hear first.
+    pub(super) intros: Arc<Intros>,
 }
 
 impl Rules {
@@ -31,7 +36,24 @@ impl Rules {
             aliases: Aliases::new(aliases),
             courses: Arc::default(),
             guard: Arc::new(guard),
+            intros: Arc::default(),
         }
+    }
+
+    /// As the settings of these mounts say, with the files that they name.
+    ///
+    /// # Errors
+    /// When one of the files cannot be used.
+    pub fn load(
+        allow: &'static str,
+        aliases: &[Alias],
+        mounts: &[MountSettings],
+    ) -> Result<Self, ConfigError> {
+        let intros = Arc::new(Intros::load(mounts)?);
+        Ok(Self {
+            intros,
+            ..Self::new(allow, aliases, Guard::new(mounts)?)
+        })
     }
 }
 

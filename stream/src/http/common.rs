@@ -47,14 +47,15 @@ async fn icecast_status(
     answer
 }
 
-/// `/live.ogg.m3u` and its like for a mount `/live.ogg`; a list of what there is for everything else.
+/// `/live.ogg.m3u` and its like for a mount `/live.ogg`, even a hidden one: who asks knows its name.
+/// For everything else a list of what there is.
 async fn playlist_or_nothing(
     State(shown): State<Shown>,
     Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    let status = shown.status();
+    let status = shown.whole_status();
     let wanted = Kind::of(uri.path()).and_then(|(path, kind)| {
         let mut mounts = status.mounts.iter();
         Some((mounts.find(|mount| mount.path == path)?, kind))

@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::serving::{MountSettings, check_number};
 use crate::config::ConfigError;
-use crate::mount::course::FALLBACKS_MAX;
+use crate::mount::course::{AFTER_MS, FALLBACKS_MAX};
 use crate::mount::{Fallback, MountPath, Terms};
 
 /// The longest time that a source may be away before its listeners go to the fallback.
 const FALLBACK_AFTER_SECONDS_MAX: f64 = 3_600.0;
-/// So long a source is away before its listeners go to the fallback, if nothing is said.
-const FALLBACK_AFTER: Duration = Duration::from_secs(2);
+/// Behind a mount's path: the hidden mount on which its fallback file is played.
+const STAND_IN: &str = "~file";
 /// The longest time that one listener may listen, in seconds: a month.
 const LISTENER_SECONDS_MAX: f64 = 31.0 * 86_400.0;
 /// What somebody is told for whom there is no room on a mount; in the words of Icecast.
@@ -80,20 +80,32 @@ impl MountSettings {
     /// What is said of the mount, here and at relays.
     pub fn terms(&self) -> Terms {
         let after = self.fallback_after_seconds.map(Duration::from_secs_f64);
-        let after_ms = after.unwrap_or(FALLBACK_AFTER).as_millis();
+        let after = after.unwrap_or(Duration::from_millis(AFTER_MS));
+        let after_ms = after.as_millis();
         Terms {
             is_hidden: self.hidden,
             needs_password: self.needs_password(),
-            fallback: self.fallback.clone().map(|to| Fallback {
-                to,
-                after_ms: u64::try_from(after_ms).unwrap_or(u64::MAX),
-            }),
+            fallback: self
+                .fallback
+                .clone()
+                .or_else(|| self.stand_in())
+                .map(|to| Fallback {
+                    to,
+                    after_ms: u64::try_from(after_ms).unwrap_or(u64::MAX),
+                }),
         }
     }
 
     /// Whether its listeners have to show a password, or are asked about elsewhere.
     pub fn needs_password(&self) -> bool {
         self.htpasswd.is_some() || self.listener_auth_url.is_some()
+    }
+
+    /// The hidden mount on which its fallback file is played.
+    pub fn stand_in(&self) -> Option<MountPath> {
+        let path = format!("{}{STAND_IN}", self.path);
+        let path = self.fallback_file.as_ref().map(|_| MountPath::parse(&path));
+        path.and_then(Result::ok)
     }
 
     /// For so long one listener may listen.
@@ -132,6 +144,12 @@ impl MountSettings {
             ),
             (self.hidden, "hidden", TOLD),
             (self.fallback.is_some(), "fallback", TOLD),
+            (self.fallback_file.is_some(), "fallback_file", TOLD),
+            (
+                self.dump_file.is_some() || self.dump_megabytes.is_some(),
+                "dump_file` or `dump_megabytes",
+                "only a master has sources",
+            ),
             (
                 self.fallback_after_seconds.is_some(),
                 "fallback_after_seconds",
@@ -159,6 +177,22 @@ impl MountSettings {
             1.0,
             LISTENER_SECONDS_MAX,
         )?;
+        if self.fallback.is_some() && self.fallback_file.is_some() {
+            return complain(format!(
+                "`fallback` and `fallback_file` of mount `{}`: choose one; a fallback may have a \
+                 `fallback_file` of its own",
+                self.path
+            ));
+        }
+        if self.path.as_str().ends_with(STAND_IN)
+            || self.fallback_file.is_some() && self.stand_in().is_none()
+        {
+            return complain(format!(
+                "mount `{}`: the fallback file of a mount is played at its path and `{STAND_IN}` \
+                 behind it: choose another, shorter path",
+                self.path
+            ));
+        }
         if self.htpasswd.is_some() && self.listener_auth_url.is_some() {
             return complain(format!(
                 "`htpasswd` and `listener_auth_url` of mount `{}`: choose one",
@@ -288,6 +322,11 @@ mod tests {
             (mount("/a", "max_listener_seconds = 0"), "`/a`"),
             (mount("/a", "fallback_after_seconds = -1.0"), "`/a`"),
             (mount("/a", "listener_auth_url = \"x\""), "http://"),
+            (mount("/a~file", ""), "~file"),
+            (
+                mount("/a", "fallback = \"/b\"\nfallback_file = \"/x\""),
+                "choose one",
+            ),
             (
                 "[[alias]]\npath = \"/r\"\nto = \"/s\"\n[[alias]]\npath = \"/s\"\nto = \"/t\"\n"
                     .to_owned(),

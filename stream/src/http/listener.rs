@@ -13,6 +13,7 @@ use super::caller::Caller;
 use super::conditions;
 use super::date::{http_date, unix_second};
 use super::head::Head;
+use super::intro::Intro;
 use super::overflow::Overflow;
 use super::serving::{MountSettings, Serving};
 use crate::fanout::{Fanout, Joiner, Pace, Stay, Wire};
@@ -135,7 +136,15 @@ fn place(
     }
     let wish = Wish::parse(head.header("range"), head.header("if-range"));
     let (burst, pace) = terms(service, head, &mount, class);
-    let Some((decision, cursor, prefix)) = mount.log().open(wish, burst) else {
+    let log = mount.log();
+    let intro = service
+        .rules
+        .intros
+        .find(&asked.path, log.link().as_deref());
+    let intro = intro.filter(|_| class == Class::Listener && wish == Wish::Join);
+    // What he hears first is in his player's hand as well.
+    let burst = burst.saturating_sub(intro.map_or(Duration::ZERO, Intro::length));
+    let Some((decision, cursor, prefix)) = log.open(wish, burst) else {
         return Err(plain(StatusCode::NOT_FOUND).sentence("this mount has not begun yet"));
     };
     if let Decision::Ahead { head: next } = decision {
@@ -143,8 +152,11 @@ fn place(
             .header("Content-Range", &format!("bytes */{next}"))
             .sentence("these bytes have not come yet"));
     }
-    let icy = wants_titles(head, decision, &cursor, class).then(Icy::default);
-    let mut first = begin(head, decision, &cursor, &prefix, &mount.facts());
+    let gets_titles = wants_titles(head, decision, &cursor, class);
+    let icy = gets_titles.then(|| intro.map_or_else(Icy::default, Intro::icy));
+    let intro = intro.map_or_else(Bytes::new, |intro| intro.bytes(gets_titles).clone());
+    let n_prefix = intro.len() + prefix.len();
+    let mut first = begin(head, decision, &cursor, n_prefix, &mount.facts());
     if icy.is_some() {
         first = first.header("icy-metaint", &INTERVAL_BYTES.to_string());
     }
@@ -152,23 +164,13 @@ fn place(
     if head.method == "HEAD" {
         return Err(first);
     }
-    let sent = service
-        .overflow
-        .as_ref()
-        .filter(|_| class == Class::Listener);
-    if sent.is_some_and(|overflow| overflow.turns_away(head)) {
-        return Err(no_slot(service, head));
-    }
-    let slot = match sent {
-        Some(overflow) => overflow.take(&service.slots, head, Instant::now()),
-        None => service.slots.take(class),
-    };
-    let Some(slot) = slot else {
+    let Some(slot) = slot(service, head, class) else {
         return Err(no_slot(service, head));
     };
     let Some(audience) = admit(service, &mount, class) else {
         return Err(plain(StatusCode::FORBIDDEN).sentence(conditions::TOO_MANY));
     };
+    first.extend_from_slice(&intro);
     first.extend_from_slice(&prefix);
     let last = match decision {
         Decision::Exact { last, .. } => last,
@@ -184,6 +186,16 @@ fn place(
         pace,
         icy,
     })
+}
+
+/// A slot for him, if there is one and he is not to go elsewhere.
+fn slot(service: &Service, head: &Head, class: Class) -> Option<Slot> {
+    let sent = service.overflow.as_ref();
+    match sent.filter(|_| class == Class::Listener) {
+        Some(overflow) if overflow.turns_away(head) => None,
+        Some(overflow) => overflow.take(&service.slots, head, Instant::now()),
+        None => service.slots.take(class),
+    }
 }
 
 /// The answer to a method that plays nothing.
@@ -263,7 +275,7 @@ fn begin(
     head: &Head,
     decision: Decision,
     cursor: &Cursor,
-    prefix: &Bytes,
+    n_prefix: usize,
     facts: &Facts,
 ) -> Answer {
     let status = match decision {
@@ -271,7 +283,7 @@ fn begin(
         Decision::Join | Decision::Ahead { .. } => StatusCode::OK,
     };
     let start = (cursor.log().epoch(), cursor.offset());
-    let mut answer = opening(head, status, start, prefix.len(), facts);
+    let mut answer = opening(head, status, start, n_prefix, facts);
     // Only to those who asked: a player that reads it tries to seek when the stream breaks,
     // instead of asking the balancer again.
     if let Decision::Exact { first, last } = decision {
@@ -286,7 +298,7 @@ fn begin(
 }
 
 /// The head of the answer to somebody who is going to hear a mount from this epoch and offset on,
-/// after `n_prefix` bytes of header pages.
+/// after `n_prefix` bytes that are none of its log.
 pub fn opening(
     head: &Head,
     status: StatusCode,

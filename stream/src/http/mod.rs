@@ -26,6 +26,7 @@ pub mod gate;
 pub mod guard;
 pub mod head;
 pub mod icecast;
+pub mod intro;
 mod line;
 pub mod listener;
 pub mod login;

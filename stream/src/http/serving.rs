@@ -41,6 +41,14 @@ pub struct MountSettings {
     pub fallback: Option<MountPath>,
     /// Seconds that the source has to be away before. At a master only.
     pub fallback_after_seconds: Option<f64>,
+    /// What its listeners hear while its source is away, again and again. At a master only.
+    pub fallback_file: Option<PathBuf>,
+    /// What a new listener hears before the live stream.
+    pub intro_file: Option<PathBuf>,
+    /// Where what its source sends is copied, in the words of `strftime`. At a master only.
+    pub dump_file: Option<String>,
+    /// How much of it goes into one file, in megabytes. At a master only.
+    pub dump_megabytes: Option<u64>,
     /// A file of users and passwords; only these may listen.
     pub htpasswd: Option<PathBuf>,
     /// Who is asked whether somebody may listen.

@@ -85,10 +85,20 @@ impl Shown {
         mounts
     }
 
+    /// How everything stands, for everybody.
     pub(super) fn status(&self) -> Status {
+        self.status_of(&self.listed())
+    }
+
+    /// The same with hidden mounts, for the operator.
+    pub(super) fn whole_status(&self) -> Status {
+        self.status_of(&self.table.all())
+    }
+
+    fn status_of(&self, mounts: &[Arc<Mount>]) -> Status {
         let now = Instant::now();
         let uptime = now.saturating_duration_since(self.started.0);
-        let mut status = Status::of(self.program, uptime, &self.listed(), &self.slots, now)
+        let mut status = Status::of(self.program, uptime, mounts, &self.slots, now)
             .with_upstreams(&self.upstreams, now);
         status.reign = self.reign.as_ref().map(|trail| trail.reign());
         status.is_standby = self.reign.as_ref().map(|trail| !trail.is_master());

@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 use super::mount::Mount;
 use super::path::MountPath;
 use super::table::{MOUNTS_MAX, MountTable};
-use super::terms::Fallback;
+use super::terms::{Fallback, Terms};
 
 /// A fallback's fallback, and so on: no more mounts than this are tried one after the other.
 pub const FALLBACKS_MAX: usize = 10;
 
+/// So long a source is away before its listeners go to a fallback, if nothing is said.
+pub const AFTER_MS: u64 = 2_000;
 /// So often it is looked where everybody has to be.
 pub const TURN_EVERY: Duration = Duration::from_millis(250);
 
@@ -31,7 +33,11 @@ pub struct Course {
 
 /// The courses of all mounts that have a fallback.
 #[derive(Debug, Default)]
-pub struct Courses(Mutex<BTreeMap<MountPath, Way>>);
+pub struct Courses {
+    ways: Mutex<BTreeMap<MountPath, Way>>,
+    /// What the operator wants instead of what the settings say.
+    orders: Mutex<BTreeMap<MountPath, Option<MountPath>>>,
+}
 
 #[derive(Debug)]
 struct Way {
@@ -142,6 +148,30 @@ impl Courses {
         }
     }
 
+    /// The operator wants this fallback for `path`, or none, whatever the settings say.
+    pub fn order(&self, path: &MountPath, to: Option<MountPath>) {
+        let mut orders = lock(&self.orders);
+        if orders.len() < MOUNTS_MAX || orders.contains_key(path) {
+            orders.insert(path.clone(), to);
+        }
+    }
+
+    /// The settings hold again.
+    pub fn forget_orders(&self) {
+        lock(&self.orders).clear();
+    }
+
+    /// What holds of a mount of which the settings say `terms`.
+    pub fn ordered(&self, path: &MountPath, mut terms: Terms) -> Terms {
+        if let Some(to) = lock(&self.orders).get(path) {
+            let after_ms = terms
+                .fallback
+                .map_or(AFTER_MS, |fallback| fallback.after_ms);
+            terms.fallback = to.clone().map(|to| Fallback { to, after_ms });
+        }
+        terms
+    }
+
     /// Looks where everybody has to be now. Mounts say themselves what stands in for them.
     pub fn review(&self, table: &MountTable, now: Instant) -> Vec<Turn> {
         for mount in table.all() {
@@ -154,7 +184,7 @@ impl Courses {
     }
 
     fn ways(&self) -> MutexGuard<'_, BTreeMap<MountPath, Way>> {
-        lock(&self.0)
+        lock(&self.ways)
     }
 }
 
@@ -206,7 +236,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::log::Keep;
-    use crate::mount::{Claimant, Desk, Facts, Publisher, Terms};
+    use crate::mount::{Claimant, Desk, Facts, Publisher};
     use crate::ogg::tests::opus;
 
     struct Stage {

@@ -2,6 +2,7 @@
 //! each uplink of its source. While they send nothing, or nobody sits there, the desk itself
 //! writes filler.
 
+mod ended;
 mod take_over;
 mod writing;
 
@@ -232,12 +233,6 @@ impl Desk {
         overdue
     }
 
-    /// Sends away whoever writes a mount. `false`: nobody does.
-    pub fn dismiss(&self, path: &MountPath) -> bool {
-        let seats = self.seats();
-        seats.get(path).is_some_and(|seat| seat.sitting.dismiss())
-    }
-
     fn heard(&self, path: &MountPath, sitter: u64, now: Instant) {
         if let Some(seat) = self.seats().get_mut(path) {
             seat.sitting.heard(sitter, now);
@@ -301,7 +296,8 @@ impl Publisher {
         &self.mount
     }
 
-    /// Ends when a newer connection of the same uplink takes over, or another source.
+    /// Ends when a newer connection of the same uplink takes over, or another source, or when the
+    /// operator wants it.
     pub fn dismissed(&self) -> &CancellationToken {
         &self.dismissed
     }

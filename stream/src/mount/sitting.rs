@@ -50,6 +50,8 @@ struct Sitter {
     /// When he last sent something.
     heard: Instant,
     dismissed: CancellationToken,
+    /// It is the operator who wants him to go.
+    is_ended: bool,
 }
 
 impl Sitting {
@@ -103,14 +105,24 @@ impl Sitting {
             claimant: claimant.clone(),
             heard: now,
             dismissed: dismissed.clone(),
+            is_ended: false,
         });
         (self.n_sat, dismissed)
     }
 
-    /// Dismisses all. `false`: there is nobody.
-    pub(super) fn dismiss(&self) -> bool {
-        self.sitters.iter().for_each(|s| s.dismissed.cancel());
+    /// Dismisses all, since the operator wants it. `false`: there is nobody.
+    pub(super) fn end(&mut self) -> bool {
+        for sitter in &mut self.sitters {
+            sitter.is_ended = true;
+            sitter.dismissed.cancel();
+        }
         !self.sitters.is_empty()
+    }
+
+    /// Whether it is the operator who dismissed him.
+    pub(super) fn is_ended(&self, number: u64) -> bool {
+        let mut sitters = self.sitters.iter();
+        sitters.any(|sitter| sitter.number == number && sitter.is_ended)
     }
 
     pub(super) fn heard(&mut self, number: u64, now: Instant) {

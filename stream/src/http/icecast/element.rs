@@ -138,6 +138,28 @@ impl Element {
         Ok(())
     }
 
+    /// All that it and the mounts in it say, each with the mount that it is said of, or `global`.
+    pub fn statements(&self) -> Vec<((String, &'static str), String)> {
+        let mut found = Vec::new();
+        let Content::Children(children) = &self.content else {
+            return found;
+        };
+        let mount = self.attributes.iter().find(|(name, _)| *name == "mount");
+        let of = mount.map_or("global", |(_, path)| path.as_str());
+        for child in children {
+            let value = match &child.content {
+                Content::Text(text) => text.clone(),
+                Content::Number(number) => number.to_string(),
+                Content::Children(_) => {
+                    found.extend(child.statements());
+                    continue;
+                }
+            };
+            found.push(((of.to_owned(), child.name), value));
+        }
+        found
+    }
+
     /// The same as JSON: `{"name": …}`.
     pub fn json(&self) -> Value {
         Value::Object(Map::from_iter([(self.name.to_owned(), self.value())]))

@@ -10,3 +10,4 @@ pub mod office;
 pub(super) mod playlists;
 pub(super) mod public;
 mod stats;
+pub mod stats_lines;

@@ -23,7 +23,7 @@ use crate::fanout::{NoTransfer, REASONS, Transfer, Whom};
 use crate::http::login::{self, Admin};
 use crate::http::serving::Serving;
 use crate::http::shown::{Scheme, Shown};
-use crate::mount::{Desk, Mount, MountPath};
+use crate::mount::{Courses, Desk, Mount, MountPath};
 
 /// A form is not read beyond this many bytes.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -38,8 +38,8 @@ pub struct Office {
     pub shown: Shown,
     /// How much recent sound a listener gets who is transferred.
     pub serving: Arc<Serving>,
-    /// Whose sources may be ended: at a master.
-    pub desk: Option<Arc<Desk>>,
+    /// Whose sources may be ended, and whose fallbacks changed: at a master.
+    pub desk: Option<(Arc<Desk>, Arc<Courses>)>,
 }
 
 /// How an answer is written.
@@ -133,7 +133,7 @@ async fn command(
         Err(answer) => return answer,
     };
     let changes = match command {
-        "killclient" | "killsource" => true,
+        "killclient" | "killsource" | "fallbacks" => true,
         "moveclients" => fields.text("destination").is_some(),
         _ => false,
     };
@@ -159,14 +159,18 @@ impl Office {
         match (command, &name) {
             ("stats", only) => return form.answer(&self.stats(only.as_deref(), base)),
             ("listmounts" | "streamlist", _) => {
-                let status = self.shown.status();
-                let mounts = stats::mounts(&status, None, Timestamp::now());
+                let status = self.shown.whole_status();
+                let mounts = stats::mounts(&status, &self.shown.table, None, Timestamp::now());
                 return form.answer(&Element::new("icestats").with_all(mounts));
             }
-            ("listclients" | "moveclients" | "killclient" | "killsource" | "buildm3u", Some(_)) => {
-            }
-            ("listclients" | "moveclients" | "killclient" | "killsource" | "buildm3u", None) => {
-                return refused("Unknown admin request");
+            (
+                "listclients" | "moveclients" | "killclient" | "killsource" | "buildm3u"
+                | "fallbacks",
+                name,
+            ) => {
+                if name.is_none() {
+                    return refused("Unknown admin request");
+                }
             }
             _ => return refused("Unrecognised command"),
         }
@@ -182,6 +186,7 @@ impl Office {
             "moveclients" => self.transfer(&mount, form, fields).await,
             "killclient" => self.end(&mount, form, fields).await,
             "killsource" => self.end_source(&mount, form),
+            "fallbacks" => self.set_fallback(&mount, form, fields),
             _ => build_m3u(&mount, fields, base),
         }
     }
@@ -191,8 +196,8 @@ impl Office {
         self.shown.table.find(&path)
     }
 
-    fn stats(&self, only: Option<&str>, base: &str) -> Element {
-        let status = self.shown.status();
+    pub(super) fn stats(&self, only: Option<&str>, base: &str) -> Element {
+        let status = self.shown.whole_status();
         let closed = self.shown.fanout.figures().flat_map(|figures| {
             let reasons = REASONS.iter();
             reasons.map(|(reason, _)| figures.n_closed(*reason))
@@ -204,9 +209,9 @@ impl Office {
 
     async fn transfer(&self, from: &Arc<Mount>, form: Form, fields: &Fields) -> Response {
         let Some(destination) = fields.text("destination") else {
-            let status = self.shown.status();
-            let path = from.path().as_str();
-            let others = stats::mounts(&status, Some(path), Timestamp::now());
+            let status = self.shown.whole_status();
+            let (path, table) = (from.path().as_str(), &self.shown.table);
+            let others = stats::mounts(&status, table, Some(path), Timestamp::now());
             let list = Element::new("icestats").text("current_source", path);
             return form.answer(&list.with_all(others));
         };
@@ -256,15 +261,61 @@ impl Office {
     }
 
     fn end_source(&self, mount: &Arc<Mount>, form: Form) -> Response {
-        let Some(desk) = &self.desk else {
+        let Some((desk, _)) = &self.desk else {
             return refused("Unrecognised command");
         };
-        if !desk.dismiss(mount.path()) {
+        if !desk.end(mount.path()) {
             return refused("Source is not available");
         }
         info!("the operator ended the source of {}", mount.path());
         form.answer(&Element::response("Source Removed", true))
     }
+
+    /// Another fallback for a mount, or none, until the settings are read again.
+    fn set_fallback(&self, mount: &Arc<Mount>, form: Form, fields: &Fields) -> Response {
+        let Some((_, courses)) = &self.desk else {
+            return refused("Unrecognised command");
+        };
+        let Some(fallback) = fields.text("fallback") else {
+            return refused("Missing parameter");
+        };
+        let to = match fallback.as_str() {
+            "" => None,
+            path => match MountPath::parse(path) {
+                Ok(path) if path == *mount.path() => {
+                    return refused("supplied mountpoints are identical");
+                }
+                Ok(path) => Some(path),
+                Err(_) => return refused("No such fallback"),
+            },
+        };
+        let needs_password = |path: &MountPath| {
+            let target = self.shown.table.find(path);
+            target.is_some_and(|target| target.needs_password())
+        };
+        if to.as_ref().is_some_and(needs_password) && !mount.needs_password() {
+            return refused("The fallback needs a password, and the mount does not");
+        }
+        let path = mount.path();
+        match &to {
+            Some(to) => info!("the operator made {to} the fallback of {path}"),
+            None => info!("the operator took the fallback of {path} away"),
+        }
+        courses.order(path, to);
+        done("Fallback configured", form)
+    }
+}
+
+/// What Icecast answers to a command that has no answer of its own.
+fn done(message: &str, form: Form) -> Response {
+    if form == Form::Json {
+        return form.answer(&Element::response(message, true));
+    }
+    let page = Element::new("html")
+        .with(Element::new("head").text("title", "Admin request successful"))
+        .with(Element::new("body").text("p", message));
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), NO_STORE];
+    (kind, page.fragment()).into_response()
 }
 
 fn busy() -> Response {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::element::Element;
 use crate::fanout::Listening;
+use crate::mount::{MountPath, MountTable};
 use crate::status::{MountStatus, Status, host_of, icecast_date, icecast_iso8601};
 
 /// Nobody's address is kept; programs that look for one find this.
@@ -90,6 +91,7 @@ fn source(mount: &MountStatus, base: &str, max_listeners: usize) -> Element {
 /// `/admin/listmounts`, but for the mount `except`.
 pub(super) fn mounts<'a>(
     status: &'a Status,
+    table: &'a MountTable,
     except: Option<&'a str>,
     now: Timestamp,
 ) -> impl Iterator<Item = Element> {
@@ -98,11 +100,17 @@ pub(super) fn mounts<'a>(
         let since = mount.on_air_since.map_or(now, |since| since);
         let seconds = u64::try_from(now.as_second() - since.as_second()).unwrap_or(0);
         named(mount)
-            .text("fallback", "")
+            .text("fallback", &fallback_of(mount, table))
             .number("listeners", mount.listeners as u64)
             .number("Connected", seconds)
             .text("content-type", &mount.content_type)
     })
+}
+
+fn fallback_of(mount: &MountStatus, table: &MountTable) -> String {
+    let path = MountPath::parse(&mount.path).ok();
+    let fallback = path.and_then(|path| table.find(&path)?.terms().fallback);
+    fallback.map_or_else(String::new, |fallback| fallback.to.to_string())
 }
 
 /// `/admin/listclients`: of each the number that ends him, and for how long he has listened.

@@ -125,26 +125,19 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
         rules: Rules::new("GET, HEAD, OPTIONS", &[], Guard::new(&[]).unwrap()),
         overflow: None,
     };
-    let home = Home {
+    let home = Arc::new(Current::new(Home {
         table,
         gate: Gate::default(),
         service,
         router,
         shutdown: shutdown.clone(),
-    };
+    }));
     let listener = door::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let (secure, end) = (tls.clone(), shutdown.clone());
     shutdown.spawn("door", async move {
-        door::serve(
-            listener,
-            Arc::new(Current::new(home)),
-            secure,
-            Vec::new(),
-            end,
-        )
-        .await
-        .unwrap();
+        let served = door::serve(listener, home, secure, Vec::new(), end);
+        served.await.unwrap();
     });
     Server {
         address,

@@ -1,0 +1,159 @@
+//! Fallback files: while nobody is heard on a mount that has one, its file is played again and again
+//! on a hidden mount beside it, at the speed of time, and that mount is the fallback. So relays and
+//! listeners know of nothing but fallbacks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stream::config::ConfigError;
+use stream::current::Current;
+use stream::handover::Stage;
+use stream::http::serving::MountSettings;
+use stream::log::Epoch;
+use stream::mount::{Claimant, Facts, Mount, MountPath, Publisher};
+use stream::reel::Reel;
+use stream::shutdown::Shutdown;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use crate::house::Master;
+use crate::is_time;
+
+/// How often it is looked whether a page is due, and whether anybody is heard.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// So much is played ahead: the burst of those who come.
+const AHEAD: Duration = Duration::from_secs(4);
+/// Who is further behind than this does not catch up: the program stood still.
+const BEHIND_MAX: Duration = Duration::from_secs(10);
+
+/// The files of all mounts that have one.
+pub(crate) type Reels = HashMap<MountPath, Arc<Reel>>;
+
+/// Reads the files of these mounts.
+///
+/// # Errors
+/// When one cannot be read, or is no sound.
+pub(crate) fn load(mounts: &[MountSettings]) -> Result<Reels, ConfigError> {
+    let mut reels = Reels::new();
+    for mount in mounts {
+        if let Some(file) = &mount.fallback_file {
+            let key = format!("fallback_file` of mount `{}", mount.path);
+            reels.insert(mount.path.clone(), Arc::new(Reel::load(&key, file)?));
+        }
+    }
+    Ok(reels)
+}
+
+/// A file that is being played.
+struct Playing {
+    reel: Arc<Reel>,
+    /// `None`: it cannot be played, which has been said.
+    publisher: Option<Publisher>,
+    /// When this round of it began.
+    began: Instant,
+    next: usize,
+}
+
+/// Plays what has to be played, until the program ends.
+pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
+    let mut clock = interval(LOOK_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut member = shutdown.freeze().join(Stage::Writers);
+    let mut playing: HashMap<MountPath, Playing> = HashMap::new();
+    while is_time(&mut clock, &mut member, &shutdown).await {
+        look(&masters.now(), &mut playing, Instant::now());
+    }
+}
+
+fn look(master: &Master, playing: &mut HashMap<MountPath, Playing>, now: Instant) {
+    let is_wanted = |path: &MountPath| {
+        master.trail().is_master() && !master.table().find(path).is_some_and(|own| is_heard(&own))
+    };
+    playing.retain(|path, file| {
+        let is_same = master
+            .reels()
+            .get(path)
+            .is_some_and(|reel| Arc::ptr_eq(reel, &file.reel));
+        is_same && is_wanted(path) && file.advance(now)
+    });
+    for (path, reel) in master.reels() {
+        if playing.contains_key(path) || !is_wanted(path) {
+            continue;
+        }
+        if let Some(mut file) = begin(master, path, reel, now) {
+            file.advance(now);
+            playing.insert(path.clone(), file);
+        }
+    }
+}
+
+/// Whether its source is there and sends.
+fn is_heard(mount: &Mount) -> bool {
+    mount.is_on_air() && mount.filled_since().is_none()
+}
+
+fn begin(master: &Master, path: &MountPath, reel: &Arc<Reel>, now: Instant) -> Option<Playing> {
+    let settings = master.config().mount.iter().find(|m| m.path == *path)?;
+    let at = settings.stand_in()?;
+    let claimant = Claimant {
+        user: "fallback_file".to_owned(),
+        serial: None,
+        uplink: 0,
+    };
+    let own = master.table().find(path).map(|own| own.facts());
+    let facts = Facts {
+        terms: master.config().terms(&at),
+        is_public: false,
+        ..own.unwrap_or_else(|| Facts::from_headers(|_| None))
+    };
+    let epoch = Epoch::new(fastrand::u128(..));
+    let publisher = master.desk().claim(&at, &claimant, facts, epoch, now);
+    Some(Playing {
+        reel: Arc::clone(reel),
+        publisher: Some(publisher.ok()?),
+        began: now,
+        next: 0,
+    })
+}
+
+impl Playing {
+    /// Plays what is due. `false`: the operator has ended it, and it begins anew.
+    fn advance(&mut self, now: Instant) -> bool {
+        let Some(publisher) = &mut self.publisher else {
+            return true;
+        };
+        if publisher.dismissed().is_cancelled() {
+            return false;
+        }
+        let elapsed = now.saturating_duration_since(self.began);
+        let next = due(&self.reel, self.next);
+        if elapsed > next + BEHIND_MAX {
+            self.began = now.checked_sub(next).unwrap_or(now);
+        }
+        while self.began + due(&self.reel, self.next) <= now + AHEAD {
+            let Some((_, page)) = self.reel.pages().get(self.next) else {
+                self.began += self.reel.length();
+                self.next = 0;
+                if !self.reel.is_frames() {
+                    publisher.end_link(now);
+                }
+                continue;
+            };
+            self.next += 1;
+            if let Err(stray) = publisher.take(page, now, || fastrand::u32(..)) {
+                let path = publisher.mount().path();
+                warn!("the fallback file at {path} cannot be played: {stray}");
+                self.publisher = None;
+                return true;
+            }
+        }
+        true
+    }
+}
+
+/// When a page begins to be heard, from the beginning of the round.
+fn due(reel: &Reel, at: usize) -> Duration {
+    let page = reel.pages().get(at);
+    page.map_or_else(|| reel.length(), |(at, _)| *at)
+}

@@ -1,0 +1,122 @@
+//! What a new listener of a mount hears before the live stream. For who asks for titles it is laid
+//! out with blocks between the frames, as the stream behind it is.
+
+use std::collections::HashMap;
+use std::fs::metadata;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::serving::MountSettings;
+use crate::config::ConfigError;
+use crate::mount::MountPath;
+use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
+use crate::ogg::Link;
+use crate::reel::Reel;
+
+/// The longest file, in bytes: each new listener has it before him until he has got it.
+pub const INTRO_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The intros of all mounts that have one.
+#[derive(Debug, Default)]
+pub struct Intros(HashMap<MountPath, Intro>);
+
+/// The intro of a mount.
+#[derive(Debug)]
+pub(super) struct Intro {
+    reel: Reel,
+    plain: Bytes,
+    /// With an empty block wherever a title could stand.
+    titled: Bytes,
+    /// How much sound comes behind the last of these blocks.
+    n_behind: usize,
+}
+
+impl Intros {
+    /// Reads the files of these mounts.
+    ///
+    /// # Errors
+    /// When one of them is too long, or is no sound.
+    pub fn load(mounts: &[MountSettings]) -> Result<Self, ConfigError> {
+        let mut intros = HashMap::new();
+        for mount in mounts {
+            let Some(file) = &mount.intro_file else {
+                continue;
+            };
+            let key = format!("intro_file` of mount `{}", mount.path);
+            if metadata(file).is_ok_and(|about| about.len() > INTRO_BYTES_MAX) {
+                let kilobytes = INTRO_BYTES_MAX / 1024;
+                return Err(ConfigError::new(format!(
+                    "`{key}`: {} is longer than {kilobytes} KiB: every new listener gets all of \
+                     it at once",
+                    file.display()
+                )));
+            }
+            intros.insert(mount.path.clone(), Intro::new(Reel::load(&key, file)?));
+        }
+        Ok(Self(intros))
+    }
+
+    /// The intro of a mount, if who plays this link can play it.
+    pub(super) fn find(&self, path: &MountPath, link: Option<&Link>) -> Option<&Intro> {
+        let intro = self.0.get(path)?;
+        link.is_some_and(|link| intro.reel.fits(link))
+            .then_some(intro)
+    }
+}
+
+impl Intro {
+    fn new(reel: Reel) -> Self {
+        let plain = reel.bytes();
+        let mut titled = Vec::with_capacity(plain.len() + plain.len() / INTERVAL_BYTES);
+        let mut chunks = plain.chunks_exact(INTERVAL_BYTES);
+        for chunk in &mut chunks {
+            titled.extend_from_slice(chunk);
+            titled.push(0);
+        }
+        titled.extend_from_slice(chunks.remainder());
+        Self {
+            n_behind: chunks.remainder().len(),
+            titled: titled.into(),
+            plain,
+            reel,
+        }
+    }
+
+    /// How long it lasts.
+    pub(super) fn length(&self) -> Duration {
+        self.reel.length()
+    }
+
+    /// Its bytes for somebody who gets titles, or does not.
+    pub(super) fn bytes(&self, gets_titles: bool) -> &Bytes {
+        if gets_titles {
+            &self.titled
+        } else {
+            &self.plain
+        }
+    }
+
+    /// Where between two titles he is behind it.
+    pub(super) fn icy(&self) -> Icy {
+        Icy::at(self.n_behind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_who_gets_titles_there_is_a_block_wherever_one_is_looked_for() {
+        // An MP3 frame of 104 bytes (MPEG 1 layer III, 32 kbit/s, 44,100 Hz), 400 times.
+        let mut frame = [0; 104];
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x10, 0xc0]);
+        let intro = Intro::new(Reel::cut(&frame.repeat(400)).unwrap());
+        let (plain, titled) = (intro.bytes(false), intro.bytes(true));
+        assert_eq!((plain.len(), titled.len()), (41_600, 41_602));
+        assert_eq!((titled[16_000], titled[32_001]), (0, 0));
+        assert_eq!(intro.icy().n_left(), 3 * 16_000 - 41_600);
+        assert!(intro.length() > Duration::from_secs(10));
+    }
+}
