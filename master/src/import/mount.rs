@@ -1,10 +1,15 @@
 //! A `<mount>` of an icecast.xml. Pure.
 
+use jiff::Timestamp;
 use roxmltree::Node;
 use stream::mount::MountPath;
 
 use super::draft::Table;
 use super::translate::{Translation, attributes, seconds_of, text, word};
+use crate::dump;
+
+/// Whether a name can be made of a pattern does not depend on the time.
+const SOME_TIME: Timestamp = Timestamp::UNIX_EPOCH;
 
 impl Translation<'_> {
     pub(super) fn take_mount(&mut self, node: Node<'_, '_>, depth: usize) -> Result<(), String> {
@@ -92,7 +97,9 @@ impl Translation<'_> {
                 Some(file) => table.set("intro_file", file.as_str()),
                 None => return false,
             },
-            "dump-file" if said.starts_with('/') => table.set("dump_file", said.as_str()),
+            "dump-file" if said.starts_with('/') && dump::name(&said, SOME_TIME).is_ok() => {
+                table.set("dump_file", said.as_str());
+            }
             "fallback-mount" => match MountPath::parse(&said) {
                 Ok(path) => table.set("fallback", path.as_str()),
                 Err(_) => return false,
