@@ -1,4 +1,5 @@
-//! What is playing, told by a source or by a script beside it: `/admin/metadata`, as at an Icecast.
+//! What is playing, told by a source or by a script beside it: `/admin/metadata`, as at an Icecast,
+//! and `/admin.cgi` of SHOUTcast's first protocol.
 //!
 //! A title is kept beside the log, never in it: no stream breaks by one.
 
@@ -12,14 +13,15 @@ use axum::routing::any;
 use stream::follow::Trail;
 use stream::http::icecast::element::Element;
 use stream::http::icecast::fields::Fields;
-use stream::http::icecast::office::{Form, fields, refused};
+use stream::http::icecast::office::{Form, done, fields, refused};
 use stream::http::login;
 use stream::mount::{Mount, MountPath, MountTable};
 use tracing::debug;
 
 use crate::config::Config;
-use crate::credentials::{MayPublish, by_header};
+use crate::credentials::{MayPublish, by_header, by_password};
 use crate::refuse::NOT_PROMOTED;
+use crate::shoutcast::named;
 
 /// What is told to others.
 const FOR_SOURCES: &str = "this is for sources and the operator";
@@ -41,11 +43,16 @@ pub(crate) fn router(config: &Arc<Config>, table: &Arc<MountTable>, trail: &Arc<
     Router::new()
         .route("/admin/metadata", any(metadata))
         .route("/admin/metadata.{ending}", any(metadata_with_ending))
+        .route("/admin.cgi", any(admin_cgi))
         .with_state(titles)
 }
 
 async fn metadata(State(titles): State<Titles>, request: Request) -> Response {
     titles.answer(Form::Xml, request).await
+}
+
+async fn admin_cgi(State(titles): State<Titles>, request: Request) -> Response {
+    titles.answer_shoutcast(request).await
 }
 
 async fn metadata_with_ending(
@@ -98,6 +105,40 @@ impl Titles {
             }
             Some(_) => form.answer(&Element::response("No such action", false)),
         }
+    }
+
+    /// Those who speak SHOUTcast's first protocol say a password, and which mount they mean as they
+    /// do when they publish.
+    async fn answer_shoutcast(&self, request: Request) -> Response {
+        let Some(shoutcast) = &self.config.shoutcast else {
+            let why = "this is for sources that speak SHOUTcast: see [shoutcast] in master.toml\n";
+            return (StatusCode::NOT_FOUND, why).into_response();
+        };
+        let fields = match fields(request).await {
+            Ok(fields) => fields,
+            Err(answer) => return answer,
+        };
+        let Some(pass) = fields.text("pass") else {
+            return refused("missing pass parameter");
+        };
+        let (path, password) = named(&pass).unwrap_or_else(|| (shoutcast.mount.clone(), &pass));
+        if !matches!(
+            by_password(&self.config, password, &path),
+            MayPublish::Yes(_)
+        ) {
+            return login::turn_away(true, FOR_SOURCES).await;
+        }
+        let Some(mount) = self.table.find(&path) else {
+            return refused("Source does not exist");
+        };
+        if !self.trail.is_master() {
+            return (StatusCode::SERVICE_UNAVAILABLE, format!("{NOT_PROMOTED}\n")).into_response();
+        }
+        if fields.text("mode").as_deref() != Some("updinfo") || fields.text("song").is_none() {
+            return refused("Missing parameter");
+        }
+        self.set(&mount, &fields);
+        done("Metadata update successful")
     }
 
     /// Who says neither title nor song changes nothing, as at an Icecast.

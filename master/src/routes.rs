@@ -86,16 +86,15 @@ async fn promote(
 }
 
 /// The list that an Icecast slave polls: a path a line. One that is missing is dropped there
-/// with all its listeners, so those that are filled stay in it.
+/// with all its listeners, so those whose source is away stay in it as long as they are held.
 async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
     // An Icecast would give everybody what needs a password here.
     let is_open = |mount: &Arc<Mount>| !mount.is_hidden() && !mount.needs_password();
-    let moving = table
-        .all()
-        .into_iter()
-        .filter(|mount| mount.is_moving() && is_open(mount));
-    let list: String = moving
+    let has_begun = |mount: &Arc<Mount>| mount.log().link().is_some();
+    let mounts = table.all().into_iter();
+    let list: String = mounts
+        .filter(|mount| has_begun(mount) && is_open(mount))
         .map(|mount| format!("{}\r\n", mount.path()))
         .collect();
-    ([(header::CONTENT_TYPE, "text/plain")], list).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], list).into_response()
 }

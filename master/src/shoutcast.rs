@@ -105,7 +105,7 @@ async fn line(caller: &mut Caller) -> io::Result<String> {
 }
 
 /// `/mount:password`, by which several such sources share a port.
-fn named(line: &str) -> Option<(MountPath, &str)> {
+pub(crate) fn named(line: &str) -> Option<(MountPath, &str)> {
     let (path, password) = line.split_once(':')?;
     Some((MountPath::parse(path).ok()?, password))
 }

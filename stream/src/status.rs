@@ -194,11 +194,10 @@ impl Status {
             "server_start_iso8601": icecast_iso8601(started),
         });
         match sources.len() {
-            0 => {}
+            0 => stats["dummy"] = Value::Null,
             1 => stats["source"] = sources.remove(0),
             _ => stats["source"] = Value::Array(sources),
         }
-        stats["dummy"] = Value::Null;
         json!({ "icestats": stats })
     }
 }
@@ -278,6 +277,7 @@ impl MountStatus {
             "stream_start_iso8601",
             self.on_air_since.map(|at| icecast_iso8601(at).into()),
         );
+        add("server_url", self.website.clone().map(Into::into));
         add("subtype", self.codec.map(Into::into));
         add("audio_samplerate", self.rate_hertz.map(Into::into));
         add("audio_channels", self.n_channels.map(Into::into));

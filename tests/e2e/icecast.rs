@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use stream::mpeg::Framer;
+use stream::ogg::Found;
 use tempfile::TempDir;
 use tests::cluster::{Cluster, MOUNT, Role, STOP_MAX, Sound};
 use tests::configs;
 use tests::ear::Ear;
 use tests::figures::note;
 use tests::heard::HeardPage;
+use tests::http::Request;
 use tests::netns::{Laboratory, Namespace};
 use tests::pcm::compare;
 use tests::peers::Icecast;
-use tests::players::Decoder;
+use tests::players::{Decoder, Player};
 use tests::programs::{Program, find};
 use tests::speech;
 use tests::wait::eventually;
@@ -167,19 +170,71 @@ fn after_a_silent_break_debians_icecast_gets_what_it_cannot_have_got() -> Result
     Ok(())
 }
 
+/// Vorbis from our own source and MP3 from ffmpeg, each of which is started again in the middle.
 #[test]
 fn debians_icecast_mirrors_our_master_as_a_slave() -> Result<()> {
-    let cluster = Cluster::start(1, &Sound::File(speech::sitting()?))?;
+    let sitting = speech::sitting()?;
+    let mut cluster = Cluster::start(1, &Sound::File(sitting.clone()))?;
     let folder = tempfile::tempdir()?;
     let master = cluster.ports().master_url();
+    let to = master.replace(
+        "http://",
+        &format!("icecast://source:{}@", cluster.secrets().source),
+    );
+    let mut ffmpeg = Program::new("ffmpeg", "ffmpeg", folder.path())
+        .arguments(["-nostdin", "-loglevel", "error", "-re", "-i"])
+        .arguments([sitting.display().to_string()])
+        .arguments([
+            "-c:a",
+            "libmp3lame",
+            "-b:a",
+            "64k",
+            "-flush_packets",
+            "1",
+            "-f",
+            "mp3",
+        ])
+        .arguments([format!("{to}/talk.mp3")]);
+    ffmpeg.start()?;
     let mut icecast = Icecast::slave(folder.path(), &master, &cluster.secrets().relay)?;
     icecast.program.start()?;
     let url = format!("{}{MOUNT}", icecast.url);
     let ear = eventually(EAR_MAX, "the slave plays", || Ear::listen(&url))
         .with_context(|| icecast.program.story() + &cluster.story())?;
+    let talk = format!("{}/talk.mp3", icecast.url);
+    eventually(EAR_MAX, "the slave has MP3, too", || {
+        let (head, _) = Request::new("GET", &talk)?.open()?;
+        ensure!(head.status == 200, "{head:?}");
+        Ok(())
+    })
+    .with_context(|| icecast.program.story() + &ffmpeg.story())?;
+    let mut curl = Player::curl(&talk, folder.path())?;
     ear.wait_for_samples(4 * 48_000, EAR_MAX)
         .with_context(|| cluster.story())?;
+    curl.wait_for_bytes(20_000, EAR_MAX)?;
+    cluster.program(Role::Source).kill()?;
+    ffmpeg.kill()?;
+    cluster.start_program(Role::Source)?;
+    ffmpeg.start()?;
+    let n_samples = ear.heard().n_samples();
+    ear.wait_for_samples(n_samples + 6 * 48_000, EAR_MAX)
+        .with_context(|| icecast.program.story() + &cluster.story())?;
+    let n_bytes = std::fs::metadata(folder.path().join("curl.ogg"))?.len();
+    curl.wait_for_bytes(n_bytes + 40_000, EAR_MAX)
+        .with_context(|| icecast.program.story() + &ffmpeg.story())?;
+    ensure!(!ear.heard().has_ended && !curl.has_ended(), "sent away");
     ear.stop().check_order()?;
+    let heard = curl.stop()?;
+    let (mut framer, mut input, mut n_pages) = (Framer::new(), heard.as_slice(), 0);
+    while let Some(found) = framer.next(&mut input) {
+        // Icecast begins in the middle of a frame.
+        let is_page = matches!(found, Found::Page(_));
+        ensure!(
+            is_page || n_pages == 0,
+            "{found:?} after {n_pages} portions"
+        );
+        n_pages += u32::from(is_page);
+    }
     // And our own listeners go on beside it.
     let ours = Ear::listen(&cluster.mount_at(Role::Relay(0)))?;
     ours.wait_for_samples(48_000, EAR_MAX)

@@ -10,6 +10,7 @@ mod below_icecast;
 mod bounce;
 mod chain;
 mod codecs;
+mod compared;
 mod demo;
 mod desk;
 mod dialects;

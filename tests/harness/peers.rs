@@ -36,6 +36,22 @@ impl Icecast {
         Self::with(folder, source_password, "")
     }
 
+    /// An Icecast that takes sources, with the settings that Debian ships as far as they show in its
+    /// answers, and a mount for sources that speak SHOUTcast; not started yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn as_debian_ships_it(folder: &Path, password: &str, shoutcast: &str) -> Result<Self> {
+        let more = format!(
+            "<limits><sources>50</sources></limits>\
+             <shoutcast-mount>{shoutcast}</shoutcast-mount>\
+             <http-headers><header name=\"Access-Control-Allow-Origin\" value=\"*\" />\
+             </http-headers>\
+             <paths><alias source=\"/\" destination=\"/status.xsl\" /></paths>"
+        );
+        Self::with(folder, password, &more)
+    }
+
     /// An Icecast that mirrors the mounts of a master, not started yet.
     ///
     /// # Errors

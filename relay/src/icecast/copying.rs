@@ -3,20 +3,20 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use stream::backoff::Backoff;
-use stream::follow::upstream::{ask, reason};
 use stream::handover::{Part, Stage, Verdict};
 use stream::log::Epoch;
-use stream::mount::{Claimant, Facts, MountPath, Publisher};
-use stream::ogg::{Found, Framer, Page};
+use stream::mount::{Claimant, Facts, Mount, MountPath, Publisher};
+use stream::ogg::Page;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::Means;
+use super::frames::FrameJoint;
 use super::joint::{Joint, Memory, Step};
+use super::pull::{News, Telling, pull};
 
 /// After this long without a page a second connection is opened beside the first.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
@@ -26,16 +26,8 @@ const OFF_AIR_AFTER: Duration = Duration::from_secs(4);
 const PULLS_MAX: usize = 2;
 /// News that wait to be worked on; then the connection waits.
 const NEWS_QUEUED_MAX: usize = 64;
-/// Bytes that are no page before the first page: then it is no Ogg.
-const JUNK_BYTES_MAX: usize = 64 * 1024;
-
-/// What a connection brings.
-#[derive(Debug)]
-enum News {
-    Start(Box<Facts>),
-    Page(Page),
-    End(String),
-}
+/// So much of what is here is compared with a burst of MP3 or AAC.
+const TAIL_BYTES_MAX: usize = 1024 * 1024;
 
 /// A copy at work.
 pub(super) struct Copying {
@@ -44,6 +36,7 @@ pub(super) struct Copying {
     stop: CancellationToken,
     facts: Facts,
     publisher: Option<Publisher>,
+    title: Option<String>,
     memory: Memory,
     pulls: Vec<Pull>,
     telling: mpsc::Sender<(u64, News)>,
@@ -60,6 +53,7 @@ struct Pull {
     stop: CancellationToken,
     started: Instant,
     joint: Joint,
+    frames: FrameJoint,
 }
 
 impl Copying {
@@ -72,6 +66,7 @@ impl Copying {
             stop,
             facts: Facts::default(),
             publisher: None,
+            title: None,
             memory: Memory::default(),
             pulls: Vec::new(),
             telling,
@@ -137,13 +132,15 @@ impl Copying {
             self.pulls.remove(0).stop.cancel();
         }
         self.n_pulls += 1;
-        let (number, telling) = (self.n_pulls, self.telling.clone());
+        let number = self.n_pulls;
+        let telling = Telling::new(number, self.telling.clone());
         let request = (self.means.client).get(format!("{}{}", self.means.config.url, self.path));
+        let request = request.header("Icy-MetaData", "1");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let work = async move {
-            let why = pull(request, number, &telling).await;
-            let _ = telling.send((number, News::End(why))).await;
+            let why = pull(request, &telling).await;
+            let _ = telling.say(News::End(why)).await;
         };
         self.means.shutdown.spawn("pull", async move {
             stopped.run_until_cancelled(work).await;
@@ -153,6 +150,7 @@ impl Copying {
             stop,
             started: now,
             joint: Joint::default(),
+            frames: FrameJoint::default(),
         });
     }
 
@@ -162,6 +160,10 @@ impl Copying {
         };
         match news {
             News::Start(facts) => self.facts = *facts,
+            News::Title(title) => {
+                self.title = Some(title);
+                self.tell_title();
+            }
             News::Page(page) => self.take_page(at, &page),
             News::End(why) => self.end_pull(at, &why),
         }
@@ -187,6 +189,9 @@ impl Copying {
         for older in self.pulls.drain(..at) {
             older.stop.cancel();
         }
+        if page.is_frames() {
+            return self.take_frames(page, now);
+        }
         let headers = match self.pulls[0].joint.look(page, &self.memory) {
             Step::Pass => return self.means.tally.double(now),
             Step::Take => Vec::new(),
@@ -200,6 +205,10 @@ impl Copying {
             self.memory.clear();
             return self.end_pull(0, &why);
         }
+        self.taken(now);
+    }
+
+    fn taken(&mut self, now: Instant) {
         self.means.tally.take(now);
         if !self.complaint.is_empty() {
             info!("{} is back", self.path);
@@ -207,10 +216,33 @@ impl Copying {
         }
     }
 
+    /// Takes a portion of MP3 or AAC: what of it is not here.
+    fn take_frames(&mut self, page: &Page, now: Instant) {
+        let (table, path) = (&self.means.table, &self.path);
+        let tail = || table.find(path).map_or(Vec::new(), |mount| tail(&mount));
+        let pages = self.pulls[0].frames.look(page, now, tail);
+        if pages.is_empty() {
+            return self.means.tally.double(now);
+        }
+        for page in pages {
+            if let Err(why) = self.write(&[], &page, now) {
+                return self.end_pull(0, &why);
+            }
+        }
+        self.taken(now);
+    }
+
+    fn tell_title(&self) {
+        if let (Some(publisher), Some(title)) = (&self.publisher, &self.title) {
+            self.means.table.set_title(publisher.mount(), Some(title));
+        }
+    }
+
     /// Writes a page, after `headers` if it begins another stream.
     fn write(&mut self, headers: &[Page], page: &Page, now: Instant) -> Result<(), String> {
         if self.publisher.is_none() {
             self.publisher = Some(self.claim(now)?);
+            self.tell_title();
         }
         let Some(publisher) = &mut self.publisher else {
             return Err("nobody may write it".to_owned());
@@ -226,8 +258,10 @@ impl Copying {
         for page in headers.iter().chain([page]) {
             publisher
                 .take(page, now, || fastrand::u32(..))
-                .map_err(|stray| format!("broken Ogg: {stray}"))?;
-            self.memory.keep(page);
+                .map_err(|stray| format!("broken sound: {stray}"))?;
+            if !page.is_frames() {
+                self.memory.keep(page);
+            }
         }
         Ok(())
     }
@@ -246,54 +280,11 @@ impl Copying {
     }
 }
 
-/// Brings pages until the connection ends; says why it did.
-async fn pull(
-    request: reqwest::RequestBuilder,
-    number: u64,
-    telling: &mpsc::Sender<(u64, News)>,
-) -> String {
-    let mut answer = match ask(request).await {
-        Ok(answer) => answer,
-        Err(why) => return why,
-    };
-    let facts = match facts(answer.headers()) {
-        Ok(facts) => Box::new(facts),
-        Err(why) => return why,
-    };
-    if telling.send((number, News::Start(facts))).await.is_err() {
-        return String::new();
-    }
-    let (mut framer, mut n_junk) = (Framer::new(), 0);
-    loop {
-        let chunk = match answer.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => return "it ended the stream".to_owned(),
-            Err(error) => return reason(&error),
-        };
-        let mut input: &[u8] = &chunk;
-        while let Some(found) = framer.next(&mut input) {
-            match found {
-                Found::Page(page) => {
-                    n_junk = 0;
-                    if telling.send((number, News::Page(page))).await.is_err() {
-                        return String::new();
-                    }
-                }
-                Found::Junk { n_bytes, .. } => n_junk += n_bytes,
-            }
-            if n_junk > JUNK_BYTES_MAX {
-                return "it is no Ogg".to_owned();
-            }
-        }
-    }
-}
-
-/// What it says of the stream.
-fn facts(headers: &HeaderMap) -> Result<Facts, String> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let kind = header(CONTENT_TYPE.as_str()).unwrap_or("application/ogg");
-    if !kind.to_ascii_lowercase().contains("ogg") {
-        return Err(format!("it is no Ogg, but {kind:.60}"));
-    }
-    Ok(Facts::from_headers(header))
+/// The newest pages of a mount.
+fn tail(mount: &Mount) -> Vec<Page> {
+    let log = mount.log();
+    let n_bytes = log.n_bytes().min(TAIL_BYTES_MAX) as u64;
+    let kept = log.kept(log.head().saturating_sub(n_bytes), TAIL_BYTES_MAX);
+    let pages = kept.unwrap_or_default().into_iter();
+    pages.map(|kept| kept.page).collect()
 }

@@ -1,12 +1,16 @@
 //! Mirrors other people's Icecast. It knows no offsets, so its streams become logs here, written
-//! as a master writes them; what comes twice after a break is known by its pages.
+//! as a master writes them; what comes twice after a break is known by its pages, or its frames.
 //!
-//! Reading order: `listing` (which mounts there are), `copying` (one of them), `joint` (where a
-//! connection goes on). No filler: after a break shorter than Icecast's burst nothing is missing.
+//! Reading order: `listing` (which mounts there are), `copying` (one of them), `pull` (a connection),
+//! `titles` (what stands between its frames), `joint` and `frames` (where it goes on). No filler:
+//! after a break shorter than Icecast's burst nothing is missing.
 
 mod copying;
+mod frames;
 mod joint;
 mod listing;
+mod pull;
+mod titles;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +40,7 @@ struct Means {
     config: IcecastConfig,
     tally: Arc<Tally>,
     desk: Arc<Desk>,
+    table: Arc<MountTable>,
     shutdown: Shutdown,
 }
 
@@ -43,7 +48,6 @@ struct Means {
 #[derive(Debug)]
 pub(crate) struct Copier {
     means: Means,
-    table: Arc<MountTable>,
     hold: Duration,
     copies: HashMap<MountPath, CancellationToken>,
     complaint: String,
@@ -64,9 +68,9 @@ impl Copier {
                 config: config.clone(),
                 tally,
                 desk,
+                table,
                 shutdown,
             },
-            table,
             hold,
             copies: HashMap::new(),
             complaint: String::new(),
@@ -119,7 +123,7 @@ impl Copier {
             }
         }
         // One that is not listed is not gone, as long as anybody may still listen to it.
-        let table = &self.table;
+        let table = &self.means.table;
         self.copies.retain(|path, stop| {
             let is_kept = listed.contains(path) || table.find(path).is_some();
             if !is_kept {

@@ -1,13 +1,13 @@
 //! The pages that master and relay have in common: status, playlists, what is on air.
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
 use super::icecast::playlists::Kind;
-use super::icecast::public;
+use super::icecast::{public, stats};
 use super::metrics;
 use super::shown::{Scheme, Shown};
 
@@ -39,10 +39,12 @@ async fn metrics_page(State(shown): State<Shown>) -> Response {
 async fn icecast_status(
     State(shown): State<Shown>,
     Extension(scheme): Extension<Scheme>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let base = shown.base(&headers, scheme);
-    let mut answer = Json(shown.status().icecast(&base, shown.started.1)).into_response();
+    let status = stats::asked(shown.status(), query.as_deref());
+    let mut answer = Json(status.icecast(&base, shown.started.1)).into_response();
     open_to_scripts(&mut answer);
     answer
 }
@@ -62,13 +64,14 @@ async fn playlist_or_nothing(
     });
     if let Some((mount, kind)) = wanted {
         let link = format!("{}{}", shown.base(&headers, scheme), mount.path);
-        let head = [
-            (header::CONTENT_TYPE, kind.media_type()),
-            (header::CACHE_CONTROL, "no-store"),
-        ];
-        return (head, kind.write(&link, mount)).into_response();
+        let head = [(header::CONTENT_TYPE, kind.media_type())];
+        let mut answer = (head, kind.write(&link, mount)).into_response();
+        open_to_scripts(&mut answer);
+        return answer;
     }
-    (StatusCode::NOT_FOUND, shown.nothing_here(uri.path())).into_response()
+    let mut answer = (StatusCode::NOT_FOUND, shown.nothing_here(uri.path())).into_response();
+    open_to_scripts(&mut answer);
+    answer
 }
 
 fn open_to_scripts(answer: &mut Response) {

@@ -182,8 +182,9 @@ fn parse_with_doubled_returns(bytes: &[u8]) -> Result<Option<Head>, BadHead> {
 }
 
 /// The path of the target, percent-decoded once, and the query. An absolute URL (as to a
-/// proxy) is cut down to its path.
+/// proxy) is cut down to its path; a fragment, which should have stayed at home, is cut off.
 fn split_target(target: &str) -> (String, Option<String>) {
+    let (target, _) = target.split_once('#').unwrap_or((target, ""));
     let local = match target.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphabetic()) => {
             rest.find('/').map_or("/", |at| &rest[at..])
@@ -335,6 +336,7 @@ mod tests {
         };
         assert_eq!(path("http://a:8000/live.ogg?x"), "/live.ogg");
         assert_eq!(path("/%6cive.ogg"), "/live.ogg");
+        assert_eq!(path("/live.ogg#t=10?x"), "/live.ogg");
         assert_eq!(path("/%252e"), "/%2e");
         assert_eq!(path("/%zz"), "/%zz");
         assert_eq!(path("*"), "*");

@@ -1,9 +1,11 @@
 //! Everything that is a page and not a stream: handed to hyper and axum with the bytes that
 //! the door has already read.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -11,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tracing::debug;
 
+use super::answer::SERVER;
 use super::caller::Caller;
 use super::head::{HEAD_BYTES_MAX, HEADERS_MAX};
 use super::rewound::Rewound;
@@ -28,7 +31,13 @@ pub async fn serve(caller: Caller, router: Router, shutdown: &Shutdown) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(scheme);
-        router.call(request)
+        let answer = router.call(request);
+        async move {
+            let mut answer = answer.await?;
+            let server = HeaderValue::from_static(SERVER);
+            answer.headers_mut().insert(header::SERVER, server);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

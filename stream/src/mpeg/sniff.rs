@@ -38,6 +38,14 @@ impl Sniffer {
         }
     }
 
+    /// For MP3 or AAC from any place on.
+    pub fn of_frames() -> Self {
+        Self {
+            state: State::Frames(Framer::new()),
+            is_trusting: false,
+        }
+    }
+
     /// For a source in the middle of its stream, whose mount is in this link.
     pub fn within(link: Option<&Link>) -> Self {
         let mut sniffer = Self::new();

@@ -9,5 +9,5 @@ pub mod fields;
 pub mod office;
 pub(super) mod playlists;
 pub(super) mod public;
-mod stats;
+pub(super) mod stats;
 pub mod stats_lines;

@@ -64,6 +64,7 @@ pub fn router(office: Office, admin: Option<&Admin>) -> Router {
         legacy_get: admin.is_some_and(|admin| admin.legacy_get),
     };
     let pages = Router::new()
+        .route("/admin/", any(overview))
         .route("/admin/{command}", any(command))
         .with_state(desked);
     let logins = admin.map(|admin| admin.login.clone());
@@ -93,12 +94,21 @@ const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store")
 
 /// How Icecast says that it does not understand.
 pub fn refused(message: &'static str) -> Response {
-    let page = Element::new("html")
-        .with(Element::new("head").text("title", "Error 400"))
-        .with(Element::new("body").text("b", &format!("400 - {message}")));
+    let body = Element::new("body").text("b", &format!("400 - {message}"));
+    (StatusCode::BAD_REQUEST, html("Error 400", body)).into_response()
+}
+
+/// How Icecast says to SHOUTcast's sources that something was done.
+pub fn done(message: &'static str) -> Response {
+    let body = Element::new("body").text("p", message);
+    html("Admin request successful", body)
+}
+
+fn html(title: &'static str, body: Element) -> Response {
+    let head = Element::new("head").text("title", title);
+    let page = Element::new("html").with(head).with(body);
     let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), NO_STORE];
-    let text = page.fragment() + "\r\n";
-    (StatusCode::BAD_REQUEST, kind, text).into_response()
+    (kind, page.fragment() + "\r\n").into_response()
 }
 
 /// Everything that was asked: in the address, and in a form.
@@ -118,6 +128,11 @@ pub async fn fields(request: Request) -> Result<Fields, Response> {
             Err((StatusCode::PAYLOAD_TOO_LARGE, why).into_response())
         }
     }
+}
+
+/// What an operator sees who only knows the way.
+async fn overview(desked: State<Desked>, request: Request) -> Response {
+    command(desked, Path("stats".to_owned()), request).await
 }
 
 async fn command(
@@ -157,6 +172,9 @@ impl Office {
     async fn carry_out(&self, command: &str, form: Form, fields: &Fields, base: &str) -> Response {
         let name = fields.text("mount");
         match (command, &name) {
+            ("stats", Some(only)) if self.find(only).is_none() => {
+                return refused("Source does not exist");
+            }
             ("stats", only) => return form.answer(&self.stats(only.as_deref(), base)),
             ("listmounts" | "streamlist", _) => {
                 let status = self.shown.whole_status();
@@ -302,20 +320,12 @@ impl Office {
             None => info!("the operator took the fallback of {path} away"),
         }
         courses.order(path, to);
-        done("Fallback configured", form)
+        let message = "Fallback configured";
+        match form {
+            Form::Json => form.answer(&Element::response(message, true)),
+            Form::Xml => done(message),
+        }
     }
-}
-
-/// What Icecast answers to a command that has no answer of its own.
-fn done(message: &str, form: Form) -> Response {
-    if form == Form::Json {
-        return form.answer(&Element::response(message, true));
-    }
-    let page = Element::new("html")
-        .with(Element::new("head").text("title", "Admin request successful"))
-        .with(Element::new("body").text("p", message));
-    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), NO_STORE];
-    (kind, page.fragment()).into_response()
 }
 
 fn busy() -> Response {

@@ -30,8 +30,8 @@ impl Kind {
         match self {
             Self::M3u => "audio/x-mpegurl",
             Self::Pls => "audio/x-scpls",
-            Self::Xspf => "application/xspf+xml",
-            Self::Vclt => "audio/x-vclt",
+            Self::Xspf => "application/xspf+xml; charset=UTF-8",
+            Self::Vclt => "audio/x-vclt; charset=UTF-8",
         }
     }
 
@@ -84,7 +84,8 @@ fn xspf(link: &str, mount: &MountStatus) -> String {
         .text("location", link)
         .maybe("creator", mount.artist.as_deref())
         .text("title", mount.title.as_deref().unwrap_or_default())
-        .text("annotation", &annotation);
+        .text("annotation", &annotation)
+        .maybe("info", mount.website.as_deref());
     Element::new("playlist")
         .attribute("xmlns", "http://xspf.org/ns/0/")
         .attribute("version", "1")
@@ -105,8 +106,9 @@ fn vclt(link: &str, mount: &MountStatus) -> String {
     }
     say("SERVER_NAME", name(mount));
     say("DESCRIPTION", description(mount));
-    let codec = mount.codec.unwrap_or("general").to_ascii_lowercase();
-    say("SIGNALINFO", &format!("codec:ogg_{codec}"));
+    let codec = mount.codec.filter(|_| mount.content_type.contains("ogg"));
+    let codec = codec.map(|codec| format!("codec:ogg_{}", codec.to_ascii_lowercase()));
+    say("SIGNALINFO", &codec.unwrap_or_default());
     say("GENRE", genre(mount));
     lines.push("==\n".to_owned());
     lines.join("\n")

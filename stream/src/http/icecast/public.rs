@@ -1,4 +1,5 @@
-//! Icecast's pages for everybody, as old programs read them: `status.xsl`, `7.xsl`, `load.xsl`.
+//! Icecast's pages for everybody, as old programs read them: `status.xsl`, which is also the front
+//! page, `7.xsl`, `load.xsl`.
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -15,14 +16,18 @@ use crate::status::{MountStatus, Status, icecast_date};
 /// The pages.
 pub(in crate::http) fn router(shown: Shown) -> Router {
     Router::new()
+        .route("/", get(status))
         .route("/status.xsl", get(status))
         .route("/7.xsl", get(seven))
         .route("/load.xsl", get(load))
         .with_state(shown)
 }
 
-async fn status(State(shown): State<Shown>) -> Response {
-    html(&status_page(&shown.status()))
+async fn status(State(shown): State<Shown>, RawQuery(query): RawQuery) -> Response {
+    html(&status_page(&stats::asked(
+        shown.status(),
+        query.as_deref(),
+    )))
 }
 
 /// What SHOUTcast's `7.html` says, of the mount that is asked for or of the first.

@@ -5,12 +5,22 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::element::Element;
+use super::fields::Fields;
 use crate::fanout::Listening;
 use crate::mount::{MountPath, MountTable};
 use crate::status::{MountStatus, Status, host_of, icecast_date, icecast_iso8601};
 
 /// Nobody's address is kept; programs that look for one find this.
 const NO_ADDRESS: &str = "0.0.0.0";
+
+/// Only the mount that a query names, if it names one: `?mount=/live.ogg`.
+pub(in crate::http) fn asked(mut status: Status, query: Option<&str>) -> Status {
+    let query = query.unwrap_or_default().as_bytes();
+    if let Some(wanted) = Fields::parse(query).text("mount") {
+        status.mounts.retain(|mount| mount.path == wanted);
+    }
+    status
+}
 
 /// All of `/admin/stats`, or only what concerns the mount `only`.
 pub(super) fn stats(

@@ -1,0 +1,118 @@
+//! Takes titles out from between the frames, where an Icecast puts them for those who ask. Pure.
+
+/// A block is so many times this long as its first byte says.
+const UNIT_BYTES: usize = 16;
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// Sound.
+    Sound(&'a [u8]),
+    /// What plays from here on.
+    Title(String),
+}
+
+/// One connection's place between two blocks.
+#[derive(Debug)]
+pub(super) struct Titles {
+    /// So much sound comes between blocks; `None`: there are no blocks.
+    interval: Option<usize>,
+    n_sound_left: usize,
+    /// The block that is arriving, from its first byte on.
+    block: Vec<u8>,
+}
+
+impl Titles {
+    /// `interval`: what the answer says of it (`icy-metaint`).
+    pub(super) fn new(interval: Option<usize>) -> Self {
+        let interval = interval.filter(|interval| *interval > 0);
+        Self {
+            interval,
+            n_sound_left: interval.unwrap_or(0),
+            block: Vec::new(),
+        }
+    }
+
+    /// Takes bytes from the front of `input`. `None`: all of it was taken.
+    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Piece<'a>> {
+        let Some(interval) = self.interval else {
+            let sound = std::mem::take(input);
+            return (!sound.is_empty()).then_some(Piece::Sound(sound));
+        };
+        while !input.is_empty() {
+            if self.n_sound_left > 0 {
+                let (sound, rest) = input.split_at(self.n_sound_left.min(input.len()));
+                *input = rest;
+                self.n_sound_left -= sound.len();
+                return Some(Piece::Sound(sound));
+            }
+            let n_units = *self.block.first().or_else(|| input.first())?;
+            let n_block = 1 + usize::from(n_units) * UNIT_BYTES;
+            let n_missing = n_block - self.block.len();
+            let (taken, rest) = input.split_at(n_missing.min(input.len()));
+            *input = rest;
+            self.block.extend_from_slice(taken);
+            if self.block.len() < n_block {
+                return None;
+            }
+            self.n_sound_left = interval;
+            let title = title(&std::mem::take(&mut self.block));
+            if let Some(title) = title {
+                return Some(Piece::Title(title));
+            }
+        }
+        None
+    }
+}
+
+/// What a block says. What is no UTF-8 is ISO 8859-1, which an Icecast sends unless told otherwise.
+fn title(block: &[u8]) -> Option<String> {
+    let words = block.get(1..).filter(|words| !words.is_empty())?;
+    let text = match std::str::from_utf8(words) {
+        Ok(text) => text.to_owned(),
+        Err(_) => words.iter().map(|byte| char::from(*byte)).collect(),
+    };
+    let (_, rest) = text.split_once("StreamTitle='")?;
+    let (title, _) = rest.split_once("';")?;
+    Some(title.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(interval: Option<usize>, pieces: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
+        let (mut titles, mut sound, mut told) = (Titles::new(interval), Vec::new(), Vec::new());
+        for mut input in pieces.iter().copied() {
+            while let Some(piece) = titles.next(&mut input) {
+                match piece {
+                    Piece::Sound(bytes) => sound.extend_from_slice(bytes),
+                    Piece::Title(title) => told.push(title),
+                }
+            }
+        }
+        (sound, told)
+    }
+
+    #[test]
+    fn titles_are_told_and_sound_is_left_alone_wherever_the_bytes_are_cut() {
+        let mut bytes = b"abcd".to_vec();
+        bytes.push(2);
+        bytes.extend_from_slice(b"StreamTitle='Caf\xe9 it's';\0\0\0\0\0\0\0\0");
+        assert_eq!(bytes.len(), 4 + 33);
+        bytes.extend_from_slice(b"efgh\0ij");
+        let wanted = (b"abcdefghij".to_vec(), vec!["Café it's".to_owned()]);
+        for cut in 0..bytes.len() {
+            let (before, after) = bytes.split_at(cut);
+            assert_eq!(read(Some(4), &[before, after]), wanted, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn without_blocks_everything_is_sound() {
+        for interval in [None, Some(0)] {
+            let wanted = (b"ab\x01cd".to_vec(), Vec::new());
+            assert_eq!(read(interval, &[b"ab", b"\x01cd"]), wanted);
+        }
+    }
+}
