@@ -1,6 +1,6 @@
 //! What Plenum's four programs share: the log of a mount and how it travels.
 //!
-//! Reading order: `ogg` and `mpeg` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
+//! Reading order: `ogg`, `mpeg` and `webm` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
 //! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `reload`, `current`,
@@ -28,3 +28,4 @@ pub mod secret;
 pub mod shutdown;
 pub mod status;
 pub mod ticket;
+pub mod webm;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::follow::Tally;
 use crate::follow::tally::UpstreamState;
 use crate::mount::{Class, Mount, OnAir, Slots};
+use crate::ogg::Codec;
 
 /// The state of a program at one moment.
 #[derive(Debug, Serialize)]
@@ -82,9 +83,9 @@ pub struct MountStatus {
     pub filler_since: Option<Timestamp>,
     /// The media type listeners get.
     pub content_type: String,
-    /// Such as `Vorbis`.
+    /// Such as `Vorbis`, or `VP8/Opus`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub codec: Option<&'static str>,
+    pub codec: Option<String>,
     /// Samples a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_hertz: Option<u32>,
@@ -207,7 +208,12 @@ impl MountStatus {
         let facts = mount.facts();
         let log = mount.log();
         let link = log.link();
-        let stream = link.as_ref().and_then(|link| link.streams.first());
+        let streams = || link.iter().flat_map(|link| &link.streams);
+        let codecs = || streams().map(|stream| stream.codec);
+        let names: Vec<_> = codecs()
+            .filter(|codec| *codec != Codec::Skeleton)
+            .map(Codec::name)
+            .collect();
         let (title, artist) = title_of(mount);
         let on_air_since = match mount.on_air() {
             OnAir::Since(since) => Some(since),
@@ -224,9 +230,9 @@ impl MountStatus {
             on_air_since,
             filler_since: mount.filled_since(),
             content_type: facts.content_type,
-            codec: stream.map(|stream| stream.codec.name()),
-            rate_hertz: stream.and_then(|stream| stream.codec.sample_rate_hertz()),
-            n_channels: stream.and_then(|stream| stream.codec.n_channels()),
+            codec: (!names.is_empty()).then(|| names.join("/")),
+            rate_hertz: codecs().find_map(Codec::sample_rate_hertz),
+            n_channels: codecs().find_map(Codec::n_channels),
             title,
             artist,
             name: facts.name,
@@ -278,7 +284,7 @@ impl MountStatus {
             self.on_air_since.map(|at| icecast_iso8601(at).into()),
         );
         add("server_url", self.website.clone().map(Into::into));
-        add("subtype", self.codec.map(Into::into));
+        add("subtype", self.codec.clone().map(Into::into));
         add("audio_samplerate", self.rate_hertz.map(Into::into));
         add("audio_channels", self.n_channels.map(Into::into));
         add("title", self.title.clone().map(Into::into));

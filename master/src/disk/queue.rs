@@ -179,8 +179,8 @@ struct Waiting {
 
 impl Sink for Waiting {
     fn appended(&mut self, page: &Page, appended: Appended) {
-        if page.is_frames() {
-            return self.leave_out();
+        if !page.is_ogg() {
+            return self.leave_out(page);
         }
         if self.number > 0 && self.given_up.is_none() && self.track.has_failed(self.number) {
             self.give_up(appended.at);
@@ -242,13 +242,14 @@ impl Sink for Waiting {
 }
 
 impl Waiting {
-    /// Frames are not written down.
-    fn leave_out(&mut self) {
+    /// Only Ogg is written down.
+    fn leave_out(&mut self, page: &Page) {
         if !std::mem::replace(&mut self.is_left_out, true) {
             warn!(
-                "{} is MP3 or AAC, which is not written to disk: there is no recording of it, and \
-                 after a restart of the master it begins anew",
-                self.track.mount.path()
+                "{} is {}, which is not written to disk: there is no recording of it, and after a \
+                 restart of the master it begins anew",
+                self.track.mount.path(),
+                page.format().name()
             );
         }
     }

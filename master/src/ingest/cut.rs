@@ -1,16 +1,16 @@
-//! What a source sends, cut into pages: Ogg, MP3 or AAC, whatever it calls it.
+//! What a source sends, cut into pages: Ogg, MP3, AAC or WebM, whatever it calls it.
 
 use std::time::Instant;
 
 use http::StatusCode;
 use stream::mpeg::sniff;
-use stream::ogg::{Found, Page, Stray};
+use stream::ogg::{Damage, Format, Found, Page, Stray};
 
 use super::Upload;
 
 /// What is said to a source that sends what cannot be streamed.
-const FOREIGN: &str = "this is not Ogg, nor MP3, nor AAC: send Ogg Vorbis (ffmpeg: -c:a libvorbis \
-                       -f ogg), MP3 (-f mp3) or AAC (-f adts)";
+const FOREIGN: &str = "this is not Ogg, nor MP3, nor AAC, nor WebM: send Ogg Vorbis (ffmpeg: -c:a \
+                       libvorbis -f ogg), MP3 (-f mp3), AAC (-f adts) or WebM (-f webm)";
 /// What is said to a source that sends another format than the mount has.
 const OTHER_FORMAT: &str = "this mount has carried another format until now, and its listeners \
                             cannot play both: use another mount, or wait until this one is gone \
@@ -23,6 +23,10 @@ impl Upload {
                 Found::Page(page) => self.take_page(&page)?,
                 Found::Junk { n_bytes, why } => {
                     self.n_junk += n_bytes;
+                    if matches!(why, Damage::TooLong | Damage::NoTracks) {
+                        let why = format!("broken WebM: {why}");
+                        return Err((StatusCode::BAD_REQUEST, why));
+                    }
                     if sniff::is_foreign(self.n_pages, self.n_junk, why) {
                         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, FOREIGN.to_owned()));
                     }
@@ -39,11 +43,17 @@ impl Upload {
             .take(page, Instant::now(), || fastrand::u32(..));
         taken.map_err(|stray| match stray {
             Stray::OtherFormat => (StatusCode::CONFLICT, OTHER_FORMAT.to_owned()),
-            stray => (StatusCode::BAD_REQUEST, format!("broken Ogg: {stray}")),
+            stray => {
+                let name = match page.is_webm() {
+                    true => Format::Webm.name(),
+                    false => Format::Ogg.name(),
+                };
+                (StatusCode::BAD_REQUEST, format!("broken {name}: {stray}"))
+            }
         })
     }
 
-    /// It sends no more: what is left of frames is whole.
+    /// It sends no more: what is left of frames or clusters is whole.
     pub(super) fn finish(&mut self) {
         if let Some(page) = self.framer.finish() {
             let _ = self.take_page(&page);

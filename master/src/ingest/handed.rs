@@ -43,7 +43,7 @@ impl Session {
             n_junk: upload.n_junk,
             lasted: self.began.elapsed(),
         };
-        let held = upload.framer.held().to_vec();
+        let held = upload.framer.held();
         Part::Source(Box::new(Source { state, held }), socket)
     }
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::splice::SERIALS_KEPT;
-use crate::ogg::{Found, Framer, Links, Page, Role, Stamp, Stray};
+use crate::mpeg::Sniffer;
+use crate::ogg::{Found, Links, Page, Role, Stamp, Stray};
 
 /// What the splice knows of a logical stream beyond what its pages say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,7 +263,7 @@ impl Account {
 
 /// The pages in `bytes`. `None`: they are not whole pages and nothing else.
 pub fn header_pages(bytes: &Bytes) -> Option<Vec<Page>> {
-    let mut framer = Framer::new();
+    let mut framer = Sniffer::trusting();
     let mut input: &[u8] = bytes;
     let mut pages = Vec::new();
     while let Some(found) = framer.next(&mut input) {
@@ -271,7 +272,7 @@ pub fn header_pages(bytes: &Bytes) -> Option<Vec<Page>> {
         };
         pages.push(page);
     }
-    (framer.n_held() == 0).then_some(pages)
+    framer.held().is_empty().then_some(pages)
 }
 
 impl Trace {

@@ -120,8 +120,14 @@ impl Logical {
             Shift::Known(shift) if has_time => stamp.granule.saturating_add(shift).max(0),
             _ => stamp.granule,
         };
-        let written = Stamp { granule, ..stamp };
-        out.push(page.restamped(self.next_stamp(written)));
+        let written = page.restamped(Stamp { granule, ..stamp });
+        let parts = match Codec::of(&self.first_packets) {
+            Codec::Theora(frames) => frames.parts(&written, self.newest.granule),
+            _ => vec![written],
+        };
+        for part in parts {
+            out.push(part.restamped(self.next_stamp(part.stamp())));
+        }
         n_samples + n_own
     }
 

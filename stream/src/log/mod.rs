@@ -2,7 +2,8 @@
 //!
 //! `ring` holds the recent part, `resume` says what a caller gets from it, `splice` is how a
 //! master turns what sources send into one chain (`logical` is one stream of it), `filler` says
-//! when silence has to stand in for a source, `writer` brings all of it into a log. `shared` lets
+//! when silence has to stand in for a source, `clusters` is what `splice` is for WebM, `writer`
+//! brings all of it into a log. `shared` lets
 //! one writer and many cursors use a ring at once; it is the only file here that knows of waiting.
 //!
 //! On disk: `sink` is told of every page, `scribe` says what to write down, `account` is what must
@@ -13,6 +14,7 @@
 
 pub mod account;
 mod ago;
+mod clusters;
 mod epoch;
 pub mod filler;
 mod logical;

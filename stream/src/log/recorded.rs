@@ -8,7 +8,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::account::{Step, Trace, header_pages};
 use super::ring::Kept;
 use super::segment::{RECORD_BYTES, Record};
-use crate::ogg::{PAGE_BYTES_MAX, Page};
+use crate::ogg::Page;
+use crate::webm::CLUSTER_BYTES_MAX;
 
 /// How pages are written. `now` and `now_ms` are the same moment.
 pub fn encode(pages: &[Kept], now: Instant, now_ms: i64) -> Bytes {
@@ -66,7 +67,7 @@ impl Reader {
         }
         let record = Record::decode(&self.held[..RECORD_BYTES]).ok_or(Damaged)?;
         let n_bytes = usize::try_from(record.n_bytes).map_err(|_| Damaged)?;
-        if n_bytes > PAGE_BYTES_MAX {
+        if n_bytes > CLUSTER_BYTES_MAX {
             return Err(Damaged);
         }
         if self.held.len() < RECORD_BYTES + n_bytes {

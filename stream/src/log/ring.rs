@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::account::{Account, Step, Trace, header_pages};
 use super::epoch::Epoch;
-use crate::ogg::{Link, Links, Page, Role, Stamp, Stray};
+use crate::ogg::{Format, Link, Links, Page, Role, Stamp, Stray};
 
 pub use copy::Copied;
 pub use kept::Kept;
@@ -155,8 +155,10 @@ impl Ring {
         if !stamp.is_last {
             self.open.push(stamp);
         }
-        let is_data = matches!(role, Role::Data(_)) || page.is_frames();
-        let is_join_point = is_data && !stamp.is_continued && stamp.granule >= 0;
+        let is_join_point = match &role {
+            Role::Data(link) => link.is_join_point(page),
+            _ => page.is_frames(),
+        };
         self.entries.push_back(Entry {
             offset: self.head,
             page: page.clone(),
@@ -238,6 +240,11 @@ impl Ring {
         self.entries.back().map(|entry| entry.arrived)
     }
 
+    /// The stamp of the newest page that is kept.
+    pub(super) fn newest(&self) -> Option<Stamp> {
+        self.entries.back().map(|entry| entry.page.stamp())
+    }
+
     /// The current link, once its headers are complete.
     pub fn link(&self) -> Option<&Arc<Link>> {
         self.links.current()
@@ -247,8 +254,8 @@ impl Ring {
     ///
     /// The burst is counted back from the newest page, so that one who joins while the source
     /// is away gets sound at once too. It never reaches back into an earlier link: many players
-    /// stumble where one link follows another. `None`: the headers of the first link are not
-    /// complete yet.
+    /// stumble where one link follows another. It is longer where key frames are rare. `None`: the
+    /// headers of the first link are not complete yet.
     pub fn join(&self, burst: Duration) -> Option<Join> {
         if !self.has_begun {
             return None;
@@ -256,14 +263,15 @@ impl Ring {
         let link = self.link();
         let newest = self.newest_arrival();
         let from = newest.and_then(|newest| newest.checked_sub(burst));
-        let point = self
-            .entries
-            .iter()
-            .rev()
-            .take_while(|entry| entry.offset >= self.link_start)
-            .filter(|entry| entry.is_join_point)
+        let points = || {
+            let entries = self.entries.iter().rev();
+            let in_link = entries.take_while(|entry| entry.offset >= self.link_start);
+            in_link.filter(|entry| entry.is_join_point)
+        };
+        let point = points()
             .take_while(|entry| from.is_none_or(|from| entry.arrived >= from))
-            .last();
+            .last()
+            .or_else(|| points().next());
         match (point, link) {
             (Some(entry), Some(link)) => Some(Join {
                 prefix: link.prefix.clone(),
@@ -310,7 +318,7 @@ impl Ring {
     /// The pages that would end the current link here, for listeners who are about to be moved
     /// to another log. Not part of this log.
     pub fn farewell(&self) -> Vec<Page> {
-        let Some(link) = self.link() else {
+        let Some(link) = self.link().filter(|link| link.format() == Format::Ogg) else {
             return Vec::new();
         };
         let streams = link.streams.iter();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Epoch;
 use super::account::{Account, Shift, Trace};
-use crate::ogg::{PAGE_BYTES_MAX, Page, Stamp, crc};
+use crate::ogg::{Page, Stamp, crc};
 
 /// What an index begins with: what it is, and the version of the format.
 const MAGIC: [u8; 8] = *b"PLENUM1\n";
@@ -347,7 +347,7 @@ impl Segment {
 
 fn page_at(pages: &Bytes, at: usize, record: &Record) -> Option<Page> {
     let n_bytes = usize::try_from(record.n_bytes).ok()?;
-    let end = at.checked_add(n_bytes.min(PAGE_BYTES_MAX))?;
+    let end = at.checked_add(n_bytes.min(crate::webm::CLUSTER_BYTES_MAX))?;
     if end > pages.len() {
         return None;
     }

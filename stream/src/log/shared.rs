@@ -12,7 +12,7 @@ use super::Epoch;
 use super::account::{Account, Step, Trace};
 use super::resume::{Answer, Wish, decide};
 use super::ring::{Copied, FellBehind, Join, Keep, Kept, Ring};
-use crate::ogg::{Link, Page, Stray};
+use crate::ogg::{Link, Page, Stamp, Stray};
 
 /// Somebody who sleeps until a page comes.
 pub trait Wake: Send + Sync + fmt::Debug {
@@ -67,6 +67,11 @@ impl Log {
     /// The current link, once its headers are complete.
     pub fn link(&self) -> Option<Arc<Link>> {
         self.ring().link().cloned()
+    }
+
+    /// The stamp of the newest page that is kept.
+    pub(super) fn newest(&self) -> Option<Stamp> {
+        self.ring().newest()
     }
 
     /// Nothing will be appended any more: another log has taken its place, or its mount is gone.

@@ -12,6 +12,8 @@ use crate::ogg::{Links, Page, Stamp};
 
 mod copied;
 pub(crate) mod stage;
+mod theora;
+mod video;
 
 const EPOCH: &str = "000102030405060708090a0b0c0d0e0f";
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::account::Step;
+use super::clusters::Clusters;
 use super::filler::{Clock, ClockState};
 use super::ring::Keep;
 use super::shared::Log;
@@ -31,6 +32,7 @@ const ANNOUNCED_BEFORE: Duration = Duration::from_secs(1);
 pub struct Writer {
     log: Arc<Log>,
     splice: Splice,
+    clusters: Clusters,
     clock: Clock,
     filler: Duration,
     /// The sink was told that filler may follow.
@@ -59,6 +61,8 @@ pub struct WriterState {
     is_announced: bool,
     doubt: Doubt,
     counts: Counts,
+    #[serde(default)]
+    clusters: Clusters,
 }
 
 impl Writer {
@@ -70,6 +74,7 @@ impl Writer {
             is_announced: self.is_announced,
             doubt: self.doubt,
             counts: self.splice.counts(),
+            clusters: self.clusters.clone(),
         }
     }
 
@@ -79,6 +84,7 @@ impl Writer {
         self.filler = state.filler;
         self.doubt = state.doubt;
         self.splice.count_from(state.counts);
+        self.clusters = state.clusters.clone();
         self.announce_filler(state.is_announced);
     }
 
@@ -93,6 +99,7 @@ impl Writer {
         Self {
             doubt: Doubt::Sound { restored_at },
             clock: Clock::restored(now),
+            clusters: Clusters::restored(log.newest()),
             ..Self::of(log, splice)
         }
     }
@@ -101,6 +108,7 @@ impl Writer {
         Self {
             log,
             splice,
+            clusters: Clusters::default(),
             clock: Clock::default(),
             filler: Duration::ZERO,
             is_announced: false,
@@ -151,12 +159,18 @@ impl Writer {
         now: Instant,
         chance: impl FnMut() -> u32,
     ) -> Result<(), Stray> {
-        if page.is_frames() {
-            return self.take_frames(page, now);
-        }
         let link = self.log.link();
-        if link.is_some_and(|link| link.frames().is_some()) {
+        let link = link.as_deref();
+        if link.is_some_and(|link| link.format() != page.format()) {
             return Err(Stray::OtherFormat);
+        }
+        if !page.is_ogg() {
+            // Neither has frames that are missing or come twice.
+            self.out.extend(match page.is_webm() {
+                true => self.clusters.take(page, link, chance),
+                false => Some(page.clone()),
+            });
+            return self.append(false, now);
         }
         if self.is_filled() && self.splice.begins_with(page) {
             // This source has nothing of what the log is behind by: it begins now.
@@ -179,16 +193,6 @@ impl Writer {
         let appended = self.append(is_next, now);
         self.announce_filler(false);
         appended
-    }
-
-    /// Frames have no numbers and no time: they are appended as they come.
-    fn take_frames(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
-        let link = self.log.link();
-        if link.is_some_and(|link| link.frames() != page.frame().map(|frame| frame.sound)) {
-            return Err(Stray::OtherFormat);
-        }
-        self.out.push(page.clone());
-        self.append(false, now)
     }
 
     /// Appends filler where the log would be more than `behind_max` behind the clock. A sink is

@@ -241,8 +241,8 @@ impl Mount {
     /// Takes what a source says about its stream, but for what it is: that shows in the stream.
     pub(super) fn set_facts(&self, mut facts: Facts) {
         let link = self.log().link();
-        if let Some(sound) = link.and_then(|link| link.frames()) {
-            facts.content_type = sound.media_type().to_owned();
+        if let Some(media_type) = link.and_then(|link| link.media_type()) {
+            media_type.clone_into(&mut facts.content_type);
         }
         self.about().facts = facts;
     }

@@ -78,6 +78,7 @@ pub struct Publisher {
     serial: Option<u32>,
     /// Whether a page of his has come.
     has_begun: bool,
+    link_start: Option<u64>,
     sitter: u64,
     dismissed: CancellationToken,
 }
@@ -169,6 +170,7 @@ impl Desk {
             writer,
             serial: claimant.serial,
             has_begun: false,
+            link_start: None,
             sitter,
             dismissed,
         })
@@ -326,21 +328,21 @@ impl Publisher {
             writer.end_link(now);
         }
         writer.take(page, now, chance)?;
-        let n_missing = writer.splice().counts().n_missing;
-        let has_headers = writer.log().link().is_some();
-        if is_his_first && page.is_frames() {
-            // What was taken for Ogg before anything of it had come.
-            self.mount.set_facts(self.mount.facts());
-        }
+        let (log, n_missing) = (Arc::clone(writer.log()), writer.splice().counts().n_missing);
         drop(writer);
-        self.mount
-            .counts()
-            .n_pages_missing
-            .store(n_missing, Ordering::Relaxed);
-        if !self.mount.is_on_air() && has_headers {
-            self.mount.set_on_air(OnAir::Since(Timestamp::now()));
-            self.desk.table.touch();
+        let counts = self.mount.counts();
+        counts.n_pages_missing.store(n_missing, Ordering::Relaxed);
+        let link_start = log.link().map(|_| log.link_start());
+        let is_same = std::mem::replace(&mut self.link_start, link_start) == link_start;
+        if link_start.is_none() || is_same && self.mount.is_on_air() {
+            return Ok(());
         }
+        // Until its headers came it was taken for what his own said.
+        self.mount.set_facts(self.mount.facts());
+        if !self.mount.is_on_air() {
+            self.mount.set_on_air(OnAir::Since(Timestamp::now()));
+        }
+        self.desk.table.touch();
         Ok(())
     }
 

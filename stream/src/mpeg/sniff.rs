@@ -1,9 +1,10 @@
-//! Tells by its first bytes what comes, Ogg or frames, and cuts it into pages. Pure.
+//! Tells by its first bytes what comes, Ogg, frames or WebM, and cuts it into pages. Pure.
 //!
 //! What a source calls its stream is not believed: ffmpeg calls Ogg `audio/mpeg`.
 
 use super::framer::Framer;
-use crate::ogg::{self, Damage, Found, Link, Page};
+use crate::ogg::{self, Damage, Format, Found, Link, Page};
+use crate::webm;
 
 /// So many bytes tell.
 const TELLING_BYTES: usize = 4;
@@ -21,6 +22,9 @@ enum State {
     Open(Vec<u8>),
     Ogg(ogg::Framer),
     Frames(Framer),
+    Webm(Box<webm::Framer>),
+    /// WebM as it stands in a log.
+    Clusters(webm::Cutter),
 }
 
 impl Default for Sniffer {
@@ -49,8 +53,12 @@ impl Sniffer {
     /// For a source in the middle of its stream, whose mount is in this link.
     pub fn within(link: Option<&Link>) -> Self {
         let mut sniffer = Self::new();
-        if link.is_some_and(|link| link.frames().is_some()) {
-            sniffer.state = State::Frames(Framer::new());
+        if let Some(link) = link {
+            match link.format() {
+                Format::Ogg => {}
+                Format::Frames(_) => sniffer.state = State::Frames(Framer::new()),
+                Format::Webm => sniffer.state = State::Webm(webm::Framer::within(link).into()),
+            }
         }
         sniffer
     }
@@ -86,6 +94,8 @@ impl Sniffer {
             State::Open(_) => None,
             State::Ogg(framer) => framer.next(input),
             State::Frames(framer) => framer.next(input),
+            State::Webm(framer) => framer.next(input),
+            State::Clusters(cutter) => cutter.next(input),
         }
     }
 
@@ -93,16 +103,19 @@ impl Sniffer {
     pub fn finish(&mut self) -> Option<Page> {
         match &mut self.state {
             State::Frames(framer) => framer.finish(),
-            State::Open(_) | State::Ogg(_) => None,
+            State::Webm(framer) => framer.finish(),
+            State::Open(_) | State::Ogg(_) | State::Clusters(_) => None,
         }
     }
 
-    /// The bytes of what is not given out yet.
-    pub fn held(&self) -> &[u8] {
+    /// The bytes of what is not given out yet, for another one to go on with.
+    pub fn held(&self) -> Vec<u8> {
         match &self.state {
-            State::Open(held) => held,
-            State::Ogg(framer) => framer.held(),
-            State::Frames(framer) => framer.held(),
+            State::Open(held) => held.clone(),
+            State::Ogg(framer) => framer.held().to_vec(),
+            State::Frames(framer) => framer.held().to_vec(),
+            State::Webm(framer) => framer.held(),
+            State::Clusters(cutter) => cutter.held().to_vec(),
         }
     }
 
@@ -110,10 +123,13 @@ impl Sniffer {
         let may_be_frames = matches!(first, [0xff, second, ..] if second & 0xe0 == 0xe0)
             || first.starts_with(b"ID3")
             || first.starts_with(b"TAG");
-        self.state = match may_be_frames {
-            true if self.is_trusting => State::Frames(Framer::trusting()),
-            true => State::Frames(Framer::new()),
-            false => State::Ogg(ogg::Framer::new()),
+        let is_webm = webm::page::begins(first);
+        self.state = match (may_be_frames, is_webm) {
+            (true, _) if self.is_trusting => State::Frames(Framer::trusting()),
+            (true, _) => State::Frames(Framer::new()),
+            (_, true) if self.is_trusting => State::Clusters(webm::Cutter::new()),
+            (_, true) => State::Webm(Box::default()),
+            (false, false) => State::Ogg(ogg::Framer::new()),
         };
     }
 }

@@ -1,7 +1,9 @@
 //! Which codec a logical stream carries, from its first packet. Pure.
 
+use super::theora::Frames;
 use super::vorbis::{Comments, Identification};
 use crate::mpeg::{Frame, Sound};
+use crate::webm::Track;
 
 /// The codecs that Plenum knows by name. Others pass through all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +20,13 @@ pub enum Codec {
     /// Speex in Ogg.
     Speex,
     /// Theora I §A.
-    Theora,
+    Theora(Frames),
     /// Ogg Skeleton: describes the other streams, carries no sound itself.
     Skeleton,
     /// Frames of MP3 or AAC, outside of Ogg.
     Frames(Frame),
+    /// A track of WebM.
+    Track(Track),
     /// Anything else.
     Other,
 }
@@ -38,10 +42,12 @@ impl Codec {
                 n_channels: rest.get(1).copied().unwrap_or(1),
             };
         }
-        let known: [(&[u8], Self); 4] = [
+        if let Some(frames) = Frames::parse(packet) {
+            return Self::Theora(frames);
+        }
+        let known: [(&[u8], Self); 3] = [
             (b"\x7fFLAC", Self::Flac),
             (b"Speex   ", Self::Speex),
-            (b"\x80theora", Self::Theora),
             (b"fishead\0", Self::Skeleton),
         ];
         known
@@ -54,9 +60,9 @@ impl Codec {
     /// are those with granule position 0 (the FLAC mapping and Skeleton say so).
     pub fn n_header_packets(self) -> Option<usize> {
         match self {
-            Self::Vorbis(_) | Self::Theora => Some(3),
+            Self::Vorbis(_) | Self::Theora(_) => Some(3),
             Self::Opus { .. } | Self::Speex => Some(2),
-            Self::Flac | Self::Skeleton | Self::Frames(_) | Self::Other => None,
+            Self::Flac | Self::Skeleton | Self::Frames(_) | Self::Track(_) | Self::Other => None,
         }
     }
 
@@ -66,8 +72,8 @@ impl Codec {
             Self::Vorbis(identification) => Some(identification.rate_hertz),
             // RFC 7845 §4: always 48 kHz, whatever the input was.
             Self::Opus { .. } => Some(48_000),
-            Self::Frames(_) => None,
-            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
+            Self::Frames(_) | Self::Track(_) => None,
+            Self::Flac | Self::Speex | Self::Theora(_) | Self::Skeleton | Self::Other => None,
         }
     }
 
@@ -83,6 +89,7 @@ impl Codec {
     pub fn sample_rate_hertz(self) -> Option<u32> {
         match self {
             Self::Frames(frame) => Some(frame.rate_hertz),
+            Self::Track(track) => track.rate_hertz,
             _ => self.rate_hertz(),
         }
     }
@@ -93,7 +100,8 @@ impl Codec {
             Self::Vorbis(identification) => Some(identification.n_channels),
             Self::Opus { n_channels } => Some(n_channels),
             Self::Frames(frame) => Some(frame.n_channels).filter(|n| *n > 0),
-            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton | Self::Other => None,
+            Self::Track(track) => track.n_channels,
+            Self::Flac | Self::Speex | Self::Theora(_) | Self::Skeleton | Self::Other => None,
         }
     }
 
@@ -102,8 +110,9 @@ impl Codec {
         match self {
             Self::Vorbis(_) => Comments::parse(packet),
             Self::Opus { .. } => Comments::parse_body(packet.strip_prefix(b"OpusTags")?),
-            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton => None,
-            Self::Frames(_) | Self::Other => None,
+            Self::Theora(_) => Comments::parse_body(packet.strip_prefix(b"\x81theora")?),
+            Self::Flac | Self::Speex | Self::Skeleton => None,
+            Self::Frames(_) | Self::Track(_) | Self::Other => None,
         }
     }
 
@@ -115,8 +124,8 @@ impl Codec {
     pub fn silent_packet(self) -> &'static [u8] {
         match self {
             Self::Vorbis(_) | Self::Opus { .. } => &[0],
-            Self::Flac | Self::Speex | Self::Theora | Self::Skeleton => &[],
-            Self::Frames(_) | Self::Other => &[],
+            Self::Flac | Self::Speex | Self::Theora(_) | Self::Skeleton => &[],
+            Self::Frames(_) | Self::Track(_) | Self::Other => &[],
         }
     }
 
@@ -127,9 +136,10 @@ impl Codec {
             Self::Opus { .. } => "Opus",
             Self::Flac => "FLAC",
             Self::Speex => "Speex",
-            Self::Theora => "Theora",
+            Self::Theora(_) => "Theora",
             Self::Skeleton => "Skeleton",
             Self::Frames(frame) => frame.sound.name(),
+            Self::Track(track) => track.codec,
             Self::Other => "unknown",
         }
     }

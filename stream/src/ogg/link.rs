@@ -8,9 +8,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::codec::Codec;
+use super::format::Format;
 use super::page::Page;
+use super::theora;
 use super::vorbis::{self, Comments};
 use crate::mpeg::{Frame, Sound};
+use crate::webm::{self, Track};
 
 /// The most logical streams in one link.
 pub const STREAMS_MAX: usize = 10;
@@ -104,15 +107,15 @@ impl Links {
     /// # Errors
     /// Says why the page belongs to no link; the chain goes on as if it had not come.
     pub fn take(&mut self, page: &Page) -> Result<Role, Stray> {
-        if let Some(frame) = page.frame() {
-            return self.take_frames(frame);
-        }
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|link| link.frames().is_some())
-        {
+        let current = self.current.as_ref();
+        if current.is_some_and(|link| link.format() != page.format()) {
             return Err(Stray::OtherFormat);
+        }
+        if let Some(frame) = page.frame() {
+            return Ok(self.take_frames(frame));
+        }
+        if page.is_webm() {
+            return self.take_webm(page);
         }
         if page.stamp().is_first {
             return self.take_first(page);
@@ -129,6 +132,10 @@ impl Links {
         logical.has_ended |= page.stamp().is_last;
         if logical.has_all_headers || logical.headers_end_before(page) {
             logical.has_all_headers = true;
+            // All headers come before any sound (RFC 3533 §4).
+            for other in &mut self.logicals {
+                other.has_all_headers |= other.facts.codec.n_header_packets().is_none();
+            }
             return self
                 .complete_if_all_there()
                 .map_or(Err(Stray::TooEarly), |link| {
@@ -141,6 +148,9 @@ impl Links {
             return Err(Stray::TooManyHeaderBytes);
         }
         logical.take_header(page)?;
+        // Of Skeleton nothing comes but headers.
+        let is_all = page.stamp().is_last && logical.facts.codec.n_header_packets().is_none();
+        logical.has_all_headers |= is_all;
         self.other_pages.push(page.clone());
         Ok(self
             .complete_if_all_there()
@@ -148,23 +158,38 @@ impl Links {
     }
 
     /// Frames have no headers: one link without a prefix is all there is.
-    fn take_frames(&mut self, frame: Frame) -> Result<Role, Stray> {
+    fn take_frames(&mut self, frame: Frame) -> Role {
         if let Some(link) = &self.current {
-            let is_same = link.frames() == Some(frame.sound);
-            return is_same
-                .then(|| Role::Data(Arc::clone(link)))
-                .ok_or(Stray::OtherFormat);
+            return Role::Data(Arc::clone(link));
         }
+        self.begin(Bytes::new(), [(0, Codec::Frames(frame))])
+    }
+
+    /// A head is all the headers of a link, and the first page of it.
+    fn take_webm(&mut self, page: &Page) -> Result<Role, Stray> {
+        let Some(head) = webm::Head::parse(page.bytes()) else {
+            let link = self.current.as_ref().ok_or(Stray::TooEarly)?;
+            return Ok(Role::Data(Arc::clone(link)));
+        };
+        let number = |track: &Track| u32::try_from(track.number).unwrap_or(u32::MAX);
+        let tracks = head.tracks.iter();
+        let streams = tracks.map(|track| (number(track), Codec::Track(*track)));
+        Ok(self.begin(page.bytes().clone(), streams))
+    }
+
+    /// Begins a link whose headers are all there.
+    fn begin(&mut self, prefix: Bytes, streams: impl IntoIterator<Item = (u32, Codec)>) -> Role {
+        let facts = |(serial, codec)| StreamFacts {
+            serial,
+            codec,
+            comments: None,
+        };
         *self = Self::new();
         self.current = Some(Arc::new(Link {
-            prefix: Bytes::new(),
-            streams: vec![StreamFacts {
-                serial: 0,
-                codec: Codec::Frames(frame),
-                comments: None,
-            }],
+            prefix,
+            streams: streams.into_iter().map(facts).collect(),
         }));
-        Ok(Role::Start)
+        Role::Start
     }
 
     fn take_first(&mut self, page: &Page) -> Result<Role, Stray> {
@@ -262,6 +287,39 @@ impl Logical {
 }
 
 impl Link {
+    /// What its pages are.
+    pub fn format(&self) -> Format {
+        match self.streams.first().map(|facts| facts.codec) {
+            Some(Codec::Frames(frame)) => Format::Frames(frame.sound),
+            Some(Codec::Track(_)) => Format::Webm,
+            _ => Format::Ogg,
+        }
+    }
+
+    /// What it is, where that shows; of Ogg only that there is a picture in it.
+    pub fn media_type(&self) -> Option<&'static str> {
+        match self.format() {
+            Format::Ogg => self.video().map(|_| "video/ogg"),
+            Format::Frames(sound) => Some(sound.media_type()),
+            Format::Webm => Some(webm::Head::parse(&self.prefix)?.media_type()),
+        }
+    }
+
+    /// Whether a listener may begin with this page of it.
+    pub(crate) fn is_join_point(&self, page: &Page) -> bool {
+        match self.video() {
+            Some(serial) => page.serial() == serial && theora::begins_with_key_frame(page),
+            None => !page.stamp().is_continued && page.stamp().granule >= 0,
+        }
+    }
+
+    /// The serial number of the first picture in Ogg, if there is one.
+    fn video(&self) -> Option<u32> {
+        let mut streams = self.streams.iter();
+        let video = streams.find(|facts| matches!(facts.codec, Codec::Theora(_)));
+        video.map(|facts| facts.serial)
+    }
+
     /// What it carries, if it is frames of MP3 or AAC and no Ogg.
     pub fn frames(&self) -> Option<Sound> {
         self.streams.first().and_then(|facts| facts.codec.frames())
@@ -286,7 +344,7 @@ impl std::fmt::Display for Stray {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::UnknownSerial => "a page of a stream that was never begun",
-            Self::TooEarly => "sound before all headers",
+            Self::TooEarly => "sound or picture before all headers",
             Self::TooManyStreams => "more than 10 logical streams",
             Self::TooManyHeaderBytes => "more than 512 KiB of headers",
             Self::SerialTwice => "two streams with one serial number",

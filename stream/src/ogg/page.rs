@@ -1,5 +1,5 @@
-//! One Ogg page, whole and checked (RFC 3533 §6); or, in a log of MP3 or AAC, a portion of whole
-//! frames. Pure.
+//! One Ogg page, whole and checked (RFC 3533 §6); or what stands for it in a log of another format:
+//! a portion of whole frames of MP3 or AAC, a cluster of WebM. Pure.
 //!
 //! Knows nothing of codecs: what the packets mean is `headers` and `vorbis`.
 
@@ -8,7 +8,9 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::crc;
+use super::format::Format;
 use crate::mpeg::{Frame, frame};
+use crate::webm;
 
 /// Bytes before the segment table (RFC 3533 §6).
 pub const HEADER_BYTES: usize = 27;
@@ -41,7 +43,7 @@ pub struct Stamp {
     pub sequence: u32,
     /// The granule position of the last packet that ends here; −1 when none does.
     pub granule: i64,
-    /// The first packet began on an earlier page.
+    /// The first packet began on an earlier page; of WebM: no decoder can begin here.
     pub is_continued: bool,
     /// Beginning of the logical stream (`bos`).
     pub is_first: bool,
@@ -74,6 +76,12 @@ pub enum Damage {
     Checksum,
     /// No frame of MP3 or AAC begins here that another one follows.
     NoFrame,
+    /// No part of WebM begins here that may.
+    NoCluster,
+    /// The header of WebM does not say what is in it.
+    NoTracks,
+    /// A block or a header of WebM is longer than any that is taken.
+    TooLong,
 }
 
 impl Page {
@@ -84,6 +92,10 @@ impl Page {
     pub fn parse(bytes: Bytes) -> Result<Self, Damage> {
         if bytes.first() == Some(&FRAME_START) {
             return Self::of_frames(bytes).ok_or(Damage::NoFrame);
+        }
+        if webm::page::begins(&bytes) {
+            let page = webm::page::is_whole(&bytes).then_some(Self { bytes });
+            return page.ok_or(Damage::NoCluster);
         }
         if !bytes.starts_with(&CAPTURE) {
             return Err(Damage::NoCapture);
@@ -109,6 +121,25 @@ impl Page {
     /// Whether it is a portion of frames, and no Ogg page.
     pub fn is_frames(&self) -> bool {
         self.bytes.first() == Some(&FRAME_START)
+    }
+
+    /// Whether it is the head of a link of WebM or one of its clusters.
+    pub fn is_webm(&self) -> bool {
+        webm::page::begins(&self.bytes)
+    }
+
+    /// Whether it is an Ogg page.
+    pub fn is_ogg(&self) -> bool {
+        !self.is_frames() && !self.is_webm()
+    }
+
+    /// What it is a page of.
+    pub fn format(&self) -> Format {
+        match self.frame() {
+            Some(frame) => Format::Frames(frame.sound),
+            None if self.is_webm() => Format::Webm,
+            None => Format::Ogg,
+        }
     }
 
     /// The first of its frames, if it is a portion of them.
@@ -193,6 +224,10 @@ impl Page {
         if stamp == self.stamp() || self.is_frames() {
             return self.clone();
         }
+        if self.is_webm() {
+            let bytes = webm::page::restamped(&self.bytes, stamp).into();
+            return Self { bytes };
+        }
         let mut bytes = self.bytes.to_vec();
         bytes[5] = flags(&stamp);
         bytes[6..14].copy_from_slice(&stamp.granule.to_le_bytes());
@@ -209,7 +244,7 @@ impl Page {
         &self.bytes
     }
 
-    /// How many bytes, 27 to [`PAGE_BYTES_MAX`].
+    /// How many bytes, at most [`PAGE_BYTES_MAX`]; of WebM [`webm::CLUSTER_BYTES_MAX`].
     #[expect(clippy::len_without_is_empty, reason = "a page is never empty")]
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -219,6 +254,9 @@ impl Page {
     pub fn stamp(&self) -> Stamp {
         if self.is_frames() {
             return Stamp::OF_FRAMES;
+        }
+        if self.is_webm() {
+            return webm::page::stamp(&self.bytes);
         }
         let mut granule = [0; 8];
         granule.copy_from_slice(&self.bytes[6..14]);
@@ -235,15 +273,15 @@ impl Page {
 
     /// Which logical stream it belongs to.
     pub fn serial(&self) -> u32 {
-        if self.is_frames() {
-            return Stamp::OF_FRAMES.serial;
+        if !self.is_ogg() {
+            return self.stamp().serial;
         }
         self.u32_at(14)
     }
 
-    /// The checksum it carries, which is right; of frames, which carry none, that of their bytes.
+    /// The checksum it carries, which is right; where it carries none, that of its bytes.
     pub fn checksum(&self) -> u32 {
-        if self.is_frames() {
+        if !self.is_ogg() {
             return crc::update(0, &self.bytes);
         }
         self.u32_at(22)
@@ -251,7 +289,7 @@ impl Page {
 
     /// The segment table: one lacing value a segment (RFC 3533 §6, field 9).
     pub fn lacing(&self) -> &[u8] {
-        if self.is_frames() {
+        if !self.is_ogg() {
             return &[];
         }
         &self.bytes[HEADER_BYTES..HEADER_BYTES + usize::from(self.bytes[26])]
@@ -259,7 +297,7 @@ impl Page {
 
     /// Everything behind the segment table.
     pub fn body(&self) -> &[u8] {
-        if self.is_frames() {
+        if !self.is_ogg() {
             return &self.bytes;
         }
         &self.bytes[HEADER_BYTES + usize::from(self.bytes[26])..]
@@ -346,6 +384,9 @@ impl fmt::Display for Damage {
             Self::Length => "length does not fit the segment table",
             Self::Checksum => "checksum does not fit",
             Self::NoFrame => "no frame of MP3 or AAC that another follows",
+            Self::NoCluster => "no part of WebM that may stand there",
+            Self::NoTracks => "a header of WebM that names no tracks",
+            Self::TooLong => "a block of more than 2 MiB, or a header of more than 512 KiB",
         })
     }
 }

@@ -18,8 +18,8 @@ impl Seat {
 
     /// Whether the log that took the place of his is of another format: nobody can play both.
     pub(super) fn is_other_format(&self) -> bool {
-        let frames = |log: &Log| log.link().map(|link| link.frames());
-        match (frames(&self.log), frames(&self.mount.log())) {
+        let format = |log: &Log| log.link().map(|link| link.format());
+        match (format(&self.log), format(&self.mount.log())) {
             (Some(his), Some(next)) => his != next,
             _ => false,
         }

@@ -106,8 +106,10 @@ fn vclt(link: &str, mount: &MountStatus) -> String {
     }
     say("SERVER_NAME", name(mount));
     say("DESCRIPTION", description(mount));
-    let codec = mount.codec.filter(|_| mount.content_type.contains("ogg"));
-    let codec = codec.map(|codec| format!("codec:ogg_{}", codec.to_ascii_lowercase()));
+    let codec = mount.codec.as_deref();
+    let codec = codec.filter(|_| mount.content_type.contains("ogg"));
+    let codec = codec.map(|codec| codec.to_ascii_lowercase().replace('/', "_"));
+    let codec = codec.map(|codec| format!("codec:ogg_{codec}"));
     say("SIGNALINFO", &codec.unwrap_or_default());
     say("GENRE", genre(mount));
     lines.push("==\n".to_owned());

@@ -92,7 +92,7 @@ fn source(mount: &MountStatus, base: &str, max_listeners: usize) -> Element {
             "stream_start_iso8601",
             since.map(icecast_iso8601).as_deref(),
         )
-        .maybe("subtype", mount.codec)
+        .maybe("subtype", mount.codec.as_deref())
         .maybe("title", mount.title.as_deref())
         .number("total_bytes_read", mount.offset)
         .number("total_bytes_sent", mount.bytes_sent)
