@@ -72,7 +72,8 @@ fn fill(
         "station" => html.push_str(&escaped(station(mount, language))),
         "about" => {}
         "languages" => write_languages(html, mount, language),
-        "sound" => write_sound(html, path),
+        "plain" if mount.is_some_and(is_plain) => html.push_str(" data-plain"),
+        "sound" => write_sound(html, mount),
         "streams" => write_streams(html, mount, on_air, language),
         "links" => write_links(html, path, wish),
         "geo" => write_geo(html, status),
@@ -127,15 +128,25 @@ fn write_languages(html: &mut String, mount: Option<&MountStatus>, current: Lang
 }
 
 /// For those without script; the script takes it over.
-fn write_sound(html: &mut String, path: &str) {
-    if path.is_empty() {
+/// Whether the page cannot take it to pieces: it is no Ogg, or has a picture.
+fn is_plain(mount: &MountStatus) -> bool {
+    let kind = mount.content_type.as_str();
+    !kind.is_empty() && !matches!(kind, "application/ogg" | "audio/ogg")
+}
+
+fn write_sound(html: &mut String, mount: Option<&MountStatus>) {
+    let Some(mount) = mount else {
         html.push_str("<audio id=\"sound\" hidden></audio>\n");
         return;
-    }
-    let path = escaped(path);
+    };
+    let path = escaped(mount.path.as_str());
+    let element = match mount.content_type.starts_with("video/") {
+        true => "video",
+        false => "audio",
+    };
     let _ = writeln!(
         html,
-        "<audio id=\"sound\" controls preload=\"none\" src=\"{path}\"></audio>"
+        "<{element} id=\"sound\" controls preload=\"none\" src=\"{path}\"></{element}>"
     );
 }
 

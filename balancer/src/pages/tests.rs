@@ -83,6 +83,24 @@ fn an_empty_balancer_says_so_in_both_languages() {
     assert!(html.contains("Zurzeit läuft nichts."), "{html}");
 }
 
+#[test]
+fn a_picture_gets_an_element_that_shows_it_and_what_is_no_ogg_fetches_by_itself() {
+    for (content_type, element, is_plain) in [
+        ("application/ogg", "<audio", false),
+        ("audio/mpeg", "<audio", true),
+        ("video/webm", "<video", true),
+        ("video/ogg", "<video", true),
+    ] {
+        let mut status = status();
+        let mut mount = mount("/live");
+        content_type.clone_into(&mut mount.content_type);
+        status.mounts = vec![mount];
+        let html = front(&status, &wish(""));
+        assert!(html.contains(&format!("{element} id=\"sound\"")), "{html}");
+        assert_eq!(html.contains(" data-plain>"), is_plain, "{content_type}");
+    }
+}
+
 /// A word that is missing would show by its key.
 #[test]
 fn every_word_of_the_page_is_there() {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use stream::backoff::Backoff;
 use stream::mount::MountPath;
-use stream::ogg::{Found, Framer};
+use stream::mpeg::Sniffer;
+use stream::ogg::Found;
 use stream::shutdown::Shutdown;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -136,7 +137,7 @@ impl Following {
         });
         let n_prefix = number(&reply, "stream-prefix").unwrap_or(0);
         lock(&self.truth).begin(place, n_prefix);
-        let (mut framer, mut n_pages) = (Framer::new(), 0);
+        let (mut sniffer, mut n_pages) = (Sniffer::trusting(), 0);
         loop {
             let bytes = match timeout(NOTHING_TIME_MAX, reply.chunk()).await {
                 Ok(Ok(Some(bytes))) => bytes,
@@ -145,9 +146,10 @@ impl Following {
                 Err(_) => return (n_pages, format!("nothing for {NOTHING_TIME_MAX:?}")),
             };
             let mut input: &[u8] = &bytes;
-            while let Some(found) = framer.next(&mut input) {
-                let Found::Page(page) = found else {
-                    return (n_pages, "it sends something that is no Ogg".to_owned());
+            while let Some(found) = sniffer.next(&mut input) {
+                let page = match found {
+                    Found::Page(page) if !page.is_frames() => page,
+                    _ => return (n_pages, "it sends neither Ogg nor WebM".to_owned()),
                 };
                 if n_pages == 0 {
                     info!("relays are compared with {} on {}", self.master, self.mount);

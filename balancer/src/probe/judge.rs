@@ -16,7 +16,7 @@ use super::truth::{Lookup, Truth};
 
 /// A listener who hears what the master sent longer ago hears old sound.
 pub const AGE_MAX: Duration = Duration::from_secs(30);
-/// So many bytes of something that is no Ogg are enough to call it a stream.
+/// So many bytes of something without page numbers are enough to call it a stream.
 pub const OTHER_BYTES_MIN: usize = 4096;
 /// Without a master to compare with: a stream that has not gone on for this long stands still.
 const STANDSTILL_MAX: Duration = Duration::from_secs(10);
@@ -60,7 +60,7 @@ pub struct Heard {
     pub n_prefix: u64,
     /// Whole pages with right checksums, in order.
     pub pages: Vec<Page>,
-    /// The first bytes that are no Ogg, and how many there were before them.
+    /// The first bytes that are no page, and how many there were before them.
     pub junk: Option<(Vec<u8>, usize)>,
     /// Bytes of the body.
     pub n_bytes: usize,
@@ -164,13 +164,13 @@ impl Case<'_> {
             let what = format!("it sent {kind:.40} and no sound");
             return self.hard_with(Fault::NoStream, &what, Some(heard), None);
         }
-        let is_ogg = kind.contains("ogg") || !heard.pages.is_empty();
+        let has_pages = kind.contains("ogg") || !heard.pages.is_empty();
         let truth = self.known.truth.filter(|truth| truth.n_pages() > 0);
-        if !is_ogg && truth.is_none() {
+        if !has_pages && truth.is_none() {
             return self.other(heard);
         }
         if let Some((bytes, at)) = &heard.junk {
-            let what = format!("byte {at} of the answer is no Ogg, but {}", hex(bytes));
+            let what = format!("byte {at} of the answer is no page, but {}", hex(bytes));
             return self.hard_with(Fault::WrongBytes, &what, Some(heard), None);
         }
         match truth {
@@ -179,7 +179,7 @@ impl Case<'_> {
         }
     }
 
-    /// Something that is no Ogg: all that can be said is that it flows.
+    /// Something without page numbers: all that can be said is that it flows.
     fn other(&self, heard: &Heard) -> Judgement {
         if heard.n_bytes >= OTHER_BYTES_MIN {
             return good(false);

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use stream::mount::MountPath;
-use stream::ogg::{Found, Framer, Page};
+use stream::mpeg::Sniffer;
+use stream::ogg::{Found, Page};
 use tokio::time::{Instant, timeout_at};
 
 use super::AGENT;
@@ -16,7 +17,9 @@ use crate::call::{Call, Caller, Failure, Reply};
 pub(super) const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
 /// A probe reads no more than this, and what came in the same piece.
 const PROBE_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of what is no Ogg that are kept to be shown.
+/// A key frame may be large, and what comes first begins with one.
+const PICTURE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of what is no page that are kept to be shown.
 const JUNK_BYTES_SHOWN: usize = 16;
 
 /// Listens until `is_enough` says so of the pages that came, or time or bytes are used up.
@@ -58,7 +61,7 @@ pub(super) async fn listen(
 /// An answer being heard.
 struct Hearing {
     heard: Heard,
-    framer: Framer,
+    sniffer: Sniffer,
     /// Bytes of whole pages so far.
     n_paged: usize,
     /// The first bytes behind them.
@@ -78,7 +81,7 @@ impl Hearing {
         };
         Self {
             heard,
-            framer: Framer::new(),
+            sniffer: Sniffer::trusting(),
             n_paged: 0,
             behind: Vec::new(),
         }
@@ -87,7 +90,12 @@ impl Hearing {
     fn is_over(&self) -> bool {
         let is_no_stream = !matches!(self.heard.status, 200 | 206);
         let is_other = self.heard.junk.is_some() && self.heard.n_bytes >= OTHER_BYTES_MIN;
-        is_no_stream || is_other || self.heard.n_bytes >= PROBE_BYTES_MAX
+        let has_picture = self.heard.content_type.starts_with("video/");
+        let bytes_max = match has_picture {
+            true => PICTURE_BYTES_MAX,
+            false => PROBE_BYTES_MAX,
+        };
+        is_no_stream || is_other || self.heard.n_bytes >= bytes_max
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -95,15 +103,16 @@ impl Hearing {
         self.behind.extend_from_slice(bytes);
         let mut input = bytes;
         while self.heard.junk.is_none()
-            && let Some(found) = self.framer.next(&mut input)
+            && let Some(found) = self.sniffer.next(&mut input)
         {
             match found {
-                Found::Page(page) => {
+                // Frames have no numbers: there is nothing to compare.
+                Found::Page(page) if !page.is_frames() => {
                     self.n_paged += page.len();
                     self.behind.drain(..page.len());
                     self.heard.pages.push(page);
                 }
-                Found::Junk { .. } => {
+                Found::Page(_) | Found::Junk { .. } => {
                     let shown = self.behind.iter().take(JUNK_BYTES_SHOWN).copied();
                     self.heard.junk = Some((shown.collect(), self.n_paged));
                 }

@@ -103,6 +103,10 @@ impl Truth {
             if !is_old && !is_much {
                 return;
             }
+            if !is_old {
+                // It is not known any more that far back.
+                self.since = self.since.max(Some(oldest.came));
+            }
             self.forget_oldest();
         }
     }
@@ -280,6 +284,7 @@ mod tests {
             truth.take(page(1, sequence, &body), start + KEPT);
         }
         assert!(truth.n_bytes <= KEPT_BYTES_MAX, "{}", truth.n_bytes);
+        assert!(!truth.covers(KEPT, start + KEPT), "some of it was much");
         let bytes: usize = truth.pages.values().map(|known| known.page.len()).sum();
         assert_eq!(truth.n_bytes, bytes);
     }

@@ -68,7 +68,7 @@ function tellSystem(state, piece) {
 
 function play() {
   const url = mount();
-  if (url !== null) player.start(url);
+  if (url !== null) player.start(url, $("player").dataset.plain !== undefined);
 }
 
 function listenToSystem() {
@@ -166,7 +166,7 @@ function keepTrue() {
 }
 
 $("sound").removeAttribute("controls");
-$("sound").hidden = true;
+$("sound").hidden = $("sound").tagName === "AUDIO";
 $("sound").removeAttribute("src");
 $("loudness").hidden = false;
 $("sound").volume = $("volume").value = remembered();

@@ -1,7 +1,7 @@
-// Plays a mount in an <audio> element, and goes on when a relay does not.
+// Plays a mount in an <audio> or <video> element, and goes on when a relay does not.
 //
 // Where the browser takes WebM piece by piece (MediaSource), the sound goes on without a gap, for
-// the page fetches it itself. Elsewhere, and for codecs that do not fit, the element gets the
+// the page fetches it itself. Elsewhere, and for what is no sound in Ogg, the element gets the
 // balancer's link, and gets it again when the sound ends.
 
 import { Pull, wait } from "./pull.mjs";
@@ -58,14 +58,14 @@ export class Player {
   }
 
   /** To be called while somebody presses something: browsers want that. */
-  start(mount) {
+  start(mount, isPlain = false) {
     this.stop();
     const stop = new AbortController();
     this.#stop = stop;
     this.#judge();
     const isOurs = () => this.#stop === stop;
     const plain = () => isOurs() && this.#playLink(mount, stop.signal);
-    if (Source === undefined || !isTaken("vorbis") && !isTaken("opus")) {
+    if (isPlain || Source === undefined || !isTaken("vorbis") && !isTaken("opus")) {
       plain();
       return;
     }
