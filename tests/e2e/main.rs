@@ -44,4 +44,5 @@ mod two_upstreams;
 mod upgrade;
 mod uplink;
 mod vanished;
+mod video;
 mod web;
