@@ -67,8 +67,8 @@ demo: setup-demo
 test: setup
 	@# All targets: the programs get the same features as the tests and are built only once.
 	cargo build --workspace --all-targets
-	@# Most tests wait for sound to be played: three of them at once leave a processor idle.
-	cargo test --workspace --no-fail-fast -- --test-threads=6
+	@# Most tests wait for sound to be played: three of them at once leave the processors idle.
+	cargo test --workspace --no-fail-fast -- --test-threads=4
 
 check: setup-build
 	cargo fmt --all --check
