@@ -16,6 +16,7 @@ use stream::mount::{MountPath, Terms};
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 
 use crate::archive::{ArchiveConfig, Retentions};
+use crate::directory::DirectoryConfig;
 use crate::dump;
 use crate::house::Files;
 use crate::standby::StandbyConfig;
@@ -85,6 +86,8 @@ pub struct Config {
     pub source: Vec<SourceLogin>,
     /// Where sources that speak SHOUTcast publish; without it, they do not.
     pub shoutcast: Option<ShoutcastConfig>,
+    /// Where mounts are listed that want to be public; without it, nowhere.
+    pub directory: Option<DirectoryConfig>,
     /// How relays show that they are relays.
     pub relay: Option<Login>,
     /// Who may see the pages below /admin.
@@ -160,6 +163,7 @@ impl Default for Config {
             alias: Vec::new(),
             source: Vec::new(),
             shoutcast: None,
+            directory: None,
             relay: None,
             admin: None,
             keys: Keys::default(),
@@ -273,6 +277,9 @@ impl Config {
         }
         if let Some(url) = &self.public_url {
             stream::config::check_base_url("public_url", url)?;
+        }
+        if let Some(directory) = &self.directory {
+            directory.check(self.public_url.as_deref())?;
         }
         Ok(self)
     }

@@ -11,6 +11,7 @@ mod archive;
 mod body;
 pub mod config;
 mod credentials;
+mod directory;
 mod disk;
 mod dump;
 mod fallback;
@@ -135,6 +136,7 @@ fn start_watches(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
     if master.now().config().shoutcast.is_some() {
         shutdown.spawn("shoutcast", shoutcast::listen(of(), until()));
     }
+    shutdown.spawn("directory", directory::watch(of(), until()));
     shutdown.spawn("dumps", dump::watch(of(), until()));
     shutdown.spawn("hooks", hooks::watch(of(), until()));
     shutdown.spawn("fallback", fallback::watch(of(), until()));

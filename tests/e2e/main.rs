@@ -14,6 +14,7 @@ mod compared;
 mod demo;
 mod desk;
 mod dialects;
+mod directory;
 mod fallback;
 mod faults;
 mod files;

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use tests::cluster::{Cluster, MOUNT, Role, Sound};
 use tests::configs::ADMIN_USER;
 use tests::ear::Ear;
@@ -100,6 +101,28 @@ fn order_fallback(master: &str, password: &str) -> Result<()> {
     Ok(())
 }
 
+/// Everything that the document of the interface names answers as it says, to who shows nothing.
+fn check_document(url: &str) -> Result<()> {
+    let document = get(&format!("{url}/api/v1/openapi.json"))?;
+    let document: Value = serde_json::from_slice(&document.body)?;
+    let paths = document["paths"].as_object().context("paths")?;
+    for (path, methods) in paths {
+        let place = path
+            .replace("{mount}", "live.ogg")
+            .replace("{path}", "live.ogg");
+        for (method, about) in methods.as_object().context("methods")? {
+            let request = Request::new(&method.to_uppercase(), &format!("{url}{place}"))?;
+            let status = request.open()?.0.status.to_string();
+            let said = &about["responses"];
+            ensure!(
+                said.get(&status).is_some(),
+                "{method} {path}: {status} is not in {said}"
+            );
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn the_operator_follows_the_statistics_and_sees_hidden_mounts_and_orders_fallbacks() -> Result<()> {
     let admin = "a password of this relay's operator";
@@ -121,6 +144,7 @@ fn the_operator_follows_the_statistics_and_sees_hidden_mounts_and_orders_fallbac
     let hidden = format!("{master}{HIDDEN}");
     eventually(PATIENCE, "the hidden mount", || Ear::listen(&hidden))?.stop();
 
+    check_document(&master)?;
     check_lists(&master, &password)?;
     follow([(&master, &password), (&relay, admin)])?;
     order_fallback(&master, &password)?;

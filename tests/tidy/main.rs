@@ -1,6 +1,7 @@
 //! The house rules that a machine can see: each test names one.
 
 mod docs;
+mod openapi;
 mod packages;
 mod sources;
 mod text;

@@ -63,6 +63,7 @@ fn impossible_settings_are_refused_by_name() {
         ("public_url = \"radio.example\"", "public_url"),
         ("listen = \"8000\"", "listen"),
         ("archive = { keep_hours = -1.0 }", "keep_hours"),
+        ("directory = { url = \"http://d/\" }", "public_url"),
         ("standby = { master = \"http://m\" }", "password"),
         (
             "standby = { master = \"https://m\", password = \"long enough\" }",

@@ -7,7 +7,7 @@ const NO_ADDRESSES: &str = "no, on purpose: no listener's address is kept";
 const FIXED: &str = "fixed here: see the limits in docs/operate.md";
 const NO_PAGES: &str =
     "no files are served; the status page is built in, a web server can do the rest";
-const NO_DIRECTORY: &str = "not listed in directories";
+const DIRECTORY: &str = "`url` of [directory]; sources say whether they want to be listed";
 const SHARED_RING: &str =
     "listeners have no queue of their own: they share ring_seconds and ring_megabytes";
 const WORKERS: &str = "`shards` are as many as processors";
@@ -101,8 +101,8 @@ const INSTEAD: [(&str, &str); 122] = [
         "who may do what stands in [[source]], [relay] and [admin]",
     ),
     ("event-bindings/*", SCRIPT),
-    ("directory/*", NO_DIRECTORY),
-    ("yp-directory/*", NO_DIRECTORY),
+    ("directory/*", DIRECTORY),
+    ("yp-directory/*", DIRECTORY),
     ("paths/basedir", SYSTEMD),
     ("paths/logdir", JOURNAL),
     ("paths/webroot", NO_PAGES),
@@ -149,13 +149,13 @@ const INSTEAD: [(&str, &str); 122] = [
     ("mount/stream-", FROM_THE_SOURCE),
     ("mount/genre", FROM_THE_SOURCE),
     ("mount/bitrate", FROM_THE_SOURCE),
-    ("mount/no-yp", NO_DIRECTORY),
+    ("mount/no-yp", DIRECTORY),
     ("mount/http-headers/*", HEADERS),
     ("mount/max-listeners", "no limit"),
     ("mount/max-listener-duration", "no limit"),
     ("mount/hidden", "not hidden"),
     ("mount/burst-size", "`burst_seconds` of a [[mount]]"),
-    ("mount/public", NO_DIRECTORY),
+    ("mount/public", DIRECTORY),
     ("mount/no-mount", "a mount can always be listened to"),
     (
         "mount/allow-direct-access",
@@ -173,7 +173,10 @@ const INSTEAD: [(&str, &str); 122] = [
         "mount/icy-metadata-interval",
         "titles come every 16,000 bytes to players that ask",
     ),
-    ("mount/cluster-password", NO_DIRECTORY),
+    (
+        "mount/cluster-password",
+        "`cluster_password` of [directory]",
+    ),
     (
         "mount/intro",
         "`intro_file` of the mount, with the whole path of a file that is there",

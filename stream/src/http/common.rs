@@ -14,6 +14,7 @@ use super::shown::{Scheme, Shown};
 /// The pages.
 pub fn router(shown: Shown) -> Router {
     Router::new()
+        .route("/api/v1/openapi.json", get(openapi))
         .route("/api/v1/status", get(status))
         .route("/status-json.xsl", get(icecast_status))
         .route("/metrics", get(metrics_page))
@@ -21,6 +22,14 @@ pub fn router(shown: Shown) -> Router {
         .fallback(playlist_or_nothing)
         .with_state(shown.clone())
         .merge(public::router(shown))
+}
+
+/// What there is below `/api/v1`. Kept by hand; a test compares it with the routes.
+async fn openapi() -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    let mut answer = (kind, include_str!("openapi.json")).into_response();
+    open_to_scripts(&mut answer);
+    answer
 }
 
 async fn status(State(shown): State<Shown>) -> Response {
