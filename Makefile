@@ -147,7 +147,7 @@ setup-bench: rust
 	@.ci/packages $(BENCH_PACKAGES)
 
 setup-fuzz: setup-build
-	@.ci/packages g++
+	@.ci/packages ffmpeg g++
 
 setup-demo: rust
 	@.ci/packages $(if $(FILE),$(BUILD_PACKAGES),$(DEMO_PACKAGES))

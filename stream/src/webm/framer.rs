@@ -27,6 +27,8 @@ pub struct Framer {
     held: Vec<u8>,
     /// So much of what is left out is still to come.
     n_left_out: u64,
+    /// After damage: nothing is believed before the next cluster, or header.
+    is_lost: bool,
     /// The parts of a head that is not complete.
     header: Header,
     head: Option<Head>,
@@ -95,7 +97,7 @@ impl Framer {
                 Next::Enter(opening) => {
                     self.held.drain(..opening.n_bytes);
                     if opening.id == CLUSTER {
-                        self.time = None;
+                        (self.time, self.is_lost) = (None, false);
                     }
                 }
                 Next::LeaveOut(opening, n_bytes) => {
@@ -154,6 +156,9 @@ impl Framer {
     }
 
     fn look(&self) -> Next {
+        if self.is_lost && !may_begin(&self.held) {
+            return Next::Damaged(Damage::NoCluster);
+        }
         let opening = match ebml::opening(&self.held) {
             Look::More => return Next::Needs(self.held.len() + 1),
             Look::Damaged => return Next::Damaged(Damage::NoCluster),
@@ -184,6 +189,7 @@ impl Framer {
         let content = &whole[opening.n_bytes..];
         match opening.id {
             EBML => {
+                self.is_lost = false;
                 let ended = self.end_cluster();
                 self.ready.extend(ended);
                 self.header = Header {
@@ -246,17 +252,19 @@ impl Framer {
         let (taken, rest) = input.split_at(input.len().min(LOOK_BYTES));
         self.held.extend_from_slice(taken);
         *input = rest;
-        let begins = |at: &usize| {
-            let tail = self.held.get(*at..).unwrap_or_default();
-            [CLUSTER, EBML].iter().any(|id| {
-                let id = id.to_be_bytes();
-                let n_bytes = tail.len().min(id.len());
-                tail[..n_bytes] == id[..n_bytes]
-            })
-        };
+        let begins = |at: &usize| self.held.get(*at..).is_some_and(may_begin);
         let n_bytes = (1..self.held.len()).find(begins).unwrap_or(self.held.len());
         self.held.drain(..n_bytes);
-        self.time = None;
+        (self.time, self.is_lost) = (None, true);
         Found::Junk { n_bytes, why }
     }
+}
+
+/// Whether a cluster or a header may begin here, as far as the bytes go.
+fn may_begin(bytes: &[u8]) -> bool {
+    [CLUSTER, EBML].iter().any(|id| {
+        let id = id.to_be_bytes();
+        let n_bytes = bytes.len().min(id.len());
+        bytes[..n_bytes] == id[..n_bytes]
+    })
 }
