@@ -96,20 +96,37 @@ fn a_relay_of_which_only_the_country_is_known_makes_the_others_slots_no_cheaper(
 }
 
 #[test]
-fn a_relay_is_as_dear_as_its_house_is_full_however_little_of_it_is_lent() {
+fn a_relay_is_as_dear_as_if_each_other_balancer_had_sent_as_many() {
     let (mut registry, now) = relays(&[100], true);
     let run = registry.receipt(0).run;
-    let lease = Lease { run, slots: 5 };
-    let lent = CheckedReport {
-        lease: Some(lease),
-        ..report(2, 50, 100)
+    let take = |registry: &mut Registry, slots: u32, sequence| {
+        let lease = Some(Lease { run, slots });
+        let lent = CheckedReport {
+            lease,
+            ..report(sequence, 50, 100)
+        };
+        registry.take(0, lent, now).unwrap();
+        registry.relays[0].load(&registry.policy, now).utilisation
     };
-    registry.take(0, lent, now).unwrap();
-    for n_sent in 0_u16..5 {
+    let is_half = |utilisation: f32| (utilisation - 0.5).abs() < 0.001;
+    assert!(
+        is_half(take(&mut registry, 50, 2)),
+        "half full, and nobody was sent"
+    );
+    assert!(
+        is_half(take(&mut registry, 10, 3)),
+        "however little of it is lent"
+    );
+    // A fifth of what is free is lent, so there are four more balancers.
+    for n_sent in 0_u16..10 {
         let load = registry.relays[0].load(&registry.policy, now);
-        let part = f32::from(50 + n_sent) / 100.0;
+        let part = f32::from(50 + 5 * n_sent) / 100.0;
         assert!((load.utilisation - part).abs() < 0.001, "{load:?}");
         send(&mut registry, now).unwrap();
     }
     assert!(send(&mut registry, now).is_err(), "no more is lent");
+    assert!(
+        (take(&mut registry, 0, 4) - 1.0).abs() < 0.001,
+        "nothing left to lend"
+    );
 }

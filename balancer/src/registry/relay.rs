@@ -228,7 +228,7 @@ impl Relay {
         let is_full = taken >= u64::from(usable) || self.is_brimful || self.reservations.is_full();
         // While it has not proved itself, its next slots are all it has: they become dear.
         let within_window = window.map(|window| taken - n_reserved + window);
-        // How dear it is says how full the house is, not how much of it this balancer is lent.
+        // How dear it is says how full the house is, and not only with those whom we have sent.
         let places = u64::from(self.places(policy, now)).min(within_window.unwrap_or(u64::MAX));
         #[expect(
             clippy::cast_precision_loss,
@@ -237,7 +237,7 @@ impl Relay {
         let utilisation = if taken >= places || self.trust.is_doubted() {
             1.0
         } else {
-            taken as f32 / places as f32
+            (self.expected(usable, places) / places as f32).min(1.0)
         };
         let is_draining = self.report().is_some_and(|report| report.is_draining);
         let gates = Gates::default()
@@ -253,6 +253,23 @@ impl Relay {
             )
             .with(Gate::Full, self.last.is_some() && is_full);
         Load { gates, utilisation }
+    }
+
+    /// Its listeners, those whom we have sent, and as many from each other balancer, for each part
+    /// of what is free that it was lent.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share needs no more than 24 bits"
+    )]
+    fn expected(&self, usable: u32, places: u64) -> f32 {
+        let listeners = u64::from(self.report().map_or(0, |report| report.listeners));
+        let free = places.saturating_sub(listeners) as f32;
+        let ours = u64::from(usable).saturating_sub(listeners).max(1) as f32;
+        let n_parts = match self.lent {
+            Some(_) => (free / ours).max(1.0),
+            None => 1.0,
+        };
+        listeners as f32 + self.reservations.count() as f32 * n_parts
     }
 
     /// What its address is good for.
