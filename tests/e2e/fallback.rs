@@ -8,19 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tests::cluster::{Cluster, Role, Sound};
-use tests::configs::SOURCE_USER;
 use tests::ear::Ear;
 use tests::heard::Heard;
 use tests::http::get;
 use tests::programs::Program;
-use tests::tools::samples;
+use tests::tone::{self, OTHER, OWN, Player};
 use tests::wait::{eventually, until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-pub(crate) const RATE: usize = 48_000;
-/// What the source of the mount plays, in hertz, and what that of its fallback.
-pub(crate) const OWN: usize = 400;
-pub(crate) const OTHER: usize = 1600;
 /// From the death of the source to the fallback: what the settings say, and what it takes.
 const GAP_MAX: Duration = Duration::from_millis(2500);
 
@@ -31,44 +26,8 @@ pub(crate) fn tone(
     hertz: usize,
     folder: &Path,
 ) -> Program {
-    let (port, password) = (cluster.ports().master, &cluster.secrets().source);
-    let to = format!("icecast://{SOURCE_USER}:{password}@127.0.0.1:{port}{mount}");
-    Program::new(name, "ffmpeg", folder)
-        .arguments([
-            "-nostdin",
-            "-loglevel",
-            "warning",
-            "-re",
-            "-f",
-            "lavfi",
-            "-i",
-        ])
-        .arguments([format!("sine=frequency={hertz}:sample_rate={RATE}")])
-        .arguments([
-            "-c:a",
-            "libvorbis",
-            "-b:a",
-            "64k",
-            "-page_duration",
-            "200000",
-        ])
-        .arguments(["-content_type", "application/ogg", "-f", "ogg", &to])
-}
-
-/// Which of the two is heard in each tenth of a second; in a change neither may be.
-pub(crate) fn tones(sound: &[i16]) -> Vec<usize> {
-    let hertz = sound.chunks_exact(RATE / 10).map(|tenth| {
-        let turns = tenth.windows(2).filter(|w| (w[0] < 0) != (w[1] < 0));
-        turns.count() * 5
-    });
-    let mut heard: Vec<usize> = hertz
-        .filter_map(|hertz| {
-            let near = |tone: usize| hertz.abs_diff(tone) < tone / 10;
-            [OWN, OTHER].into_iter().find(|tone| near(*tone))
-        })
-        .collect();
-    heard.dedup();
-    heard
+    let to = (cluster.ports().master, cluster.secrets().source.as_str());
+    tone::source(name, to, mount, hertz, folder)
 }
 
 pub(crate) fn serials(heard: &Heard) -> BTreeSet<u32> {
@@ -111,27 +70,10 @@ fn listeners_hear_the_fallback_while_their_source_is_away_and_only_they_come_hom
         status.contains("/a.ogg") && !status.contains("/b.ogg"),
         "{status}"
     );
-    let sound = folder.path().join("sound.raw");
-    let to = sound.display().to_string();
-    let mut player = Program::new("player", "ffmpeg", folder.path())
-        .arguments([
-            "-nostdin",
-            "-loglevel",
-            "warning",
-            "-i",
-            &master,
-            "-ac",
-            "1",
-        ])
-        .arguments(["-f", "s16le", "-flush_packets", "1", "-y", &to]);
-    player.start()?;
-    let heard = || std::fs::read(&sound).map(|bytes| tones(&samples(&bytes)));
+    let player = Player::start(&master, folder.path())?;
     let hears = |tones: &[usize]| {
-        let what = format!("the player has heard {tones:?}");
-        until(PATIENCE, &what, || {
-            heard().is_ok_and(|heard| heard == tones)
-        })
-        .with_context(|| format!("{:?} {}", heard(), cluster.story()))
+        let heard = player.hears(tones, PATIENCE);
+        heard.with_context(|| cluster.story())
     };
     hears(&[OWN])?;
     own.kill()?;
@@ -140,8 +82,7 @@ fn listeners_hear_the_fallback_while_their_source_is_away_and_only_they_come_hom
     ensure!(late.heard().head.status == 200);
     own.start()?;
     hears(&[OWN, OTHER, OWN])?;
-    player.kill()?;
-    let said = player.log();
+    let said = player.stop()?;
     ensure!(
         !said.to_lowercase().contains("error") && !said.contains("nvalid"),
         "{said}"

@@ -11,10 +11,11 @@ use tests::configs::SOURCE_USER;
 use tests::ear::Ear;
 use tests::http::get;
 use tests::programs::Program;
+use tests::tone::{OTHER, OWN, Player, RATE, tones};
 use tests::tools::{finish, samples};
 use tests::wait::{eventually, until};
 
-use crate::fallback::{OTHER, OWN, RATE, serials, tone, tones};
+use crate::fallback::{serials, tone};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// So much is heard of a stream that begins with an intro, in seconds.
@@ -88,14 +89,6 @@ fn check_copies(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A player that writes down what it hears.
-fn player(url: &str, sound: &Path, folder: &Path) -> Program {
-    Program::new("player", "ffmpeg", folder)
-        .arguments(["-nostdin", "-loglevel", "warning", "-i", url, "-ac", "1"])
-        .arguments(["-f", "s16le", "-flush_packets", "1", "-y"])
-        .arguments([sound.display().to_string()])
-}
-
 #[test]
 fn files_are_heard_while_a_source_is_away_and_before_the_stream_and_written_while_it_is_there()
 -> Result<()> {
@@ -121,22 +114,16 @@ fn files_are_heard_while_a_source_is_away_and_before_the_stream_and_written_whil
     };
     let (master, relay) = (at(Role::Master, "/a.ogg")?, at(Role::Relay(0), "/a.ogg")?);
     // No source has ever come: the file is heard all the same.
-    let sound = folder.path().join("sound.raw");
-    let mut player = player(&master, &sound, folder.path());
     eventually(PATIENCE, "the file is played", || Ear::listen(&master))?.stop();
-    player.start()?;
-    let heard = || std::fs::read(&sound).map(|bytes| tones(&samples(&bytes)));
+    let player = Player::start(&master, folder.path())?;
     let hears = |tones: &[usize]| {
-        let what = format!("the player has heard {tones:?}");
-        until(PATIENCE, &what, || {
-            heard().is_ok_and(|heard| heard == tones)
-        })
-        .with_context(|| format!("{:?} {}", heard(), cluster.story()))
+        let heard = player.hears(tones, PATIENCE);
+        heard.with_context(|| cluster.story())
     };
     hears(&[OTHER])?;
     // Longer than the file is.
     until(PATIENCE, "the file is played again", || {
-        std::fs::metadata(&sound).is_ok_and(|about| about.len() > 2 * 5 * RATE as u64)
+        player.n_samples() > 5 * RATE
     })?;
     let mut own = tone(&cluster, "own", "/a.ogg", OWN, folder.path());
     own.start()?;
@@ -146,9 +133,8 @@ fn files_are_heard_while_a_source_is_away_and_before_the_stream_and_written_whil
     hears(&[OTHER, OWN, OTHER])?;
     own.start()?;
     hears(&[OTHER, OWN, OTHER, OWN])?;
-    player.kill()?;
     // Where one whole file follows another, ffmpeg counts 64 samples twice and says so.
-    let log = player.log();
+    let log = player.stop()?;
     let mut said = log.lines().filter(|line| !line.contains("monotonic"));
     ensure!(
         !said.any(|line| line.contains("rror") || line.contains("nvalid")),

@@ -1,6 +1,5 @@
 //! MP3 and AAC: other people's encoders to our master, other people's players at master and relay.
 
-use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -45,19 +44,13 @@ fn ffmpeg(cluster: &Cluster, mount: &str, folder: &Path) -> Result<Program> {
         .arguments(["-legacy_icecast", method, &to]))
 }
 
-/// What somebody gets who comes now: where it begins, and so many bytes.
+/// What somebody gets who comes now: so many bytes.
 fn hear(url: &str, n_bytes: usize, icy: bool) -> Result<(http::Head, Vec<u8>)> {
-    let mut request = Request::new("GET", url)?;
-    if icy {
-        request = request.header("Icy-MetaData", "1");
+    let request = Request::new("GET", url)?;
+    match icy {
+        true => request.header("Icy-MetaData", "1").hear(n_bytes),
+        false => request.hear(n_bytes),
     }
-    let (head, connection) = request.open()?;
-    let (mut socket, mut body) = connection.into_parts();
-    socket.set_read_timeout(Some(WAIT_MAX))?;
-    let n_early = body.len().min(n_bytes);
-    body.resize(n_bytes, 0);
-    socket.read_exact(&mut body[n_early..])?;
-    Ok((head, body))
 }
 
 /// From the first byte on there are frames, and nothing else.

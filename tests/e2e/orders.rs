@@ -10,9 +10,10 @@ use tests::cluster::{Cluster, MOUNT, Role, Sound};
 use tests::configs::ADMIN_USER;
 use tests::ear::Ear;
 use tests::http::{Address, Answer, Request, get};
+use tests::tone::OTHER;
 use tests::wait::{eventually, until};
 
-use crate::fallback::{OTHER, serials, tone};
+use crate::fallback::{serials, tone};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const HIDDEN: &str = "/other.ogg";

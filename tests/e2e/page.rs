@@ -1,18 +1,16 @@
 //! The public page in the browsers of real people: it plays, it goes on when its relay is killed,
 //! and everybody can use it.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tests::browser::scripts;
-use tests::cluster::{Cluster, PLAY_MAX, Role, START_MAX, Sound, write_private};
+use tests::browser::{scripts, sound_card};
+use tests::cluster::{Cluster, PLAY_MAX, Role, Sound, write_private};
 use tests::figures::note;
-use tests::programs::{Program, cache};
+use tests::programs::cache;
 use tests::speech::noise;
 use tests::tools::finish;
-use tests::wait::until;
 
 const VISIT_MAX: Duration = Duration::from_secs(120);
 /// One is killed while it is heard, one in the browser that fetches by itself.
@@ -34,30 +32,6 @@ fn stage(sound: &Sound) -> Result<Cluster> {
     cluster.start_program(Role::Source)?;
     cluster.wait_until_playing(PLAY_MAX)?;
     Ok(cluster)
-}
-
-/// A sound card that goes nowhere, at the speed of a real one, and the words to find it by:
-/// Firefox does not play without one.
-fn sound_card(folder: &Path) -> Result<(Program, String)> {
-    let socket = folder.join("pulse.sock");
-    let door = format!(
-        "module-native-protocol-unix auth-anonymous=1 socket={}",
-        socket.display()
-    );
-    let mut card = Program::new("pulseaudio", "pulseaudio", folder)
-        .arguments([
-            "-n",
-            "--daemonize=no",
-            "--exit-idle-time=-1",
-            "--use-pid-file=no",
-        ])
-        .arguments(["--disable-shm=yes", "-L", &door])
-        .arguments(["-L", "module-null-sink sink_name=null rate=48000"])
-        .variable("HOME", &folder.display().to_string())
-        .variable("XDG_RUNTIME_DIR", &folder.display().to_string());
-    card.start()?;
-    until(START_MAX, "PulseAudio listens", || socket.exists()).with_context(|| card.story())?;
-    Ok((card, format!("unix:{}", socket.display())))
 }
 
 /// What the script does there stands in it.

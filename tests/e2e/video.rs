@@ -1,6 +1,5 @@
 //! Picture: WebM and Theora of other people's encoders, joined late by other people's players.
 
-use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
@@ -79,17 +78,6 @@ fn source(cluster: &Cluster, mount: &str, how: &str, folder: &Path) -> Result<Pr
         .arguments(words))
 }
 
-/// What somebody gets who comes now: so many bytes.
-fn hear(request: &Request, n_bytes: usize) -> Result<(http::Head, Vec<u8>)> {
-    let (head, connection) = request.open()?;
-    let (mut socket, mut body) = connection.into_parts();
-    socket.set_read_timeout(Some(WAIT_MAX))?;
-    let n_early = body.len().min(n_bytes);
-    body.resize(n_bytes, 0);
-    socket.read_exact(&mut body[n_early..])?;
-    Ok((head, body))
-}
-
 /// The whole pages of it; there is nothing else.
 fn pages(bytes: &[u8]) -> Result<Vec<Page>> {
     let (mut sniffer, mut pages, mut input) = (Sniffer::trusting(), Vec::new(), bytes);
@@ -111,7 +99,7 @@ fn check_join(url: &str, content_type: &str) -> Result<()> {
     } else {
         30_000
     };
-    let (head, body) = hear(&Request::new("GET", url)?, n_bytes)?;
+    let (head, body) = Request::new("GET", url)?.hear(n_bytes)?;
     ensure!(
         head.header("content-type") == Some(content_type),
         "{head:?}"
@@ -138,7 +126,7 @@ fn check_join(url: &str, content_type: &str) -> Result<()> {
     let resumed = Request::new("GET", url)?
         .header("If-Range", etag)
         .header("Range", &range);
-    let (head, rest) = hear(&resumed, 10_000)?;
+    let (head, rest) = resumed.hear(10_000)?;
     ensure!(head.number("stream-offset")? == from, "{head:?}");
     let at = n_prefix + 1_001;
     ensure!(rest == body[at..at + 10_000], "other bytes");
@@ -210,7 +198,7 @@ fn webm_and_theora_are_joined_late_and_seen_clean_at_master_and_relay() -> Resul
     let relay = cluster.url(Role::Relay(0)).context("listens")?;
     for ((mount, ..), source) in MOUNTS.iter().zip(&sources) {
         let request = Request::new("GET", &format!("{relay}{mount}"))?;
-        eventually(WAIT_MAX, "the relay has it", || hear(&request, 20_000))
+        eventually(WAIT_MAX, "the relay has it", || request.hear(20_000))
             .with_context(|| source.story() + &cluster.story())?;
     }
     let restart = check_restart(format!("{relay}/live.webm"));

@@ -14,6 +14,8 @@ pub const CONNECT_MAX: Duration = Duration::from_secs(2);
 pub const HEAD_MAX: Duration = Duration::from_secs(20);
 /// The body of a plain answer must be there within this time.
 pub const BODY_MAX: Duration = Duration::from_secs(5);
+/// A body that has no end goes on within this time.
+pub const BYTES_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A longer head is refused.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// A body is not read beyond this.
@@ -193,6 +195,20 @@ impl Request {
             Vec::new()
         };
         Ok(Answer { head, body })
+    }
+
+    /// Sends it and reads so many bytes of a body that has no end.
+    ///
+    /// # Errors
+    /// As [`Request::open`], and when nothing comes for [`BYTES_WAIT_MAX`].
+    pub fn hear(&self, n_bytes: usize) -> Result<(Head, Vec<u8>)> {
+        let (head, connection) = self.open()?;
+        let (mut socket, mut body) = connection.into_parts();
+        socket.set_read_timeout(Some(BYTES_WAIT_MAX))?;
+        let n_early = body.len().min(n_bytes);
+        body.resize(n_bytes, 0);
+        socket.read_exact(&mut body[n_early..])?;
+        Ok((head, body))
     }
 
     /// Its own head, for those who send the body themselves.
