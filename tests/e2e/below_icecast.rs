@@ -1,6 +1,6 @@
 //! Our relay below Debian's Icecast: what is there comes once, whatever breaks between them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use tests::wait::eventually;
 
 const EAR_MAX: Duration = Duration::from_secs(20);
 /// At 128 kbit/s and 48 kHz.
-const FRAME_BYTES: usize = 384;
+const MP3_FRAME_BYTES: usize = 384;
 const PASSWORD: &str = "a-password-for-icecast";
 
 /// Our relay under an Icecast, and the way between them.
@@ -105,22 +105,34 @@ fn our_source(folder: &Path, url: &str, password: &str) -> Result<Program> {
         .arguments(["--record".to_owned(), recording, "file".to_owned(), sitting]))
 }
 
-/// ffmpeg, which sends the frames of `speech.mp3` as they are.
-fn mp3_source(folder: &Path, url: &str, password: &str) -> Result<Program> {
-    let file = folder.join("speech.mp3");
+/// ffmpeg, which sends the frames of `speech.mp3`, or `speech.aac`, as they are.
+fn frames_source(folder: &Path, url: &str, password: &str) -> Result<Program> {
+    let (ending, coding, sending) = match url.ends_with("mp3") {
+        true => (
+            "mp3",
+            "-c:a libmp3lame -b:a 128k -write_xing 0 -id3v2_version 0",
+            "-write_xing 0 -id3v2_version 0 -content_type audio/mpeg -f mp3",
+        ),
+        false => (
+            "aac",
+            "-c:a aac -b:a 128k",
+            "-content_type audio/aac -f adts",
+        ),
+    };
+    let file = folder.join(format!("speech.{ending}"));
     run(Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i"])
         .arg(speech::sitting()?)
-        .args(["-t", "60", "-c:a", "libmp3lame", "-b:a", "128k"])
-        .args(["-write_xing", "0", "-id3v2_version", "0"])
+        .args(["-t", "60"])
+        .args(coding.split(' '))
         .arg(&file))?;
     let to = url.replace("http://", &format!("icecast://source:{password}@"));
-    Ok(Program::new("ffmpeg", "ffmpeg", folder)
+    Ok(Program::new(ending, "ffmpeg", folder)
         .arguments(["-nostdin", "-loglevel", "error", "-re", "-i"])
         .arguments([file.display().to_string()])
-        .arguments(["-c", "copy", "-write_xing", "0", "-id3v2_version", "0"])
-        .arguments(["-content_type", "audio/mpeg", "-flush_packets", "1"])
-        .arguments(["-f", "mp3", &to]))
+        .arguments(["-c", "copy", "-flush_packets", "1"])
+        .arguments(sending.split(' '))
+        .arguments([to]))
 }
 
 /// How many bytes of `heard` are `sent`, from `from` on.
@@ -128,29 +140,94 @@ fn n_same(heard: &[u8], sent: &[u8]) -> usize {
     heard.iter().zip(sent).take_while(|(a, b)| a == b).count()
 }
 
+/// How many bytes the whole frames have among the first `n_bytes`. Heads are alike, so two streams
+/// may part within a frame.
+fn whole_frames(sent: &[u8], n_bytes: usize) -> usize {
+    let mut at = 0;
+    loop {
+        let length = match sent.get(at..at + 6) {
+            // AAC says how long its frames are (ISO 13818-7 §6.2).
+            Some(&[0xFF, 0xF0..=0xF1, _, high, middle, low]) => {
+                usize::from(high & 3) << 11 | usize::from(middle) << 3 | usize::from(low) >> 5
+            }
+            _ => MP3_FRAME_BYTES,
+        };
+        if at + length > n_bytes {
+            return at;
+        }
+        at += length;
+    }
+}
+
 fn find_in(sent: &[u8], start: &[u8]) -> Result<usize> {
     let mut places = sent.windows(start.len());
     places.position(|piece| piece == start).context("not sent")
 }
 
-/// MP3 has no numbers: what comes twice is known by what it holds.
+/// What was heard is what was sent up to a restart of the source, and what was sent from its
+/// beginning on after it; each frame once.
+fn check_once(heard: &[u8], sent: &[u8]) -> Result<()> {
+    let from = find_in(sent, &heard[..2_000])?;
+    let n_first = whole_frames(&sent[from..], n_same(heard, &sent[from..]));
+    let again = find_in(sent, &heard[n_first..][..2_000])?;
+    ensure!(again < 32_000, "after the restart it begins at {again}");
+    let n_second = n_same(&heard[n_first..], &sent[again..]);
+    note(&format!(
+        "{n_first} bytes through two breaks, {n_second} after a restart"
+    ));
+    ensure!(n_first > 90_000, "something is wrong after {n_first} bytes");
+    let n_rest = heard.len() - n_first;
+    ensure!(n_second == n_rest, "{n_second} of {n_rest}");
+    Ok(())
+}
+
+/// One who writes down what he hears of a mount.
+struct Follower {
+    player: Player,
+    heard: PathBuf,
+}
+
+impl Follower {
+    fn start(url: &str, folder: &Path) -> Result<Self> {
+        eventually(EAR_MAX, "the relay plays", || {
+            let head = Request::new("HEAD", url)?.send()?.head;
+            ensure!(head.status == 200, "{head:?}");
+            Ok(())
+        })?;
+        std::fs::create_dir_all(folder)?;
+        let heard = folder.join("curl.ogg");
+        let mut player = Player::curl(url, folder)?;
+        player.wait_for_bytes(30_000, EAR_MAX)?;
+        Ok(Self { player, heard })
+    }
+
+    fn hears_on(&mut self, n_bytes: u64) -> Result<()> {
+        let n_heard = std::fs::metadata(&self.heard).map_or(0, |about| about.len());
+        self.player.wait_for_bytes(n_heard + n_bytes, EAR_MAX)
+    }
+}
+
+/// MP3 and AAC have no numbers: what comes twice is known by what it holds.
 #[test]
-fn our_relay_under_icecast_plays_mp3_once_through_breaks_and_a_restart_of_its_source() -> Result<()>
-{
+fn our_relay_under_icecast_plays_mp3_and_aac_once_through_breaks_and_a_restart_of_their_sources()
+-> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mount = "/live.mp3";
     let no_password = |_: &str| String::new();
-    let mut below = Below::start_with(folder.path(), no_password, mount, mp3_source)?;
-    eventually(EAR_MAX, "the relay plays", || {
-        let head = Request::new("HEAD", &below.url)?.send()?.head;
-        ensure!(head.status == 200, "{head:?}");
-        Ok(())
-    })
-    .with_context(|| below.story())?;
-    let mut curl = Player::curl(&below.url, folder.path())?;
-    let heard = folder.path().join("curl.ogg");
-    let n_heard = || std::fs::metadata(&heard).map_or(0, |about| about.len());
-    curl.wait_for_bytes(30_000, EAR_MAX)?;
+    let (mp3, aac) = ("/live.mp3", "/live.aac");
+    let mut below = Below::start_with(folder.path(), no_password, mp3, frames_source)?;
+    let to = format!("{}{aac}", below.icecast.url);
+    let mut other = frames_source(folder.path(), &to, PASSWORD)?;
+    other.start()?;
+    let followers = [mp3, aac].map(|mount| {
+        let url = below.url.replace(mp3, mount);
+        Follower::start(&url, &folder.path().join(&mount[6..])).with_context(|| below.story())
+    });
+    let mut followers = followers.into_iter().collect::<Result<Vec<_>>>()?;
+    let hear_on = |below: &Below, followers: &mut [Follower], n_bytes| {
+        let mut all = followers.iter_mut();
+        let heard = all.try_for_each(|follower| follower.hears_on(n_bytes));
+        heard.with_context(|| below.story())
+    };
     for is_lost in [true, false] {
         below.line.cut();
         // Nothing can be watched here: time itself is the condition.
@@ -159,46 +236,34 @@ fn our_relay_under_icecast_plays_mp3_once_through_breaks_and_a_restart_of_its_so
             below.line.lose();
         }
         below.line.heal();
-        curl.wait_for_bytes(n_heard() + 30_000, EAR_MAX)
-            .with_context(|| below.story())?;
+        hear_on(&below, &mut followers, 30_000)?;
     }
-    let title = format!(
-        "{}/admin/metadata?mode=updinfo&mount={mount}&song=Caf%E9",
-        below.icecast.url
-    );
-    Request::new("GET", &title)?
-        .credentials("source", PASSWORD)
-        .send()?;
-    let relay = below.url.replace(mount, "/status-json.xsl");
-    eventually(EAR_MAX, "the title is told", || {
+    for (mount, title) in [(mp3, "Caf%E9"), (aac, "Th%E9")] {
+        let icecast = &below.icecast.url;
+        let title = format!("{icecast}/admin/metadata?mode=updinfo&mount={mount}&song={title}");
+        let request = Request::new("GET", &title)?;
+        request.credentials("source", PASSWORD).send()?;
+    }
+    let relay = below.url.replace(mp3, "/status-json.xsl");
+    eventually(EAR_MAX, "the titles are told", || {
         let status = get(&relay)?.text();
-        ensure!(status.contains("\"Café\""), "{status}");
+        ensure!(
+            status.contains("\"Café\"") && status.contains("\"Thé\""),
+            "{status}"
+        );
         Ok(())
     })?;
     below.source.kill()?;
+    other.kill()?;
     below.source.start()?;
-    let n_before = n_heard();
-    curl.wait_for_bytes(n_before + 40_000, EAR_MAX)
-        .with_context(|| below.story())?;
-    ensure!(!curl.has_ended(), "the listener was sent away");
-    let heard = curl.stop()?;
-    let sent = std::fs::read(folder.path().join("speech.mp3"))?;
-    let from = find_in(&sent, &heard[..2_000])?;
-    let n_first = n_same(&heard, &sent[from..]);
-    // All heads are the same.
-    let n_first = n_first - n_first % FRAME_BYTES;
-    let again = find_in(&sent, &heard[n_first..][..2_000])?;
-    ensure!(again < 32_000, "after the restart it begins at {again}");
-    let n_second = n_same(&heard[n_first..], &sent[again..]);
-    note(&format!(
-        "{n_first} bytes of MP3 through two breaks, {n_second} after a restart"
-    ));
-    ensure!(n_first > 90_000, "something is wrong after {n_first} bytes");
-    ensure!(
-        n_first + n_second == heard.len(),
-        "{n_second} of {}",
-        heard.len() - n_first
-    );
+    other.start()?;
+    hear_on(&below, &mut followers, 40_000)?;
+    for (follower, ending) in followers.into_iter().zip(["mp3", "aac"]) {
+        let mut player = follower.player;
+        ensure!(!player.has_ended(), "the listener was sent away");
+        let sent = std::fs::read(folder.path().join(format!("speech.{ending}")))?;
+        check_once(&player.stop()?, &sent).context(ending)?;
+    }
     Ok(())
 }
 
