@@ -27,9 +27,9 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD_PACKAGES = gcc libasound2-dev make pkg-config
 DEMO_PACKAGES = $(BUILD_PACKAGES) espeak-ng sox
 BENCH_PACKAGES = $(BUILD_PACKAGES) icecast2 nginx-light sox vorbis-tools
-TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils chromium curl ezstream ffmpeg firefox-esr \
-	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-tools icecast2 iproute2 jq libfaketime \
-	mpg123 mplayer mpv oggz-tools opus-tools procps pulseaudio redis-server vlc-bin vlc-plugin-base vorbis-tools
+TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils chromium curl darkice ezstream ffmpeg firefox-esr gstreamer1.0-libav \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-tools icecast2 ices2 iproute2 jq libfaketime \
+	liquidsoap mpg123 mplayer mpv oggz-tools opus-tools procps pulseaudio redis-server vlc-bin vlc-plugin-base vorbis-tools
 # What npm installs for the tests of the public page, as tests/browser/package-lock.json says.
 BROWSER_MODULES = tests/browser/node_modules/.package-lock.json
 

@@ -216,6 +216,20 @@ fn paths_and_logs(log: &Path, web: &Path) -> String {
 /// # Errors
 /// When the folder cannot be written or the URL is wrong.
 pub fn ezstream(folder: &Path, file: &Path, url: &str, password: &str) -> Result<Program> {
+    ezstream_of(folder, file, url, password, "Ogg")
+}
+
+/// ezstream, sending a file of this format in a loop, not started yet.
+///
+/// # Errors
+/// As [`ezstream`].
+pub fn ezstream_of(
+    folder: &Path,
+    file: &Path,
+    url: &str,
+    password: &str,
+    format: &str,
+) -> Result<Program> {
     let address = Address::parse(url)?;
     let (host, port) = address.authority.rsplit_once(':').context("has a port")?;
     let config = folder.join("ezstream.xml");
@@ -227,7 +241,7 @@ pub fn ezstream(folder: &Path, file: &Path, url: &str, password: &str) -> Result
              <password>{password}</password><tls>none</tls>\
              <reconnect_attempts>3</reconnect_attempts></server></servers>\
              <streams><stream><name>default</name><mountpoint>{}</mountpoint>\
-             <format>Ogg</format><stream_name>ezstream</stream_name></stream></streams>\
+             <format>{format}</format><stream_name>ezstream</stream_name></stream></streams>\
              <intakes><intake><name>default</name><type>file</type>\
              <filename>{}</filename></intake></intakes></ezstream>",
             address.path,

@@ -11,7 +11,7 @@ use crate::programs::Program;
 use crate::wait::until;
 
 /// VLC refuses to be root.
-const NOBODY: [&str; 5] = [
+pub const NOBODY: [&str; 5] = [
     "setpriv",
     "--reuid=65534",
     "--regid=65534",
