@@ -3,7 +3,7 @@
 
 use super::account::{Shift, StreamAccount, Trace};
 use crate::ogg::page::SEGMENTS_MAX;
-use crate::ogg::{Codec, Measure, Page, Stamp};
+use crate::ogg::{Codec, Measure, Page, Stamp, tags};
 
 /// A page of filler lasts at most one part in so many of a second.
 const PAGES_A_SECOND: u32 = 2;
@@ -13,6 +13,8 @@ const PAGES_A_SECOND: u32 = 2;
 pub(super) struct Logical {
     pub(super) source_serial: u32,
     pub(super) serial: u32,
+    /// Serial number and shift in the link before, if a title began this one.
+    before: Option<(u32, Shift)>,
     first_packets: Vec<u8>,
     pub(super) source_sequence_next: u32,
     sequence_next: u32,
@@ -36,6 +38,7 @@ impl Logical {
         Self {
             source_serial: stamp.serial,
             serial,
+            before: None,
             first_packets: page.body().to_vec(),
             source_sequence_next: stamp.sequence,
             sequence_next: 0,
@@ -59,6 +62,7 @@ impl Logical {
         Self {
             source_serial: trace.source_serial,
             serial: account.newest.serial,
+            before: None,
             first_packets: account.first_packets.to_vec(),
             source_sequence_next: trace.source_sequence_next,
             sequence_next: account.newest.sequence.wrapping_add(1),
@@ -86,7 +90,8 @@ impl Logical {
 
     /// Whether `page` is the first one of this very stream, sent again.
     pub(super) fn begins_with(&self, page: &Page) -> bool {
-        self.source_serial == page.serial() && self.first_packets == page.body() && !self.has_ended
+        let is_alike = || tags::begin_alike(&self.first_packets, page.body());
+        self.source_serial == page.serial() && !self.has_ended && is_alike()
     }
 
     /// Whether a page of the source that ends there ends later than what was written.
@@ -169,6 +174,69 @@ impl Logical {
         self.shift = Shift::Due(self.n_filled() + n_written);
         (self.is_bridge_due, self.has_hole) = (true, true);
         n_written
+    }
+
+    /// As [`Self::trace`], for a page with this serial number: of this link, or the last of the one
+    /// that a title has ended.
+    pub(super) fn trace_of(&self, serial: u32) -> Option<Trace> {
+        if self.serial == serial {
+            return Some(self.trace());
+        }
+        let (_, shift) = self.before.filter(|(before, _)| *before == serial)?;
+        Some(Trace {
+            shift,
+            ..self.trace()
+        })
+    }
+
+    /// Whether a link may end with `page`, its newest one: with sound, and a whole packet of it.
+    pub(super) fn can_part_behind(&self, page: &Page) -> bool {
+        let stamp = page.stamp();
+        let is_whole = page.lacing().last().is_some_and(|n| *n < 255);
+        let is_all_here = !stamp.is_continued || page.n_packets_ended() > 1;
+        let is_newest = stamp.serial == self.serial && stamp.sequence == self.newest.sequence;
+        is_newest && is_whole && is_all_here && stamp.granule > 0 && !self.has_ended
+    }
+
+    /// Ends the link with `last`, its newest page, and goes on under another serial number in a link
+    /// that begins with `headers`. Its time begins at 0, as in any other link: some players take time
+    /// that jumps for a fault.
+    pub(super) fn part_behind(
+        &mut self,
+        last: &Page,
+        serial: u32,
+        headers: &[Page],
+        out: &mut Vec<Page>,
+    ) {
+        let stamp = last.stamp();
+        out.push(last.restamped(Stamp {
+            is_last: true,
+            ..stamp
+        }));
+        self.before = Some((std::mem::replace(&mut self.serial, serial), self.shift));
+        self.sequence_next = 0;
+        if let Shift::Known(shift) = self.shift {
+            self.shift = Shift::Known(shift.saturating_sub(self.newest.granule));
+        }
+        self.newest.granule = 0;
+        for page in headers {
+            let stamp = self.next_stamp(page.stamp());
+            out.push(page.restamped(stamp));
+        }
+        if let (Codec::Vorbis(_), Some((packet, _))) =
+            (Codec::of(&self.first_packets), last.packets().last())
+        {
+            // A decoder that begins puts out nothing for its first packet, and needs it for the
+            // next (Vorbis I §1.3.2): it comes again.
+            let n_segments = packet.len() / 255 + 1;
+            let lacing = &last.lacing()[last.lacing().len() - n_segments..];
+            let stamp = self.next_stamp(Stamp {
+                granule: 0,
+                is_continued: false,
+                ..stamp
+            });
+            out.push(Page::build(stamp, lacing, packet));
+        }
     }
 
     /// The page that ends it.

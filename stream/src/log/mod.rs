@@ -2,8 +2,8 @@
 //!
 //! `ring` holds the recent part, `resume` says what a caller gets from it, `splice` is how a
 //! master turns what sources send into one chain (`logical` is one stream of it), `filler` says
-//! when silence has to stand in for a source, `clusters` is what `splice` is for WebM, `writer`
-//! brings all of it into a log. `shared` lets
+//! when silence has to stand in for a source, `clusters` is what `splice` is for WebM, `retitling`
+//! says when a title gets a link of its own, `writer` brings all of it into a log. `shared` lets
 //! one writer and many cursors use a ring at once; it is the only file here that knows of waiting.
 //!
 //! On disk: `sink` is told of every page, `scribe` says what to write down, `account` is what must
@@ -21,6 +21,7 @@ mod logical;
 pub mod recorded;
 pub mod restore;
 pub mod resume;
+mod retitling;
 pub mod ring;
 pub mod scribe;
 pub mod segment;

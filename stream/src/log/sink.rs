@@ -36,8 +36,8 @@ pub trait Sink: Send + fmt::Debug {
     /// Takes a page. Must be quick and never wait: a listener's sound comes first.
     fn appended(&mut self, page: &Page, appended: Appended);
 
-    /// Filler may follow from now on, or sound has followed it. The source cannot send filler again:
-    /// while it may be there, nobody can say what came behind the last page on disk.
+    /// Filler may follow from now on, or a link for a title, or sound has followed it. The source
+    /// cannot send either again: while it may be there, nobody can say what came behind the last page on disk.
     fn filling(&mut self, may_follow: bool);
 
     /// What is said about the mount may have changed.

@@ -65,7 +65,7 @@ impl Splice {
     /// part of the current link any more.
     pub fn trace(&self, serial: u32) -> Option<Trace> {
         let mut open = self.open.iter();
-        Some(open.find(|logical| logical.serial == serial)?.trace())
+        open.find_map(|logical| logical.trace_of(serial))
     }
 
     /// Takes one page as the source sent it and appends the pages to write to `out`. `chance`
@@ -133,6 +133,26 @@ impl Splice {
         };
         let n_samples = granule::samples(length, rate_hertz);
         duration(logical.fill(n_samples, out), Some(rate_hertz))
+    }
+
+    /// Lets the link end with the newest page of `out`, and begins another one with these headers,
+    /// in which the same stream goes on: no sample is missing or comes twice. `false`: not behind
+    /// this page, or there are several streams.
+    pub fn part(
+        &mut self,
+        headers: &[Page],
+        mut chance: impl FnMut() -> u32,
+        out: &mut Vec<Page>,
+    ) -> bool {
+        let can_part = |logical: &Logical| out.last().is_some_and(|p| logical.can_part_behind(p));
+        if !matches!(&self.open[..], [logical] if can_part(logical)) {
+            return false;
+        }
+        let serial = self.new_serial(&mut chance);
+        if let ([logical], Some(last)) = (&mut self.open[..], out.pop()) {
+            logical.part_behind(&last, serial, headers, out);
+        }
+        true
     }
 
     /// Whether filler can be written.
@@ -204,6 +224,11 @@ impl Splice {
         // A `bos` page with the serial number of a stream in this very link replaces it.
         self.open
             .retain(|logical| logical.source_serial != stamp.serial);
+        let serial = self.new_serial(chance);
+        self.open.push(Logical::new(page, serial));
+    }
+
+    fn new_serial(&mut self, chance: &mut impl FnMut() -> u32) -> u32 {
         let mut serial = chance();
         for _ in 0..SERIALS_KEPT {
             if !self.serials_used.contains(&serial) {
@@ -215,7 +240,7 @@ impl Splice {
             self.serials_used.remove(0);
         }
         self.serials_used.push(serial);
-        self.open.push(Logical::new(page, serial));
+        serial
     }
 }
 

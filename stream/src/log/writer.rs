@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::account::Step;
 use super::clusters::Clusters;
 use super::filler::{Clock, ClockState};
+use super::retitling::{Retitling, RetitlingState};
 use super::ring::Keep;
 use super::shared::Log;
 use super::sink::{Appended, Sink};
 use super::splice::Counts;
 use super::{Epoch, Splice};
-use crate::ogg::{Page, Stray};
+use crate::ogg::{Page, Stray, Tags};
 
 /// So far behind the place where a log was read back from disk, others may have pages of it that
 /// the disk has not.
@@ -35,7 +36,8 @@ pub struct Writer {
     clusters: Clusters,
     clock: Clock,
     filler: Duration,
-    /// The sink was told that filler may follow.
+    retitling: Retitling,
+    /// The sink was told that filler may follow, or a link for a title.
     is_announced: bool,
     out: Vec<Page>,
     sink: Option<Box<dyn Sink>>,
@@ -63,6 +65,8 @@ pub struct WriterState {
     counts: Counts,
     #[serde(default)]
     clusters: Clusters,
+    #[serde(default)]
+    retitling: RetitlingState,
 }
 
 impl Writer {
@@ -75,6 +79,7 @@ impl Writer {
             doubt: self.doubt,
             counts: self.splice.counts(),
             clusters: self.clusters.clone(),
+            retitling: self.retitling.state(now),
         }
     }
 
@@ -85,7 +90,8 @@ impl Writer {
         self.doubt = state.doubt;
         self.splice.count_from(state.counts);
         self.clusters = state.clusters.clone();
-        self.announce_filler(state.is_announced);
+        self.retitling = Retitling::of(&state.retitling, now);
+        self.announce(state.is_announced);
     }
 
     /// The writer of a new log.
@@ -111,6 +117,7 @@ impl Writer {
             clusters: Clusters::default(),
             clock: Clock::default(),
             filler: Duration::ZERO,
+            retitling: Retitling::default(),
             is_announced: false,
             out: Vec::new(),
             sink: None,
@@ -118,7 +125,7 @@ impl Writer {
         }
     }
 
-    /// Filler may have been written behind what was read back.
+    /// Filler may have been written behind what was read back, or a link for a title.
     pub fn suspect_filler(&mut self) {
         self.suspect_any();
     }
@@ -157,7 +164,7 @@ impl Writer {
         &mut self,
         page: &Page,
         now: Instant,
-        chance: impl FnMut() -> u32,
+        mut chance: impl FnMut() -> u32,
     ) -> Result<(), Stray> {
         let link = self.log.link();
         let link = link.as_deref();
@@ -181,7 +188,7 @@ impl Writer {
         // An end without sound may have been put there by a source that died and came back.
         let is_own = !stamp.is_first && !self.splice.is_mere_end(page);
         let is_next = is_own && wanted == Some(stamp.sequence);
-        let length = self.splice.take(page, chance, &mut self.out);
+        let length = self.splice.take(page, &mut chance, &mut self.out);
         if self.out.is_empty() {
             if !is_next && self.splice.wanted(stamp.serial) != wanted {
                 // It is left out and was not the next: nor is what follows it.
@@ -190,9 +197,27 @@ impl Writer {
             return Ok(());
         }
         self.clock.sounded(length, now);
-        let appended = self.append(is_next, now);
-        self.announce_filler(false);
+        let parts = self
+            .retitling
+            .part(&mut self.splice, link, now, chance, &mut self.out);
+        let appended = self.append(is_next && !parts, now);
+        self.announce(self.retitling.is_due());
         appended
+    }
+
+    /// Begins a link with these tags soon: behind a page of the source that comes a second from
+    /// now or later. A newer title before that takes the place of this one.
+    pub fn retitle(&mut self, tags: Tags, now: Instant) {
+        self.retitling.ask(tags, self.log.link().as_deref(), now);
+        if self.retitling.is_due() {
+            self.announce(true);
+        }
+    }
+
+    /// Whether a title waits for its link.
+    #[cfg(test)]
+    pub(super) fn is_title_due(&self) -> bool {
+        self.retitling.is_due()
     }
 
     /// Appends filler where the log would be more than `behind_max` behind the clock. A sink is
@@ -202,7 +227,7 @@ impl Writer {
         let soon = behind_max.saturating_sub(ANNOUNCED_BEFORE);
         if !self.is_announced {
             if self.splice.can_fill() && self.clock.due(soon, now).is_some() {
-                self.announce_filler(true);
+                self.announce(true);
             }
         } else if let Some(due) = self.clock.due(behind_max, now) {
             self.fill_for(due, now);
@@ -239,7 +264,7 @@ impl Writer {
         let _ = self.append(false, now);
     }
 
-    fn announce_filler(&mut self, may_follow: bool) {
+    fn announce(&mut self, may_follow: bool) {
         if std::mem::replace(&mut self.is_announced, may_follow) != may_follow
             && let Some(sink) = &mut self.sink
         {

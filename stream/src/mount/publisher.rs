@@ -1,8 +1,8 @@
 //! Which source may write which mount at a master: one seat a mount, and in it a `Publisher` for
-//! each uplink of its source. While they send nothing, or nobody sits there, the desk itself
-//! writes filler.
+//! each uplink of its source. While nobody sits there or sends, the desk itself writes filler.
 
 mod ended;
+mod retitled;
 mod take_over;
 mod writing;
 

@@ -1,5 +1,6 @@
 //! Which codec a logical stream carries, from its first packet. Pure.
 
+use super::tags;
 use super::theora::Frames;
 use super::vorbis::{Comments, Identification};
 use crate::mpeg::{Frame, Sound};
@@ -111,7 +112,8 @@ impl Codec {
             Self::Vorbis(_) => Comments::parse(packet),
             Self::Opus { .. } => Comments::parse_body(packet.strip_prefix(b"OpusTags")?),
             Self::Theora(_) => Comments::parse_body(packet.strip_prefix(b"\x81theora")?),
-            Self::Flac | Self::Speex | Self::Skeleton => None,
+            Self::Flac => Comments::parse_body(tags::flac_comments(packet)?),
+            Self::Speex | Self::Skeleton => None,
             Self::Frames(_) | Self::Track(_) | Self::Other => None,
         }
     }

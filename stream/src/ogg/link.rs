@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::codec::Codec;
 use super::format::Format;
 use super::page::Page;
+use super::tags;
 use super::theora;
 use super::vorbis::{self, Comments};
 use crate::mpeg::{Frame, Sound};
@@ -281,7 +282,11 @@ impl Logical {
                 return Err(Stray::BadHeaders);
             }
         }
-        self.has_all_headers = self.facts.codec.n_header_packets() == Some(self.n_packets);
+        // FLAC marks its last header; where that is wrong, its first sound shows it.
+        self.has_all_headers = match self.facts.codec {
+            Codec::Flac => tags::ends_flac_headers(packet),
+            codec => codec.n_header_packets() == Some(self.n_packets),
+        };
         Ok(())
     }
 }

@@ -98,13 +98,13 @@ pub fn is_setup(packet: &[u8]) -> bool {
     packet.starts_with(b"\x05vorbis")
 }
 
-fn u32_le(rest: &mut &[u8]) -> Option<u32> {
+pub(super) fn u32_le(rest: &mut &[u8]) -> Option<u32> {
     let (four, after) = rest.split_first_chunk::<4>()?;
     *rest = after;
     Some(u32::from_le_bytes(*four))
 }
 
-fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let n_bytes = usize::try_from(u32_le(rest)?).ok()?;
     let (text, after) = rest.split_at_checked(n_bytes)?;
     *rest = after;

@@ -12,7 +12,7 @@ use crate::log::segment::{Damage, Segment};
 use crate::log::sink::{Appended, Sink};
 use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep, Log};
-use crate::ogg::Page;
+use crate::ogg::{Page, Tags};
 
 /// When the first page came.
 pub(crate) const START_MS: i64 = 1_790_000_000_000;
@@ -114,6 +114,12 @@ impl Stage {
             };
             self.writer.take(page, now, chance).unwrap();
         }
+    }
+
+    /// Somebody says what plays, at the moment of the next page.
+    pub(crate) fn retitle(&mut self, tags: Tags) {
+        let now = self.start + Duration::from_secs(self.n_pages);
+        self.writer.retitle(tags, now);
     }
 
     /// Half a minute of filler: the most at once.
