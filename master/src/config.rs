@@ -11,7 +11,7 @@ use stream::http::CertificateFiles;
 use stream::http::conditions::{Alias, check_aliases};
 use stream::http::gate::Gate;
 use stream::http::login::{Admin, Login};
-use stream::http::serving::{Knobs, MountSettings, check_number};
+use stream::http::serving::{Knobs, MountSettings, Titles, check_number};
 use stream::mount::{MountPath, Terms};
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 
@@ -316,6 +316,12 @@ impl Config {
         }
         let mount = self.mount.iter().find(|mount| mount.path == *path);
         mount.map(MountSettings::terms).unwrap_or_default()
+    }
+
+    /// Where titles of a mount go that somebody tells.
+    pub(crate) fn titles(&self, path: &MountPath) -> Titles {
+        let mount = self.mount.iter().find(|mount| mount.path == *path);
+        mount.map(|mount| mount.titles).unwrap_or_default()
     }
 
     /// The mount whose fallback file is played at `path`, if one is.

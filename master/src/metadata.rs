@@ -1,9 +1,11 @@
 //! What is playing, told by a source or by a script beside it: `/admin/metadata`, as at an Icecast,
 //! and `/admin.cgi` of SHOUTcast's first protocol.
 //!
-//! A title is kept beside the log, never in it: no stream breaks by one.
+//! A title is kept beside the log: no stream breaks by one. Into a stream of Ogg it goes as well where
+//! `titles` of the mount says so.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -14,12 +16,13 @@ use stream::follow::Trail;
 use stream::http::icecast::element::Element;
 use stream::http::icecast::fields::Fields;
 use stream::http::icecast::office::{Form, done, fields, refused};
-use stream::http::login;
-use stream::mount::{Mount, MountPath, MountTable};
+use stream::http::{login, serving};
+use stream::mount::{Desk, Mount, MountPath, MountTable};
 use tracing::debug;
 
 use crate::config::Config;
 use crate::credentials::{MayPublish, by_header, by_password};
+use crate::lasting::Lasting;
 use crate::refuse::NOT_PROMOTED;
 use crate::shoutcast::named;
 
@@ -30,15 +33,17 @@ const FOR_SOURCES: &str = "this is for sources and the operator";
 struct Titles {
     config: Arc<Config>,
     table: Arc<MountTable>,
+    desk: Arc<Desk>,
     trail: Arc<Trail>,
 }
 
 /// `/admin/metadata`, for those who may publish the mount, and for the operator.
-pub(crate) fn router(config: &Arc<Config>, table: &Arc<MountTable>, trail: &Arc<Trail>) -> Router {
+pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting) -> Router {
     let titles = Titles {
         config: Arc::clone(config),
-        table: Arc::clone(table),
-        trail: Arc::clone(trail),
+        table: Arc::clone(&lasting.table),
+        desk: Arc::clone(&lasting.desk),
+        trail: Arc::clone(&lasting.trail),
     };
     Router::new()
         .route("/admin/metadata", any(metadata))
@@ -145,14 +150,22 @@ impl Titles {
     fn set(&self, mount: &Mount, fields: &Fields) {
         let charset = fields.text("charset");
         let said = |name| fields.text_in(name, charset.as_deref());
-        let title = match (said("song"), said("artist"), said("title")) {
-            (Some(song), _, _) => song,
-            (None, Some(artist), Some(title)) => format!("{artist} - {title}"),
-            (None, None, Some(title)) => title,
+        let (artist, title) = match (said("song"), said("artist"), said("title")) {
+            (Some(song), _, _) => (None, song),
+            (None, artist, Some(title)) => (artist, title),
             (None, _, None) => return,
         };
+        let path = mount.path();
+        if self.config.titles(path) == serving::Titles::Chained {
+            let now = Instant::now();
+            self.desk.retitle(path, &title, artist.as_deref(), now);
+        }
+        let title = match artist {
+            Some(artist) => format!("{artist} - {title}"),
+            None => title,
+        };
         self.table.set_title(mount, Some(&title));
-        debug!("{} was told a title", mount.path());
+        debug!("{path} was told a title");
     }
 }
 

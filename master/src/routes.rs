@@ -58,7 +58,7 @@ pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting) -> Router {
     }
     let office = lasting.office(config);
     let table = Arc::clone(&shown.table);
-    let titles = metadata::router(config, &table, &lasting.trail);
+    let titles = metadata::router(config, lasting);
     let pages = for_relays
         .merge(promote)
         .merge(recordings)

@@ -104,6 +104,7 @@ impl Translation<'_> {
                 Ok(path) => table.set("fallback", path.as_str()),
                 Err(_) => return false,
             },
+            "allow-url-ogg-metadata" if said == "1" => table.set("titles", "chained"),
             // One program without arguments, as it is here with one word.
             "on-connect" if !said.is_empty() => table.set("on_connect", vec![said]),
             "on-disconnect" if !said.is_empty() => table.set("on_disconnect", vec![said]),

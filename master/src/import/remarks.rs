@@ -25,7 +25,7 @@ const DUMP: &str = "`dump_file` of the mount, which begins with /, and `dump_meg
      `keep_hours` records it";
 
 /// Tags by their path below `<icecast>`; the part before `*` is enough.
-const INSTEAD: [(&str, &str); 122] = [
+const INSTEAD: [(&str, &str); 124] = [
     ("location", "not shown"),
     ("admin", "not shown"),
     ("server-id", "the server calls itself Plenum"),
@@ -191,6 +191,14 @@ const INSTEAD: [(&str, &str); 122] = [
     (
         "mount/authentication/*",
         "`htpasswd` or `listener_auth_url` of the mount; the rest of it has no key",
+    ),
+    (
+        "mount/allow-url-ogg-metadata",
+        "a title is kept beside the stream: see `titles` of a [[mount]]",
+    ),
+    (
+        "mount/ogg-passthrough",
+        "streams are passed on as they come, unless `titles` of the mount is \"chained\"",
     ),
     ("mount/max-history", "titles are not written down"),
     (

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use stream::follow::trail::Above;
 use stream::follow::{Follower, Sight, Trail};
+use stream::http::serving::Titles;
 use stream::log::Epoch;
 use stream::mount::{Desk, Mirror, Mount, MountTable, Sinks};
 use stream::shutdown::{DRAIN_MAX, Drained, Shutdown};
@@ -156,8 +157,9 @@ impl Standby {
 
     fn take_over(&self, config: &Config, mount: &Arc<Mount>, sight: Option<Sight>, now: Instant) {
         let filler_after = config.filler_after(mount.path());
-        let may_be_filled =
-            filler_after.is_some_and(|after| may_be_filled(mount, sight, after, now));
+        // Nor can it be seen whether a title has got a link.
+        let may_be_filled = config.titles(mount.path()) == Titles::Chained
+            || filler_after.is_some_and(|after| may_be_filled(mount, sight, after, now));
         let (path, epoch) = (mount.path(), Epoch::new(fastrand::u128(..)));
         if self.desk.take_over(mount, epoch, may_be_filled, now) {
             info!("{path} goes on at offset {}", mount.log().head());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::serving::{MountSettings, check_number};
+use super::serving::{MountSettings, Titles, check_number};
 use crate::config::ConfigError;
 use crate::mount::course::{AFTER_MS, FALLBACKS_MAX};
 use crate::mount::{Fallback, MountPath, Terms};
@@ -149,6 +149,11 @@ impl MountSettings {
                 self.dump_file.is_some() || self.dump_megabytes.is_some(),
                 "dump_file` or `dump_megabytes",
                 "only a master has sources",
+            ),
+            (
+                self.titles != Titles::OutOfBand,
+                "titles",
+                "only a master is told titles",
             ),
             (
                 self.fallback_after_seconds.is_some(),

@@ -49,6 +49,9 @@ pub struct MountSettings {
     pub dump_file: Option<String>,
     /// How much of it goes into one file, in megabytes. At a master only.
     pub dump_megabytes: Option<u64>,
+    /// Where titles go. At a master only.
+    #[serde(default)]
+    pub titles: Titles,
     /// A file of users and passwords; only these may listen.
     pub htpasswd: Option<PathBuf>,
     /// Who is asked whether somebody may listen.
@@ -59,6 +62,17 @@ pub struct MountSettings {
     /// What is run when it is gone. At a master only.
     #[serde(default)]
     pub on_disconnect: Vec<String>,
+}
+
+/// Where a title goes that somebody tells a master.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Titles {
+    /// Beside the stream only.
+    #[default]
+    OutOfBand,
+    /// Into a stream of Ogg, too, as a link of its own.
+    Chained,
 }
 
 /// Pace and burst of every mount.

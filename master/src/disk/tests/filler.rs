@@ -47,3 +47,38 @@ async fn the_disk_knows_of_filler_before_the_first_of_it_and_until_sound_has_fol
     drop(publisher);
     run.stop().await;
 }
+
+#[tokio::test]
+async fn the_disk_knows_of_a_title_before_its_link_and_until_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::start(folder.path());
+    let mut publisher = run.claim("Hall");
+    take(&mut publisher, 7, 0..10);
+    until_marked(folder.path(), false).await;
+    run.desk.retitle(&live(), "Ute", None, Instant::now());
+    until_marked(folder.path(), true).await;
+    let (log, late) = (
+        publisher.mount().log(),
+        Instant::now() + Duration::from_secs(2),
+    );
+    let link = log.link_start();
+    publisher.take(&nth(7, 10), late, || 99).unwrap();
+    assert!(log.link_start() > link);
+    until_marked(folder.path(), false).await;
+    drop(publisher);
+    let head = log.head();
+    run.stop().await;
+    // What is there is the end: the very next page goes behind it.
+    let run = Run::start(folder.path());
+    let mut publisher = run.claim("Hall");
+    assert_eq!(next(&publisher), Some(11));
+    take(&mut publisher, 7, 11..12);
+    let page = nth(7, 11).len() as u64;
+    assert_eq!(publisher.mount().log().head(), head + page);
+    assert_eq!(
+        publisher.mount().log().link().unwrap().tag("TITLE"),
+        Some("Ute")
+    );
+    drop(publisher);
+    run.stop().await;
+}
