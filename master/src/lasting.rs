@@ -114,9 +114,13 @@ impl Lasting {
             .resize(config.slots.listeners, config.slots.relays);
         self.fanout.uplink().allow(config.knobs().uplink_bits());
         self.retentions.become_as(&config.retentions());
-        self.courses.forget_orders();
+        // What the operator ordered holds on where the settings say what they said.
+        let said = |config: &Config, path: &_| config.terms(path).fallback.map(|said| said.to);
+        let courses = &self.courses;
+        courses.forget_orders(|path| said(config, path) != said(before, path));
         for mount in &before.mount {
-            if config.terms(&mount.path).fallback.is_none() {
+            let terms = courses.ordered(&mount.path, config.terms(&mount.path));
+            if terms.fallback.is_none() {
                 self.courses.set(&mount.path, None, &self.table);
             }
         }

@@ -156,9 +156,9 @@ impl Courses {
         }
     }
 
-    /// The settings hold again.
-    pub fn forget_orders(&self) {
-        lock(&self.orders).clear();
+    /// The settings hold again for these mounts.
+    pub fn forget_orders(&self, is_forgotten: impl Fn(&MountPath) -> bool) {
+        lock(&self.orders).retain(|path, _| !is_forgotten(path));
     }
 
     /// What holds of a mount of which the settings say `terms`.
