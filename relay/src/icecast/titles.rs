@@ -79,6 +79,8 @@ fn title(block: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(interval: Option<usize>, pieces: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
@@ -113,6 +115,47 @@ mod tests {
         for interval in [None, Some(0)] {
             let wanted = (b"ab\x01cd".to_vec(), Vec::new());
             assert_eq!(read(interval, &[b"ab", b"\x01cd"]), wanted);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_alike_however_they_are_cut(
+            interval in 1usize..20,
+            bytes in proptest::collection::vec(
+                prop_oneof![Just(0u8), Just(1), Just(2), any::<u8>()],
+                0..400,
+            ),
+            n_bytes in 1usize..50,
+        ) {
+            let whole = read(Some(interval), &[&bytes]);
+            let pieces: Vec<&[u8]> = bytes.chunks(n_bytes).collect();
+            prop_assert_eq!(read(Some(interval), &pieces), whole);
+        }
+
+        #[test]
+        fn what_was_put_between_is_told_and_the_rest_is_sound(
+            interval in 1usize..20,
+            parts in proptest::collection::vec(("[a-zA-Z' é]{0,30}", any::<bool>()), 0..6),
+        ) {
+            let (mut bytes, mut sound, mut told) = (Vec::new(), Vec::new(), Vec::new());
+            for (n, (title, is_said)) in parts.iter().enumerate() {
+                let piece = vec![u8::try_from(n).unwrap(); interval];
+                sound.extend_from_slice(&piece);
+                bytes.extend_from_slice(&piece);
+                if !is_said {
+                    bytes.push(0);
+                    continue;
+                }
+                let words = format!("StreamTitle='{title}';");
+                let n_units = words.len().div_ceil(UNIT_BYTES);
+                bytes.push(u8::try_from(n_units).unwrap());
+                let end = bytes.len() + n_units * UNIT_BYTES;
+                bytes.extend_from_slice(words.as_bytes());
+                bytes.resize(end, 0);
+                told.push(title.clone());
+            }
+            prop_assert_eq!(read(Some(interval), &[&bytes]), (sound, told));
         }
     }
 }

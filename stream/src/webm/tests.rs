@@ -9,6 +9,7 @@ use crate::mpeg::{Sniffer, sniff};
 use crate::ogg::{Damage, Found, Link, Links, Page, Role, Stamp};
 use stage::{cluster_of, element, header, second, simple_block, stream, stretch};
 
+mod elements;
 mod lost;
 pub(crate) mod stage;
 

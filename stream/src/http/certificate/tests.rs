@@ -41,11 +41,15 @@ fn what_cannot_be_used_is_named_with_its_remedy() {
     }
     let mut files = write(folder.path(), &good);
     assert_eq!(files.check(), Ok(()));
-    // Icecast's `<ssl-certificate>` holds both.
-    let both = format!("{}{}", good.certificate, good.key);
-    fs::write(&files.certificate, &both).unwrap();
-    fs::write(&files.key, &both).unwrap();
-    assert_eq!(files.check(), Ok(()));
+    // Icecast's `<ssl-certificate>` is one file with both, in any order.
+    files.key = files.certificate.clone();
+    for both in [
+        [&*good.certificate, &*good.key],
+        [&good.key, &good.certificate],
+    ] {
+        fs::write(&files.certificate, both.concat()).unwrap();
+        assert_eq!(files.check(), Ok(()));
+    }
     files.key = folder.path().join("nowhere.pem");
     let complaint = files.check().unwrap_err().to_string();
     assert!(
