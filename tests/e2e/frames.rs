@@ -12,7 +12,7 @@ use tests::cluster::{Cluster, Role, Sound};
 use tests::http::{self, Address, Request};
 use tests::programs::Program;
 use tests::tools::finish;
-use tests::wait::eventually;
+use tests::wait::{eventually, until};
 
 const WAIT_MAX: Duration = Duration::from_secs(20);
 const MOUNTS: [(&str, &str); 3] = [
@@ -153,7 +153,10 @@ fn mp3_and_aac_are_heard_clean_at_master_and_relay() -> Result<()> {
     // One listens on while its source is killed and comes back.
     let kept = format!("{relay}/put.mp3");
     let kept = thread::spawn(move || hear(&kept, 140_000, false));
-    thread::sleep(Duration::from_secs(1));
+    until(WAIT_MAX, "he listens", || {
+        let status = http::get(&format!("{relay}/api/v1/status"));
+        status.is_ok_and(|status| status.text().contains("\"listeners\":1,"))
+    })?;
     sources[0].kill()?;
     let checks: Vec<_> = MOUNTS[1..]
         .iter()

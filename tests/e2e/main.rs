@@ -39,6 +39,7 @@ mod sound;
 mod sources;
 mod spool;
 mod survive;
+mod titles;
 mod tls;
 mod two_paths;
 mod two_upstreams;

@@ -14,6 +14,7 @@ use tests::tone::OTHER;
 use tests::wait::{eventually, until};
 
 use crate::fallback::{serials, tone};
+use crate::reload::reread;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const HIDDEN: &str = "/other.ogg";
@@ -102,6 +103,35 @@ fn order_fallback(master: &str, password: &str) -> Result<()> {
     Ok(())
 }
 
+/// The order outlives settings that are read again, until they say something else about it.
+fn check_reloads(cluster: &mut Cluster, master: &str, password: &str) -> Result<()> {
+    let file = "master.toml";
+    let before = std::fs::read_to_string(cluster.folder().join(file))?;
+    let own = |say: &str| format!("{before}\n[[mount]]\npath = \"{MOUNT}\"\n{say}\n");
+    let ordered = |to: &str| {
+        let list = ask(master, password, "GET", "listmounts")?.text();
+        ensure!(list.contains(&format!("<fallback>{to}<")), "{to}: {list}");
+        anyhow::Ok(())
+    };
+    reread(cluster, Role::Master, file, &own("burst_seconds = 3.0"))?;
+    ordered(HIDDEN)?;
+    reread(
+        cluster,
+        Role::Master,
+        file,
+        &own("fallback = \"/third.ogg\""),
+    )?;
+    ordered("/third.ogg")?;
+    order_fallback(master, password)?;
+    reread(
+        cluster,
+        Role::Master,
+        file,
+        &(own("fallback = \"/third.ogg\"") + "hidden = false\n"),
+    )?;
+    ordered(HIDDEN)
+}
+
 /// Everything that the document of the interface names answers as it says, to who shows nothing.
 fn check_document(url: &str) -> Result<()> {
     let document = get(&format!("{url}/api/v1/openapi.json"))?;
@@ -127,10 +157,14 @@ fn check_document(url: &str) -> Result<()> {
 #[test]
 fn the_operator_follows_the_statistics_and_sees_hidden_mounts_and_orders_fallbacks() -> Result<()> {
     let admin = "a password of this relay's operator";
-    let hidden = format!("[{{ path = \"{HIDDEN}\", hidden = true }}]");
-    let mut cluster = Cluster::prepare(1, &Sound::Tone)?
-        .with_variable(Role::Master, "PLENUM_MASTER__MOUNT", &hidden)
-        .with_variable(Role::Relay(0), "PLENUM_RELAY__ADMIN__PASSWORD", admin);
+    let mut cluster = Cluster::prepare(1, &Sound::Tone)?.with_variable(
+        Role::Relay(0),
+        "PLENUM_RELAY__ADMIN__PASSWORD",
+        admin,
+    );
+    let file = cluster.folder().join("master.toml");
+    let hidden = format!("\n[[mount]]\npath = \"{HIDDEN}\"\nhidden = true\n");
+    std::fs::write(&file, std::fs::read_to_string(&file)? + &hidden)?;
     cluster.start_servers()?;
     cluster.start_program(Role::Source)?;
     cluster.wait_until_playing(PATIENCE)?;
@@ -149,6 +183,7 @@ fn the_operator_follows_the_statistics_and_sees_hidden_mounts_and_orders_fallbac
     check_lists(&master, &password)?;
     follow([(&master, &password), (&relay, admin)])?;
     order_fallback(&master, &password)?;
+    check_reloads(&mut cluster, &master, &password)?;
     let ears = [Role::Master, Role::Relay(0)].map(|role| Ear::listen(&cluster.mount_at(role)));
     let ears = ears.into_iter().collect::<Result<Vec<_>>>()?;
     for ear in &ears {

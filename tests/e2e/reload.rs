@@ -18,7 +18,7 @@ const SECOND: i64 = 48_000;
 const NEW_PASSWORD: &str = "another password of the operator's";
 
 /// Changes a program's file, asks it to read that, and gives what it says then.
-fn reread(cluster: &mut Cluster, role: Role, file: &str, text: &str) -> Result<String> {
+pub(crate) fn reread(cluster: &mut Cluster, role: Role, file: &str, text: &str) -> Result<String> {
     write_private(&cluster.folder().join(file), text)?;
     let program = cluster.program(role);
     let n_known = program.log().len();

@@ -35,9 +35,12 @@ impl Stage {
     fn set() -> Result<Self> {
         let mut cluster = Cluster::prepare(1, &Sound::Tone)?;
         let certificate = Certificate::make(cluster.folder())?;
-        for name in ["master.toml", "relay1.toml"] {
+        for (name, tls) in [
+            ("master.toml", certificate.settings()),
+            ("relay1.toml", certificate.settings_in_one_file()),
+        ] {
             let path = cluster.folder().join(name);
-            let settings = std::fs::read_to_string(&path)? + &certificate.settings();
+            let settings = std::fs::read_to_string(&path)? + &tls;
             std::fs::write(&path, settings)?;
         }
         cluster.start_servers()?;

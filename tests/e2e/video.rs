@@ -93,11 +93,11 @@ fn pages(bytes: &[u8]) -> Result<Vec<Page>> {
 /// A joiner gets headers, and a page with which a decoder can begin; and from there on what
 /// everybody has at that offset.
 fn check_join(url: &str, content_type: &str) -> Result<()> {
-    // A key frame is large, and sound is little.
-    let n_bytes = if content_type.starts_with("video") {
-        100_000
-    } else {
-        30_000
+    // Two key frames at least; and sound is little.
+    let n_bytes = match content_type {
+        _ if url.ends_with("vp9.webm") => 150_000,
+        _ if content_type.starts_with("video") => 400_000,
+        _ => 30_000,
     };
     let (head, body) = Request::new("GET", url)?.hear(n_bytes)?;
     ensure!(
@@ -119,6 +119,9 @@ fn check_join(url: &str, content_type: &str) -> Result<()> {
         _ => !first.stamp().is_continued,
     };
     ensure!(may_begin, "begins with {first:?}");
+    if content_type.starts_with("video") {
+        check_key_frames(&all).with_context(|| url.to_owned())?;
+    }
     // Somebody else has the same bytes, and goes on within a page.
     let etag = head.header("etag").context("no ETag")?;
     let from = head.number("stream-offset")? + 1_001;
@@ -131,6 +134,37 @@ fn check_join(url: &str, content_type: &str) -> Result<()> {
     let at = n_prefix + 1_001;
     ensure!(rest == body[at..at + 10_000], "other bytes");
     Ok(())
+}
+
+/// Each key frame is where somebody can join: as many pages begin so as ffmpeg finds key frames.
+fn check_key_frames(all: &[Page]) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("heard");
+    let bytes: Vec<u8> = all.iter().flat_map(|page| page.bytes().to_vec()).collect();
+    std::fs::write(&file, bytes)?;
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args("-v error -select_streams v -show_entries packet=flags -of csv=p=0".split(' '));
+    let found = run(ffprobe.arg(&file))?;
+    let found = String::from_utf8_lossy(&found.stdout).into_owned();
+    let n_key = found.lines().filter(|flags| flags.starts_with('K')).count();
+    let is_join = |page: &&Page| match page.is_ogg() {
+        true => begins_with_key_frame(page) && is_theora(page, all),
+        // The head of a link has no number of its own yet.
+        false => !page.stamp().is_continued && page.stamp().sequence > 0,
+    };
+    let n_joins = all.iter().filter(is_join).count();
+    ensure!(
+        n_key > 1 && n_joins == n_key,
+        "{n_joins} for {n_key} key frames"
+    );
+    Ok(())
+}
+
+/// Whether a page is of the picture.
+fn is_theora(page: &Page, all: &[Page]) -> bool {
+    let first = |page: &&Page| page.body().starts_with(b"\x80theora");
+    let picture = all.iter().find(first);
+    picture.is_some_and(|picture| picture.serial() == page.serial())
 }
 
 /// Players that come late have nothing to complain of, and see the picture move.
@@ -184,7 +218,11 @@ fn check_browser(stream: &str, page: &str, home: &Path) -> Result<()> {
 
 #[test]
 fn webm_and_theora_are_joined_late_and_seen_clean_at_master_and_relay() -> Result<()> {
-    let mut cluster = Cluster::prepare(1, &Sound::Tone)?;
+    // The burst of one is shorter than its key frames are apart.
+    let short = "[{ path = \"/live.ogv\", burst_seconds = 0.1 }]";
+    let mut cluster = Cluster::prepare(1, &Sound::Tone)?
+        .with_variable(Role::Master, "PLENUM_MASTER__MOUNT", short)
+        .with_variable(Role::Relay(0), "PLENUM_RELAY__MOUNT", short);
     cluster.start_servers()?;
     let folder = tempfile::tempdir()?;
     film(folder.path())?;

@@ -6,9 +6,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::cluster::write_private;
 use crate::tools::run;
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/run-a-master.md");
+
+/// Certificate and key in one file.
+const IN_ONE: &str = "both.pem";
 
 /// A certificate for `localhost` that vouches for itself, and its key.
 #[derive(Debug)]
@@ -31,6 +35,9 @@ impl Certificate {
         run(Command::new("bash")
             .args(["-e", "-c", command])
             .current_dir(folder))?;
+        let parts = ["fullchain.pem", "privkey.pem"].map(|name| std::fs::read(folder.join(name)));
+        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
+        write_private(&folder.join(IN_ONE), &String::from_utf8(parts.concat())?)?;
         Ok(Self {
             folder: folder.to_owned(),
         })
@@ -49,5 +56,12 @@ impl Certificate {
             self.file(),
             key.display()
         )
+    }
+
+    /// The same, from one file that holds both, as Icecast's `<ssl-certificate>`.
+    pub fn settings_in_one_file(&self) -> String {
+        let both = self.folder.join(IN_ONE);
+        let both = both.display();
+        format!("\n[tls]\ncertificate = \"{both}\"\nkey = \"{both}\"\n")
     }
 }

@@ -1,0 +1,49 @@
+//! Frames of MP3 and AAC: however the bytes are cut, the same portions are found, each of them whole
+//! frames of one kind, and another framer that goes on in the middle finds no others.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use stream::mpeg::{Frame, Framer};
+use stream::ogg::{Found, Page};
+
+fn portions<'a>(framer: &mut Framer, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Page> {
+    let mut found = Vec::new();
+    for mut piece in pieces {
+        while let Some(next) = framer.next(&mut piece) {
+            if let Found::Page(page) = next {
+                found.push(page);
+            }
+        }
+    }
+    found
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((first, rest)) = bytes.split_first() else {
+        return;
+    };
+    let _ = Frame::parse(rest);
+    let n_bytes = usize::from(*first).max(1);
+    let (mut whole, mut cut) = (Framer::new(), Framer::new());
+    let mut found = portions(&mut whole, [rest].into_iter());
+    assert_eq!(portions(&mut cut, rest.chunks(n_bytes)), found);
+    assert_eq!(cut.held(), whole.held());
+    found.extend(whole.finish());
+    let mut log = Vec::new();
+    for page in &found {
+        let mut at = 0;
+        while at < page.len() {
+            let frame = Frame::parse(&page.bytes()[at..]).expect("whole frames");
+            assert_eq!(Some(frame.sound), page.frame().map(|first| first.sound));
+            at += frame.n_bytes;
+        }
+        assert_eq!(at, page.len());
+        log.extend_from_slice(page.bytes());
+    }
+    let mut trusting = Framer::trusting();
+    let mut again = portions(&mut trusting, [log.as_slice()].into_iter());
+    again.extend(trusting.finish());
+    let n_again: usize = again.iter().map(Page::len).sum();
+    assert_eq!(n_again, log.len(), "of the log");
+});
