@@ -46,6 +46,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Recent sound sent at once to a new listener.
     pub burst_seconds: f64,
+    /// The most that a listener may ask for with `?burst=`.
+    pub burst_seconds_max: f64,
     /// How often a listener is served, in seconds; 0 is every page.
     pub pace_seconds: f64,
     /// What a listener may ask for with `?pace=`: from …
@@ -143,6 +145,7 @@ impl Default for Config {
             listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
             public_url: None,
             burst_seconds: 4.0,
+            burst_seconds_max: 30.0,
             pace_seconds: 0.5,
             pace_seconds_min: 0.2,
             pace_seconds_max: 2.0,
@@ -288,6 +291,7 @@ impl Config {
     pub fn knobs(&self) -> Knobs<'_> {
         Knobs {
             burst_seconds: self.burst_seconds,
+            burst_seconds_max: self.burst_seconds_max,
             pace_seconds: self.pace_seconds,
             pace_seconds_min: self.pace_seconds_min,
             pace_seconds_max: self.pace_seconds_max,

@@ -3,14 +3,24 @@
 use stream::http::basic::Credentials;
 use stream::http::head::Head;
 use stream::mount::MountPath;
+use stream::secret::Secret;
 
 use crate::config::{Config, SourceLogin};
+
+/// Somebody whose password was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// His name.
+    pub(crate) user: String,
+    /// Tells his login from others with the same name.
+    pub(crate) login: u64,
+}
 
 /// What somebody may do who wants to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MayPublish {
     /// This user, on this mount.
-    Yes(String),
+    Yes(Known),
     /// User and password are right, but not for this mount.
     NotHere(String),
     /// User or password are wrong or missing.
@@ -44,6 +54,15 @@ pub(crate) fn by_password(config: &Config, password: &str, path: &MountPath) -> 
     look_up(config, path, |login| login.password.matches(password))
 }
 
+/// Somebody of whom others say that he may publish.
+pub(crate) fn as_shown(head: &Head) -> Known {
+    let shown = head.header("authorization").and_then(Credentials::parse);
+    let (user, password) =
+        shown.map_or_else(Default::default, |shown| (shown.user, shown.password));
+    let login = Secret::given(password).mark(&user);
+    Known { user, login }
+}
+
 fn look_up(config: &Config, path: &MountPath, fits: impl Fn(&SourceLogin) -> bool) -> MayPublish {
     let mut found = MayPublish::Unknown;
     for login in &config.source {
@@ -55,7 +74,10 @@ fn look_up(config: &Config, path: &MountPath, fits: impl Fn(&SourceLogin) -> boo
             .iter()
             .any(|pattern| path.is_covered_by(pattern));
         if covers && !matches!(found, MayPublish::Yes(_)) {
-            found = MayPublish::Yes(login.user.clone());
+            found = MayPublish::Yes(Known {
+                user: login.user.clone(),
+                login: login.password.mark(&login.user),
+            });
         } else if found == MayPublish::Unknown {
             found = MayPublish::NotHere(login.user.clone());
         }
@@ -74,58 +96,65 @@ mod tests {
         stream::config::parse(text, "", "X", std::iter::empty()).unwrap()
     }
 
-    fn may(user: &str, password: &str, path: &str) -> MayPublish {
+    /// Who may publish, or why not.
+    fn may(user: &str, password: &str, path: &str) -> String {
         let header = Credentials::header(user, password);
         ask(&format!("Authorization: {header}"), path)
     }
 
-    fn ask(header: &str, path: &str) -> MayPublish {
+    fn ask(header: &str, path: &str) -> String {
         let text = format!("SOURCE {path} HTTP/1.0\r\n{header}\r\n\r\n");
         let head = Head::parse(text.as_bytes()).unwrap().unwrap();
-        may_publish(&config(), &head, &MountPath::parse(path).unwrap())
+        match may_publish(&config(), &head, &MountPath::parse(path).unwrap()) {
+            MayPublish::Yes(known) => known.user,
+            MayPublish::NotHere(user) => format!("not here: {user}"),
+            MayPublish::Unknown => "unknown".to_owned(),
+        }
     }
 
     #[test]
     fn who_names_no_user_is_known_by_his_password_and_bound_to_his_mounts() {
-        let yes = |user: &str| MayPublish::Yes(user.into());
-        assert_eq!(ask("ice-password: password of all", "/live"), yes("source"));
-        assert_eq!(
-            ask("ice-password: password of hall", "/hall/a"),
-            yes("hall")
-        );
+        assert_eq!(ask("ice-password: password of all", "/live"), "source");
+        assert_eq!(ask("ice-password: password of hall", "/hall/a"), "hall");
         assert_eq!(
             ask("ice-password: password of hall", "/live"),
-            MayPublish::NotHere("hall".into())
+            "not here: hall"
         );
         for nothing in ["ice-password: ", "ice-password: wrong password", "x: y"] {
-            assert_eq!(ask(nothing, "/live"), MayPublish::Unknown);
+            assert_eq!(ask(nothing, "/live"), "unknown");
         }
         let both = Credentials::header("hall", "wrong password");
         let both = format!("ice-password: password of all\r\nAuthorization: {both}");
-        assert_eq!(ask(&both, "/live"), MayPublish::Unknown);
+        assert_eq!(ask(&both, "/live"), "unknown");
     }
 
     #[test]
     fn each_user_publishes_his_own_mounts_only() {
+        assert_eq!(may("hall", "password of hall", "/hall/a"), "hall");
+        assert_eq!(may("hall", "password of hall", "/live"), "not here: hall");
+        assert_eq!(may("source", "password of all", "/live"), "source");
+        assert_eq!(may("source", "password of hall", "/hall/a"), "unknown");
+        assert_eq!(may("relay", "password of relays", "/live"), "unknown");
+    }
+
+    #[test]
+    fn two_logins_of_one_user_are_told_apart_however_they_are_shown() {
+        let text = "[[source]]\npassword = \"password of all\"\n[[source]]\n\
+                    password = \"password of one\"\nmounts = [\"/one\"]";
+        let config: Config = stream::config::parse(text, "", "X", std::iter::empty()).unwrap();
+        let one = MountPath::parse("/one").unwrap();
+        let known = |may: MayPublish| match may {
+            MayPublish::Yes(known) => known,
+            may => panic!("{may:?}"),
+        };
+        let by = |password| known(by_password(&config, password, &one));
+        let (all, single) = (by("password of all"), by("password of one"));
         assert_eq!(
-            may("hall", "password of hall", "/hall/a"),
-            MayPublish::Yes("hall".into())
+            (all.user.as_str(), single.user.as_str()),
+            ("source", "source")
         );
-        assert_eq!(
-            may("hall", "password of hall", "/live"),
-            MayPublish::NotHere("hall".into())
-        );
-        assert_eq!(
-            may("source", "password of all", "/live"),
-            MayPublish::Yes("source".into())
-        );
-        assert_eq!(
-            may("source", "password of hall", "/hall/a"),
-            MayPublish::Unknown
-        );
-        assert_eq!(
-            may("relay", "password of relays", "/live"),
-            MayPublish::Unknown
-        );
+        assert_ne!(all.login, single.login);
+        let header = Credentials::header("source", "password of one");
+        assert_eq!(known(by_header(&config, &header, &one)), single);
     }
 }

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 use stream::config::ConfigError;
 use stream::current::Current;
 use stream::mount::{Class, Mount, MountPath};
+use stream::post::{FORM, PostUrl, Reply, form, post};
 use stream::secret::Secret;
 use stream::shutdown::Shutdown;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -45,7 +43,7 @@ const WORD_CHARS_MAX: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct DirectoryConfig {
     /// Where it is asked.
-    pub url: String,
+    pub url: PostUrl,
     /// Servers with the same one are one station there.
     pub cluster_password: Option<Secret>,
 }
@@ -58,12 +56,7 @@ impl DirectoryConfig {
                 "[directory] needs `public_url`: under that address the directory lists the mounts",
             ));
         }
-        match Url::parse(&self.url) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
-            _ => Err(ConfigError::new(
-                "`url` in [directory] must begin with http:// or https://",
-            )),
-        }
+        Ok(())
     }
 }
 
@@ -78,8 +71,8 @@ struct Listing {
 }
 
 /// Who says it.
+#[derive(Default)]
 struct Lister {
-    client: Client,
     listings: BTreeMap<MountPath, Listing>,
     /// Where they are listed.
     config: Option<DirectoryConfig>,
@@ -94,19 +87,7 @@ enum Failure {
 
 /// Tells the directory, until the program ends.
 pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
-    let client = Client::builder()
-        .redirect(Policy::none())
-        .timeout(ANSWER_MAX)
-        .build();
-    let Ok(client) = client else {
-        return;
-    };
-    let mut lister = Lister {
-        client,
-        listings: BTreeMap::new(),
-        config: None,
-        complaint: String::new(),
-    };
+    let mut lister = Lister::default();
     let mut clock = interval(LOOK_EVERY);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while shutdown.unless_requested(clock.tick()).await.is_some() {
@@ -168,16 +149,16 @@ impl Lister {
                 None => add(&config, base, mount),
                 Some(sid) => touch(sid, mount, master.config().slots.listeners),
             };
-            let told = tell(&self.client, &config.url, &form).await;
+            let told = tell(&config.url, form).await;
             take(listing, told, mount.path(), &mut self.complaint);
         }
     }
 
-    async fn remove(&mut self, url: &str, path: &MountPath) {
+    async fn remove(&mut self, url: &PostUrl, path: &MountPath) {
         let listing = self.listings.remove(path);
         if let Some(sid) = listing.and_then(|listing| listing.sid) {
             let form = form(&[("action", "remove"), ("sid", &sid)]);
-            let _ = tell(&self.client, url, &form).await;
+            let _ = tell(url, form).await;
             info!("{path} is not listed in the directory any more");
         }
     }
@@ -196,7 +177,7 @@ impl Lister {
 /// What becomes of a mount by the directory's answer.
 fn take(
     listing: &mut Listing,
-    told: Result<Response, Failure>,
+    told: Result<Reply, Failure>,
     path: &MountPath,
     complaint: &mut String,
 ) {
@@ -235,13 +216,11 @@ fn take(
     }
 }
 
-async fn tell(client: &Client, url: &str, form: &str) -> Result<Response, Failure> {
-    let request = client.post(url).body(form.to_owned());
-    let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| Failure::Silent(error.without_url().to_string()))?;
-    if !answer.status().is_success() {
-        let status = answer.status();
+async fn tell(url: &PostUrl, form: String) -> Result<Reply, Failure> {
+    let answer = post(url, FORM, form, ANSWER_MAX).await;
+    let answer = answer.map_err(Failure::Silent)?;
+    if !answer.status.is_success() {
+        let status = answer.status;
         return Err(Failure::Silent(format!("it answers {status}")));
     }
     if word(&answer, "ypresponse").as_deref() == Some("1") {
@@ -253,19 +232,10 @@ async fn tell(client: &Client, url: &str, form: &str) -> Result<Response, Failur
     ))
 }
 
-fn word(answer: &Response, name: &str) -> Option<String> {
-    let value = answer.headers().get(name)?.to_str().ok()?;
+fn word(answer: &Reply, name: &str) -> Option<String> {
+    let value = answer.header(name)?;
     let word: String = value.trim().chars().take(WORD_CHARS_MAX).collect();
     (!word.is_empty()).then_some(word)
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    let mut form = Url::parse("http://form/").ok();
-    if let Some(form) = &mut form {
-        form.query_pairs_mut().extend_pairs(fields);
-    }
-    let query = form.as_ref().and_then(Url::query);
-    query.unwrap_or_default().to_owned()
 }
 
 fn add(config: &DirectoryConfig, base: &str, mount: &Mount) -> String {

@@ -1,11 +1,15 @@
 //! Programs of the operator's that are run when a source begins to be heard on a mount, and when
-//! it is gone. Never through a shell; the mount is the last argument.
+//! it is gone. Never through a shell; the mount is the last argument. Addresses of his that are told
+//! of it are in `telling`.
+
+mod telling;
 
 use std::collections::HashSet;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use stream::current::Current;
 use stream::handover::Stage;
 use stream::mount::MountPath;
@@ -14,6 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
+
+use telling::Teller;
 
 use crate::house::Master;
 use crate::is_time;
@@ -33,6 +39,7 @@ pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut member = shutdown.freeze().join(Stage::Writers);
     let room = Arc::new(Semaphore::new(HOOKS_MAX));
+    let mut teller = Teller::new(shutdown.clone());
     // Who was there before this program is no event.
     let mut before = on_air(&masters.now());
     while is_time(&mut clock, &mut member, &shutdown).await {
@@ -43,6 +50,7 @@ pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
             if let Some(words) = words(&master, path, is_there) {
                 run(words, path, &room, &shutdown);
             }
+            teller.tell(master.config(), path, is_there, Timestamp::now());
         }
         before = now;
     }

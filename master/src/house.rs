@@ -70,9 +70,10 @@ impl Master {
     /// A master with these settings around what there is.
     pub(crate) fn new(config: Config, files: Files, lasting: Lasting) -> Self {
         let config = Arc::new(config);
-        let router = routes::router(&config, &lasting);
         let Files { mut rules, reels } = files;
         rules.courses = Arc::clone(&lasting.courses);
+        rules.departures = lasting.departures.clone();
+        let router = routes::router(&config, &lasting, &rules);
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
@@ -86,6 +87,7 @@ impl Master {
                 desk: Arc::clone(&lasting.desk),
                 config: Arc::clone(&config),
                 trail: Arc::clone(&lasting.trail),
+                guard: Arc::clone(&service.rules.guard),
                 shutdown: lasting.shutdown.clone(),
             },
             config,
@@ -128,7 +130,7 @@ impl Master {
         }
         fallback::review(self, Instant::now());
         let (service, courses) = (&self.service, &self.service.rules.courses);
-        estate.seat(&service.slots, &service.fanout, courses);
+        estate.seat(&service.slots, &service.fanout, courses, &service.rules);
     }
 
     /// Puts a log back that was read from disk.
@@ -284,6 +286,7 @@ impl House for Master {
 
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         let path = MountPath::parse(&head.path);
+        let path_is_mount = path.is_ok();
         match (head.method.as_str(), path) {
             ("PUT", Ok(path)) if head.header("stream-fill").is_some() => {
                 self.back_fill(head, caller, path).await;
@@ -296,7 +299,7 @@ impl House for Master {
             }
             ("STATS", _) => {
                 let (lasting, admin) = (&self.lasting, self.config.admin.as_ref());
-                let office = lasting.office(&self.config);
+                let office = lasting.office(&self.config, &self.service.rules);
                 let lines = &lasting.stats_lines;
                 lines
                     .tell(&office, admin, (head, caller), &lasting.shutdown)
@@ -304,6 +307,10 @@ impl House for Master {
             }
             (method, _) => match self.find(&head) {
                 Some(asked) => self.listen(head, caller, asked).await,
+                None if method == "OPTIONS" && path_is_mount => {
+                    let answer = listener::preflight_of_none(&head, ALLOW);
+                    caller.answer(&answer).await;
+                }
                 None if method == "OPTIONS" => {
                     let answer = Answer::new(head.version, StatusCode::NO_CONTENT, &http_date())
                         .header("Allow", ALLOW)

@@ -13,6 +13,7 @@ use http::StatusCode;
 use stream::follow::Trail;
 use stream::handover::{Stage, Verdict};
 use stream::http::Caller;
+use stream::http::guard::Guard;
 use stream::http::head::Head;
 use stream::log::Epoch;
 use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
@@ -25,7 +26,7 @@ use tracing::{info, warn};
 use crate::acknowledge::Acknowledgements;
 use crate::body::Body;
 use crate::config::Config;
-use crate::credentials::{MayPublish, may_publish};
+use crate::credentials::{self, Known, MayPublish, may_publish};
 use crate::refuse::{NOT_PROMOTED, refuse_password};
 use answers::{begin, refuse, say};
 use end::End;
@@ -43,6 +44,8 @@ pub(crate) struct Ingest {
     pub(crate) config: Arc<Config>,
     pub(crate) desk: Arc<Desk>,
     pub(crate) trail: Arc<Trail>,
+    /// Who is asked about sources whose password is not known here.
+    pub(crate) guard: Arc<Guard>,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -59,36 +62,30 @@ impl Ingest {
 }
 
 async fn publish(ingest: &Ingest, head: Head, caller: Caller, path: MountPath) {
-    let user = match may_publish(&ingest.config, &head, &path) {
-        MayPublish::Yes(user) => user,
+    let who = match may_publish(&ingest.config, &head, &path) {
+        MayPublish::Yes(who) => who,
         MayPublish::NotHere(user) => {
             let why = format!("user {user} may not publish {path}: see `mounts` in master.toml");
             return refuse(&head, caller, StatusCode::FORBIDDEN, &why).await;
         }
+        MayPublish::Unknown if ingest.guard.may_publish(&head, &caller, &path).await => {
+            credentials::as_shown(&head)
+        }
         MayPublish::Unknown => return refuse_password(&head, caller).await,
     };
-    take_in(
-        ingest,
-        head,
-        caller,
-        path,
-        Guest {
-            user,
-            is_told: false,
-        },
-    )
-    .await;
+    let is_told = false;
+    take_in(ingest, head, caller, path, Guest { who, is_told }).await;
 }
 
 /// Somebody whose password was right.
 pub(crate) struct Guest {
-    pub(crate) user: String,
+    pub(crate) who: Known,
     /// He has been told to begin already.
     pub(crate) is_told: bool,
 }
 
 async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPath, guest: Guest) {
-    let Guest { user, is_told } = guest;
+    let Guest { who, is_told } = guest;
     if !ingest.trail.is_master() {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return refuse(&head, caller, status, NOT_PROMOTED).await;
@@ -105,7 +102,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         // A client that only wants to know whether the password is right (libshout does).
         return refuse(&head, caller, StatusCode::OK, "the password is right").await;
     }
-    let publisher = match claim(ingest, &head, &path, &user).await {
+    let publisher = match claim(ingest, &head, &path, &who).await {
         Ok(publisher) => publisher,
         // Old clients look for this status and these words.
         Err(Refusal::InUse | Refusal::TakingOver) => {
@@ -121,6 +118,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
             .await;
         }
     };
+    let Known { user, login } = who;
     let mut has_answered = is_told;
     if !is_told && let Err(error) = begin(&head, &mut caller, &publisher, &mut has_answered).await {
         warn!("source {user} went before it could begin {path}: {error}");
@@ -141,6 +139,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         head,
         path,
         user,
+        login,
         has_answered,
         began: Instant::now(),
     };
@@ -152,6 +151,7 @@ struct Session {
     head: Head,
     path: MountPath,
     user: String,
+    login: u64,
     serial: Option<u32>,
     uplink: u32,
     has_answered: bool,
@@ -206,11 +206,12 @@ async fn claim(
     ingest: &Ingest,
     head: &Head,
     path: &MountPath,
-    user: &str,
+    who: &Known,
 ) -> Result<Publisher, Refusal> {
     let began = Instant::now();
     let claimant = Claimant {
-        user: user.to_owned(),
+        user: who.user.clone(),
+        login: who.login,
         serial: serial_of(head),
         uplink: uplink_of(head),
     };
@@ -306,7 +307,7 @@ async fn receive(
             Ok(Ok(0)) if body.has_no_end() => return End::Finished,
             Ok(Ok(0)) => return End::Broken("it hung up in the middle".to_owned()),
             Ok(Err(error)) => return End::Broken(error.to_string()),
-            Ok(Ok(_)) => {}
+            Ok(Ok(_)) => upload.publisher.heard(Instant::now()),
         }
     }
 }

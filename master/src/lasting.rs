@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use stream::fanout::Fanout;
 use stream::follow::Trail;
 use stream::http::Certificates;
+use stream::http::asked::Rules;
+use stream::http::guard::Departures;
 use stream::http::icecast::office::Office;
 use stream::http::icecast::stats_lines::StatsLines;
 use stream::http::shown::Shown;
@@ -32,6 +34,8 @@ pub(crate) struct Lasting {
     pub(crate) fanout: Arc<Fanout>,
     /// Where listeners are while a source is away.
     pub(crate) courses: Arc<Courses>,
+    /// Where listeners come who have gone.
+    pub(crate) departures: Departures,
     /// Who follows the statistics.
     pub(crate) stats_lines: StatsLines,
     pub(crate) shutdown: Shutdown,
@@ -74,6 +78,7 @@ impl Lasting {
             archive: Arc::new(archive),
             slots: Slots::new(config.slots.listeners, config.slots.relays),
             courses: Arc::default(),
+            departures: Departures::start(&shutdown),
             stats_lines: StatsLines::default(),
             retentions,
             certificates: tls.map(|tls| Arc::clone(tls.certificates())),
@@ -85,13 +90,15 @@ impl Lasting {
     }
 
     /// What the pages show of it.
-    pub(crate) fn shown(&self, config: &Config) -> Shown {
+    pub(crate) fn shown(&self, config: &Config, rules: &Rules) -> Shown {
         Shown {
             program: "plenum-master",
             table: Arc::clone(&self.table),
             upstreams: Vec::new(),
             slots: self.slots.clone(),
             fanout: Arc::clone(&self.fanout),
+            serving: Arc::new(config.knobs().serving()),
+            rules: rules.clone(),
             public_url: config.public_url.clone(),
             certificates: self.certificates.clone(),
             reign: Some(Arc::clone(&self.trail)),
@@ -100,10 +107,9 @@ impl Lasting {
     }
 
     /// What the operator sees and orders.
-    pub(crate) fn office(&self, config: &Config) -> Office {
+    pub(crate) fn office(&self, config: &Config, rules: &Rules) -> Office {
         Office {
-            shown: self.shown(config),
-            serving: Arc::new(config.knobs().serving()),
+            shown: self.shown(config, rules),
             desk: Some((Arc::clone(&self.desk), Arc::clone(&self.courses))),
         }
     }

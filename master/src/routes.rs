@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use stream::follow::upstream::RECORDED;
+use stream::http::asked::Rules;
 use stream::http::catalogs::{self, Catalogs};
 use stream::http::icecast::office;
 use stream::http::{common, events, login};
@@ -24,8 +25,8 @@ use crate::recorded::Logs;
 use crate::standby::Standby;
 
 /// All pages.
-pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting) -> Router {
-    let (shown, shutdown) = (lasting.shown(config), &lasting.shutdown);
+pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting, rules: &Rules) -> Router {
+    let (shown, shutdown) = (lasting.shown(config, rules), &lasting.shutdown);
     let catalogs = Catalogs {
         table: Arc::clone(&shown.table),
         trail: Arc::clone(&lasting.trail),
@@ -56,7 +57,7 @@ pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting) -> Router {
         let what = "recordings here are for the operator ([admin])";
         recordings = login::only_for(admin.cloned().collect(), what, recordings);
     }
-    let office = lasting.office(config);
+    let office = lasting.office(config, rules);
     let table = Arc::clone(&shown.table);
     let titles = metadata::router(config, lasting);
     let pages = for_relays

@@ -14,13 +14,14 @@ use stream::http::head::{HEAD_BYTES_MAX, Head};
 use stream::http::{Caller, login};
 use stream::mount::MountPath;
 use stream::shutdown::Shutdown;
+use stream::text::guessed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use crate::credentials::{MayPublish, by_password};
+use crate::credentials::{Known, MayPublish, by_password};
 use crate::house::Master;
 use crate::ingest::Guest;
 
@@ -49,11 +50,9 @@ pub(crate) async fn meet(master: &Master, mut caller: Caller, place: Option<Owne
     };
     drop(place);
     match met {
-        Ok(Some((head, path, user))) => {
-            let guest = Guest {
-                user,
-                is_told: true,
-            };
+        Ok(Some((head, path, who))) => {
+            let is_told = true;
+            let guest = Guest { who, is_told };
             master.ingest().take_in(head, caller, path, guest).await;
         }
         Ok(None) => {
@@ -69,14 +68,14 @@ pub(crate) async fn meet(master: &Master, mut caller: Caller, place: Option<Owne
 async fn greet(
     master: &Master,
     caller: &mut Caller,
-) -> io::Result<Option<(Head, MountPath, String)>> {
+) -> io::Result<Option<(Head, MountPath, Known)>> {
     let Some(shoutcast) = &master.config().shoutcast else {
         return Ok(None);
     };
     let line = line(caller).await?;
     let (path, password) = named(&line).unwrap_or_else(|| (shoutcast.mount.clone(), &line));
-    let user = match by_password(master.config(), password, &path) {
-        MayPublish::Yes(user) => user,
+    let who = match by_password(master.config(), password, &path) {
+        MayPublish::Yes(who) => who,
         MayPublish::NotHere(user) => {
             info!("refused a source: user {user} may not publish {path}");
             return Ok(None);
@@ -86,7 +85,7 @@ async fn greet(
     caller.socket.write_all(WELCOME).await?;
     caller.socket.flush().await?;
     let head = lines(caller, &path).await?;
-    Ok(Some((head, path, user)))
+    Ok(Some((head, path, who)))
 }
 
 /// The first line, without its end.
@@ -94,7 +93,7 @@ async fn line(caller: &mut Caller) -> io::Result<String> {
     loop {
         if let Some(at) = caller.read.iter().position(|b| *b == b'\n') {
             let line = caller.read.split_to(at + 1);
-            let text = String::from_utf8_lossy(&line);
+            let text = guessed(&line);
             return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
         }
         if caller.read.len() > PASSWORD_LINE_BYTES_MAX {
@@ -161,10 +160,10 @@ pub(crate) async fn listen(master: Arc<Current<Master>>, shutdown: Shutdown) {
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        if !master.now().config().access.admits(peer.ip()) {
+        if !master.now().config().access.opens(peer.ip()) {
             continue;
         }
-        let Ok(caller) = socket.into_std().and_then(Caller::of) else {
+        let Ok(mut caller) = socket.into_std().and_then(Caller::of) else {
             continue;
         };
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
@@ -172,6 +171,11 @@ pub(crate) async fn listen(master: Arc<Current<Master>>, shutdown: Shutdown) {
         };
         let master = master.now();
         shutdown.spawn("shoutcast source", async move {
+            let gate = &master.config().access;
+            let let_in = timeout(HEAD_TIME_MAX, caller.is_let_in(gate, peer.ip())).await;
+            if let_in != Ok(true) {
+                return;
+            }
             meet(&master, caller, Some(place)).await;
         });
     }

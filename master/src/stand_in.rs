@@ -98,6 +98,7 @@ fn begin(master: &Master, path: &MountPath, reel: &Arc<Reel>, now: Instant) -> O
     let at = settings.stand_in()?;
     let claimant = Claimant {
         user: "fallback_file".to_owned(),
+        login: 0,
         serial: None,
         uplink: 0,
     };

@@ -21,6 +21,7 @@ use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::events;
 use stream::http::gate::Gate;
+use stream::http::guard::Departures;
 use stream::http::head::Head;
 use stream::http::icecast::office::{self, Office};
 use stream::http::icecast::stats_lines::StatsLines;
@@ -28,7 +29,7 @@ use stream::http::listener::{self, Service};
 use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
 use stream::http::{Caller, common, login, pages};
-use stream::mount::{Class, Courses, MountTable, Slots};
+use stream::mount::{Class, Courses, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
 
 use crate::config::Config;
@@ -64,6 +65,8 @@ pub(crate) struct Lasting {
     pub(crate) slots: Slots,
     /// Where listeners are while a source is away.
     pub(crate) courses: Arc<Courses>,
+    /// Where listeners come who have gone.
+    pub(crate) departures: Departures,
     pub(crate) overflow: Option<Arc<Overflow>>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) certificates: Option<Arc<Certificates>>,
@@ -75,13 +78,15 @@ pub(crate) struct Lasting {
 }
 
 impl Lasting {
-    fn shown(&self, config: &Config) -> Shown {
+    fn shown(&self, config: &Config, rules: &Rules) -> Shown {
         Shown {
             program: "plenum-relay",
             table: Arc::clone(&self.table),
             upstreams: self.following.tallies.clone(),
             slots: self.slots.clone(),
             fanout: Arc::clone(&self.fanout),
+            serving: Arc::new(config.knobs().serving()),
+            rules: rules.clone(),
             public_url: config.public_url.clone(),
             certificates: self.certificates.clone(),
             reign: None,
@@ -90,10 +95,9 @@ impl Lasting {
     }
 
     /// What the operator sees and orders.
-    fn office(&self, config: &Config) -> Office {
+    fn office(&self, config: &Config, rules: &Rules) -> Office {
         Office {
-            shown: self.shown(config),
-            serving: Arc::new(config.knobs().serving()),
+            shown: self.shown(config, rules),
             desk: None,
         }
     }
@@ -102,6 +106,8 @@ impl Lasting {
 impl Relay {
     /// A relay with these settings around what there is.
     pub(crate) fn new(config: Config, mut rules: Rules, lasting: Lasting) -> Self {
+        rules.courses = Arc::clone(&lasting.courses);
+        rules.departures = lasting.departures.clone();
         let (table, trail) = (&lasting.table, &lasting.following.trail);
         let catalogs = Catalogs {
             table: Arc::clone(table),
@@ -110,12 +116,11 @@ impl Relay {
         };
         let logins = config.relay.iter().cloned().collect();
         let for_relays = login::only_for(logins, login::FOR_RELAYS, catalogs::router(catalogs));
-        let office = lasting.office(&config);
+        let office = lasting.office(&config, &rules);
         let router = for_relays
             .merge(office::router(office, config.admin.as_ref()))
             .merge(events::router(Arc::clone(table), lasting.shutdown.clone()))
-            .merge(common::router(lasting.shown(&config)));
-        rules.courses = Arc::clone(&lasting.courses);
+            .merge(common::router(lasting.shown(&config, &rules)));
         let service = Service {
             serving: config.knobs().serving(),
             relay_burst: RELAY_BURST,
@@ -197,7 +202,7 @@ impl House for Relay {
     async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
         if head.method == "STATS" {
             let (lasting, admin) = (&self.lasting, self.config.admin.as_ref());
-            let office = lasting.office(&self.config);
+            let office = lasting.office(&self.config, &self.service.rules);
             let lines = &lasting.stats_lines;
             return lines
                 .tell(&office, admin, (head, caller), &lasting.shutdown)
@@ -205,6 +210,10 @@ impl House for Relay {
         }
         match self.find(&head) {
             Some(asked) => self.listen(head, caller, asked).await,
+            None if head.method == "OPTIONS" && MountPath::parse(&head.path).is_ok() => {
+                let answer = listener::preflight_of_none(&head, ALLOW);
+                caller.answer(&answer).await;
+            }
             None => pages::serve(caller, self.router.clone(), &self.lasting.shutdown).await,
         }
     }

@@ -22,6 +22,7 @@ use stream::follow::{Follower, Tally, Trail};
 use stream::handover::{self, Giver, Heir, Inheritance, Succession};
 use stream::http::asked::Rules;
 use stream::http::door;
+use stream::http::guard::Departures;
 use stream::http::icecast::stats_lines::StatsLines;
 use stream::http::overflow::Overflow;
 use stream::http::tls::Tls;
@@ -56,14 +57,15 @@ pub async fn run(
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let rules = Rules::load(house::ALLOW, &config.alias, &config.mount);
-    let rules = rules.map_err(std::io::Error::other)?;
+    let mut rules = rules.map_err(std::io::Error::other)?;
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, config.slots.relays);
     let mut estate = Heir::inherit(succession.heir, config.knobs().keep()).await?;
     let (following, desk) = follow(&config, &table, &mut estate, &shutdown);
     let courses: Arc<Courses> = Arc::default();
     courses.review(&table, Instant::now());
-    estate.seat(&slots, &fanout, &courses);
+    rules.departures = Departures::start(&shutdown);
+    estate.seat(&slots, &fanout, &courses, &rules);
     let turning = turn(Arc::clone(&courses), Arc::clone(&table), shutdown.clone());
     shutdown.spawn("fallback", turning);
     let overflow = report(&config, &table, &slots, &shutdown);
@@ -84,6 +86,7 @@ pub async fn run(
         table,
         slots,
         courses,
+        departures: rules.departures.clone(),
         overflow,
         fanout,
         certificates: tls.as_ref().map(|tls| Arc::clone(tls.certificates())),

@@ -4,7 +4,7 @@
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
 //! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `reload`, `current`,
-//! `reel` (sound files), `secret`, `shutdown`, `backoff`, `client_addr`, `log_setup`.
+//! `reel` (sound files), `post` (to other people's servers), `text`, `secret`, `shutdown`, `backoff`, `client_addr`, `log_setup`.
 
 pub mod backoff;
 pub mod client_addr;
@@ -21,11 +21,13 @@ pub mod log_setup;
 pub mod mount;
 pub mod mpeg;
 pub mod ogg;
+pub mod post;
 pub mod reel;
 pub mod reload;
 pub mod report;
 pub mod secret;
 pub mod shutdown;
 pub mod status;
+pub mod text;
 pub mod ticket;
 pub mod webm;

@@ -117,6 +117,9 @@ pub struct MountStatus {
     pub is_public: bool,
     /// Listeners now.
     pub listeners: usize,
+    /// The most that it takes, where the operator says so; else there are as many as slots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_listeners: Option<usize>,
     /// The most at once so far.
     pub peak_listeners: usize,
     /// Relays that mirror it now.
@@ -178,15 +181,32 @@ impl Status {
         self
     }
 
+    /// The mounts that can be heard: a source sends, or filler stands in for it. An Icecast has
+    /// forgotten the others.
+    pub(crate) fn heard(&self) -> impl Iterator<Item = &MountStatus> {
+        let mounts = self.mounts.iter();
+        mounts.filter(|mount| mount.is_on_air || mount.filler_since.is_some())
+    }
+
+    /// How many listeners a mount takes in all.
+    pub(crate) fn listeners_max(&self, mount: &MountStatus) -> usize {
+        let all = self.slots.listeners.max;
+        mount.max_listeners.map_or(all, |own| own.min(all))
+    }
+
+    /// How many more listeners a mount takes now.
+    pub(crate) fn n_free(&self, mount: &MountStatus) -> usize {
+        let all = self.slots.listeners;
+        let own = mount.max_listeners.unwrap_or(all.max);
+        let own = own.saturating_sub(mount.listeners);
+        own.min(all.max.saturating_sub(all.taken))
+    }
+
     /// The same in the shape of Icecast 2.4's `status-json.xsl`: `source` is absent, an object
-    /// or a list, as there are none, one or more. Mounts off the air are left out, as there.
+    /// or a list, as there are none, one or more. Mounts on which nothing comes are left out, as there.
     pub fn icecast(&self, base: &str, started: Timestamp) -> Value {
-        let mut sources: Vec<Value> = self
-            .mounts
-            .iter()
-            .filter(|mount| mount.is_on_air)
-            .map(|mount| mount.icecast(base))
-            .collect();
+        let heard = self.heard();
+        let mut sources: Vec<Value> = heard.map(|mount| mount.icecast(base)).collect();
         let host = host_of(base);
         let mut stats = json!({
             "admin": "", "host": host, "location": "",
@@ -242,6 +262,7 @@ impl MountStatus {
             bitrate: facts.bitrate,
             is_public: facts.is_public,
             listeners: mount.n_served(Class::Listener),
+            max_listeners: None,
             peak_listeners: mount.peak_listeners(),
             relays: mount.n_served(Class::Relay),
             fell_behind: load(&mount.counts().n_fell_behind),
@@ -325,54 +346,4 @@ pub(crate) fn icecast_iso8601(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::log::Keep;
-    use crate::mount::{Desk, Facts, MountPath, MountTable};
-    use crate::ogg::tests::opus;
-
-    #[test]
-    fn icecast_shape_has_no_one_or_many_sources_and_titles_stay_strings() {
-        let table = Arc::new(MountTable::new());
-        let desk = Desk::new(Arc::clone(&table), Keep::default());
-        let now = Instant::now();
-        let shape = |table: &MountTable| {
-            let slots = Slots::new(10, 1);
-            let status = Status::of("plenum-master", Duration::ZERO, &table.all(), &slots, now);
-            status.icecast("http://a:8000", Timestamp::UNIX_EPOCH)["icestats"]["source"].clone()
-        };
-        assert_eq!(shape(&table), Value::Null);
-        let mut held = Vec::new();
-        for (path, n) in [("/a.ogg", 1), ("/b.ogg", 2)] {
-            let path = MountPath::parse(path).unwrap();
-            let facts = Facts {
-                name: Some("007".to_owned()),
-                ..Facts::default()
-            };
-            let epoch = "0".repeat(32).parse().unwrap();
-            let mut publisher = desk
-                .claim(
-                    &path,
-                    &crate::mount::Claimant {
-                        user: "source".to_owned(),
-                        serial: None,
-                        uplink: 1,
-                    },
-                    facts,
-                    epoch,
-                    now,
-                )
-                .unwrap();
-            for page in opus(n, 3) {
-                publisher.take(&page, now, || 5).unwrap();
-            }
-            held.push(publisher);
-            if n == 1 {
-                assert_eq!(shape(&table)["listenurl"], "http://a:8000/a.ogg");
-                assert_eq!(shape(&table)["server_name"], "007");
-            }
-        }
-        assert_eq!(shape(&table).as_array().unwrap().len(), 2);
-        assert_eq!(shape(&table)[0]["stream_start"].as_str().unwrap().len(), 31);
-    }
-}
+pub(crate) mod tests;

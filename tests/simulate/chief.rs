@@ -205,6 +205,7 @@ impl Running {
     fn claim(&mut self, claim: Claim, path: &MountPath, air: &mut Air) {
         let claimant = Claimant {
             user: "source".to_owned(),
+            login: 0,
             serial: Some(claim.serial),
             uplink: 0,
         };
@@ -261,6 +262,7 @@ impl Upload {
                 _ => return Err(None),
             }
             self.heard = air.now;
+            self.publisher.heard(air.now);
         }
         if air.now - self.heard > SILENCE_MAX {
             return Err(Some(Say::Refused(408)));

@@ -85,6 +85,7 @@ async fn live_through(state: &Path, happens: impl FnOnce(&Desk, &mut Publisher))
     }
     let claimant = Claimant {
         user: "source".to_owned(),
+        login: 0,
         serial: None,
         uplink: 0,
     };

@@ -80,6 +80,7 @@ impl Run {
     fn claim(&self, name: &str) -> Publisher {
         let claimant = Claimant {
             user: "source".to_owned(),
+            login: 0,
             serial: None,
             uplink: 1,
         };

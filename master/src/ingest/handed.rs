@@ -33,6 +33,7 @@ impl Session {
         let state = SourceState {
             path: self.path.clone(),
             user: self.user.clone(),
+            login: self.login,
             serial: self.serial,
             uplink: self.uplink,
             version: self.head.version,
@@ -55,6 +56,7 @@ impl Ingest {
         let (path, user) = (state.path, state.user);
         let claimant = Claimant {
             user: user.clone(),
+            login: state.login,
             serial: state.serial,
             uplink: state.uplink,
         };
@@ -92,6 +94,7 @@ impl Ingest {
             head,
             path,
             user,
+            login: state.login,
             serial: state.serial,
             uplink: state.uplink,
             has_answered: state.has_answered,

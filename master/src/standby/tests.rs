@@ -71,6 +71,7 @@ fn mount(now: Instant) -> Arc<Mount> {
     let path = MountPath::parse("/live.ogg").unwrap();
     let claimant = Claimant {
         user: "source".to_owned(),
+        login: 0,
         serial: None,
         uplink: 1,
     };

@@ -255,6 +255,7 @@ impl Copying {
             publisher.end_link(now);
             self.memory.clear();
         }
+        publisher.heard(now);
         for page in headers.iter().chain([page]) {
             publisher
                 .take(page, now, || fastrand::u32(..))
@@ -269,6 +270,7 @@ impl Copying {
     fn claim(&self, now: Instant) -> Result<Publisher, String> {
         let claimant = Claimant {
             user: self.means.config.url.clone(),
+            login: 0,
             serial: None,
             uplink: 0,
         };

@@ -1,10 +1,13 @@
 //! One connection to a mount of an Icecast, and what it brings: pages and titles.
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use std::collections::HashMap;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use stream::follow::upstream::{ask, reason};
 use stream::mount::Facts;
 use stream::mpeg::Sniffer;
 use stream::ogg::{Found, Page};
+use stream::text::guessed;
 use tokio::sync::mpsc;
 
 use super::titles::{Piece, Titles};
@@ -156,7 +159,25 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// What it says of the stream.
+/// What it says of the stream, in whichever character set.
 fn facts(headers: &HeaderMap) -> Facts {
-    Facts::from_headers(|name| header(headers, name))
+    let names = headers.keys().map(HeaderName::as_str);
+    let said = names.filter_map(|name| Some((name, guessed(headers.get(name)?.as_bytes()))));
+    let said: HashMap<_, _> = said.collect();
+    Facts::from_headers(|name| said.get(name).map(AsRef::as_ref))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    #[test]
+    fn a_name_is_read_in_latin_1_and_in_utf_8() {
+        for name in [b"Radio K\xf6ln".as_slice(), "Radio Köln".as_bytes()] {
+            let mut headers = HeaderMap::new();
+            headers.insert("icy-name", HeaderValue::from_bytes(name).unwrap());
+            assert_eq!(facts(&headers).name.as_deref(), Some("Radio Köln"));
+        }
+    }
 }

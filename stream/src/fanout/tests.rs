@@ -60,6 +60,7 @@ fn stage_with_uplink(keep: Keep, bits_per_second: u64) -> Stage {
             &live(),
             &crate::mount::Claimant {
                 user: "source".to_owned(),
+                login: 0,
                 serial: None,
                 uplink: 1,
             },
@@ -106,8 +107,7 @@ impl Stage {
     pub(super) fn seat(&self, wire: Wire, class: Class, wish: Wish, last: u64, pace: Pace) {
         let mount = self.mount();
         let (_, cursor, prefix) = mount.log().open(wish, Duration::from_secs(60)).unwrap();
-        let slot = self.slots.take(class).unwrap();
-        let holds = (slot, mount.admit(class));
+        let holds = (self.slots.take(class).unwrap(), mount.admit(class));
         let (first, came, before) = (prefix, Some(Instant::now()), None);
         let joiner = Joiner {
             icy: None,

@@ -16,6 +16,7 @@ use crate::http::chunked::Chunked;
 use crate::http::head::Version;
 use crate::log::restore::{Restored, from_copy};
 use crate::log::{Ago, Keep};
+use crate::mount::departure::Visitor;
 use crate::mount::{Class, Facts, Mount, MountPath, OnAir, Writing};
 
 /// Two programs understand each other if this number is the same in both.
@@ -148,6 +149,9 @@ pub(crate) struct Seat {
     /// The number of the mount he asked for, if he was transferred for now.
     #[serde(default)]
     pub(crate) asked: Option<usize>,
+    /// Somebody is to be told when he goes, and since when he has been there.
+    #[serde(default)]
+    pub(crate) visitor: Option<(Visitor, Ago)>,
 }
 
 /// A source's connection, in the middle of its body.
@@ -166,6 +170,9 @@ pub struct SourceState {
     pub path: MountPath,
     /// The user whose password was right.
     pub user: String,
+    /// Tells his login from others; 0: that is not known.
+    #[serde(default)]
+    pub login: u64,
     /// The serial number that it named.
     pub serial: Option<u32>,
     /// Which of its source's uplinks it is.

@@ -15,6 +15,7 @@ use super::channel::{Channel, Said};
 use super::estate::{Lock, Met, MountTaken, Reign, Seat, Source, VERSION, Word};
 use super::feed::{Feeding, feed};
 use crate::fanout::{Before, Fanout, FiguresState, Joiner, Stay, Wire};
+use crate::http::asked::Rules;
 use crate::http::door;
 use crate::log::Keep;
 use crate::mount::{Courses, Desk, Mirror, Mount, MountPath, MountTable, OnAir, Slots};
@@ -258,7 +259,7 @@ impl Inheritance {
     }
 
     /// Seats listeners and relays, each where he was. The mounts come first.
-    pub fn seat(&mut self, slots: &Slots, fanout: &Fanout, courses: &Courses) {
+    pub fn seat(&mut self, slots: &Slots, fanout: &Fanout, courses: &Courses, rules: &Rules) {
         let now = Instant::now();
         for (seat, first, socket) in std::mem::take(&mut self.seats) {
             let Some(Some(mount)) = self.placed.get(seat.mount) else {
@@ -267,6 +268,10 @@ impl Inheritance {
             let asked = seat
                 .asked
                 .and_then(|asked| self.placed.get(asked)?.as_ref());
+            let departure = seat
+                .visitor
+                .and_then(|(visitor, since)| rules.departure(visitor, since.at(now)));
+            let slot = slots.keep(seat.class).telling(departure);
             let mut joiner = Joiner {
                 wire: Wire::plain(TcpStream::from(socket)),
                 cursor: mount.log().cursor(seat.offset, seat.link_start),
@@ -284,7 +289,7 @@ impl Inheritance {
                     until: seat.until.map(|until| until.at(now)),
                     course: seat.course.and_then(|path| courses.find(&path)),
                 },
-                holds: (slots.keep(seat.class), mount.admit(seat.class)),
+                holds: (slot, mount.admit(seat.class)),
                 mount: Arc::clone(mount),
             };
             while let Err(back) = fanout.take(joiner) {

@@ -1,16 +1,17 @@
 //! What somebody asks for: a mount by one of its names, and where those who ask for it are now.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::caller::Caller;
 use super::conditions::{Alias, Aliases};
-use super::guard::Guard;
+use super::guard::{Departures, Guard};
 use super::head::Head;
 use super::intro::Intros;
 use super::listener::Service;
 use super::serving::MountSettings;
 use crate::config::ConfigError;
+use crate::mount::departure::{Departure, Visitor};
 use crate::mount::{Class, Course, Courses, Mount, MountPath, MountTable};
 
 /// What holds for those who ask, beside how they are served.
@@ -24,6 +25,8 @@ pub struct Rules {
     pub courses: Arc<Courses>,
     /// Who may listen to what is not for everybody.
     pub guard: Arc<Guard>,
+    /// Where those come who have gone.
+    pub departures: Departures,
     /// What new listeners hear first.
     pub(super) intros: Arc<Intros>,
 }
@@ -36,8 +39,15 @@ impl Rules {
             aliases: Aliases::new(aliases),
             courses: Arc::default(),
             guard: Arc::new(guard),
+            departures: Departures::default(),
             intros: Arc::default(),
         }
+    }
+
+    /// What is kept while somebody listens who is to be told of when he goes.
+    pub fn departure(&self, visitor: Visitor, since: Instant) -> Option<Arc<Departure>> {
+        let url = self.guard.told_of_departures(&visitor.path)?.clone();
+        Some(self.departures.of(url, visitor, since))
     }
 
     /// As the settings of these mounts say, with the files that they name.
@@ -68,12 +78,18 @@ pub struct Asked {
     pub course: Option<Arc<Course>>,
     /// For how long he may listen, by those who were asked.
     pub limit: Option<Duration>,
+    /// What tells them when he goes.
+    pub(super) departure: Option<Arc<Departure>>,
 }
 
 impl Asked {
     /// What a request for `path` means. `None`: there is no such mount, and none stands in for it.
     pub fn of(service: &Service, table: &MountTable, path: &str) -> Option<Self> {
-        let rules = &service.rules;
+        Self::by(&service.rules, table, path)
+    }
+
+    /// As [`Self::of`], by these rules.
+    pub fn by(rules: &Rules, table: &MountTable, path: &str) -> Option<Self> {
         let path = rules.aliases.meant(MountPath::parse(path).ok()?);
         let own = table.find(&path);
         let asked = Self {
@@ -81,6 +97,7 @@ impl Asked {
             own,
             path,
             limit: None,
+            departure: None,
         };
         asked.mount(Class::Listener).is_some().then_some(asked)
     }
@@ -98,8 +115,10 @@ impl Asked {
             return Some(caller);
         }
         match rules.guard.let_in(head, caller, &self.path).await {
-            Ok((caller, limit)) => {
-                self.limit = limit;
+            Ok((caller, admission)) => {
+                self.limit = admission.limit;
+                let visitor = admission.visitor;
+                self.departure = visitor.and_then(|v| rules.departure(v, caller.came));
                 Some(caller)
             }
             Err(refused) => {

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::text::guessed;
+
 /// What a caller says of himself. Not checked yet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -25,7 +27,9 @@ impl Credentials {
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;
         }
-        let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+        // Old clients write what was typed as their system does.
+        let bytes = STANDARD.decode(rest.trim()).ok()?;
+        let text = guessed(&bytes);
         let (user, password) = text.split_once(':')?;
         Some(Self {
             user: user.to_owned(),
@@ -63,6 +67,15 @@ mod tests {
             (read.user.as_str(), read.password.as_str()),
             ("source", "a:b c")
         );
+    }
+
+    #[test]
+    fn a_password_in_latin_1_is_the_password_in_utf_8() {
+        let header = format!("Basic {}", STANDARD.encode(b"source:stra\xdfe-m\xfcll"));
+        let read = Credentials::parse(&header).unwrap();
+        assert_eq!(read.password, "straße-müll");
+        let same = Credentials::parse(&Credentials::header("source", "straße-müll"));
+        assert_eq!(same, Some(read));
     }
 
     #[test]

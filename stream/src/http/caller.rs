@@ -3,13 +3,15 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::gate::Gate;
 use super::head::{BadHead, Head};
 use super::line::Line;
+use super::proxied::{self, Proxied};
 
 /// An answer that ends the connection is written and read to its end within this time.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
@@ -74,6 +76,30 @@ impl Caller {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Takes what a trusted proxy says before the first byte. `false`: he may not come in, or his proxy
+    /// talks nonsense. Not bounded in time.
+    pub async fn is_let_in(&mut self, gate: &Gate, peer: IpAddr) -> bool {
+        self.from = Some(peer.to_canonical());
+        while gate.trusts(peer) {
+            match proxied::read(&self.read) {
+                Proxied::No => break,
+                Proxied::Bad => return false,
+                Proxied::For(from, n_bytes) => {
+                    self.read.advance(n_bytes);
+                    self.from = from.or(self.from);
+                    break;
+                }
+                Proxied::Unclear => {
+                    self.read.reserve(READ_BYTES);
+                    if !matches!(self.socket.read_buf(&mut self.read).await, Ok(1..)) {
+                        return false;
+                    }
+                }
+            }
+        }
+        self.from.is_some_and(|from| gate.opens(from))
     }
 
     /// What was read beyond the head.

@@ -6,10 +6,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 
+use super::asked::Asked;
 use super::icecast::playlists::Kind;
 use super::icecast::{public, stats};
 use super::metrics;
 use super::shown::{Scheme, Shown};
+use crate::mount::Class;
 
 /// The pages.
 pub fn router(shown: Shown) -> Router {
@@ -59,7 +61,8 @@ async fn icecast_status(
 }
 
 /// `/live.ogg.m3u` and its like for a mount `/live.ogg`, even a hidden one: who asks knows its name.
-/// For everything else a list of what there is.
+/// It may be a second name, or that of a mount for which another one stands in; the link is what was
+/// asked for. For everything else a list of what there is.
 async fn playlist_or_nothing(
     State(shown): State<Shown>,
     Extension(scheme): Extension<Scheme>,
@@ -68,11 +71,14 @@ async fn playlist_or_nothing(
 ) -> Response {
     let status = shown.whole_status();
     let wanted = Kind::of(uri.path()).and_then(|(path, kind)| {
+        let asked = Asked::by(&shown.rules, &shown.table, path)?;
+        let played = asked.mount(Class::Listener)?;
         let mut mounts = status.mounts.iter();
-        Some((mounts.find(|mount| mount.path == path)?, kind))
+        let mount = mounts.find(|mount| mount.path == played.path().as_str())?;
+        Some((mount, path, kind))
     });
-    if let Some((mount, kind)) = wanted {
-        let link = format!("{}{}", shown.base(&headers, scheme), mount.path);
+    if let Some((mount, path, kind)) = wanted {
+        let link = format!("{}{path}", shown.base(&headers, scheme));
         let head = [(header::CONTENT_TYPE, kind.media_type())];
         let mut answer = (head, kind.write(&link, mount)).into_response();
         open_to_scripts(&mut answer);

@@ -10,6 +10,7 @@ use super::serving::{MountSettings, Titles, check_number};
 use crate::config::ConfigError;
 use crate::mount::course::{AFTER_MS, FALLBACKS_MAX};
 use crate::mount::{Fallback, MountPath, Terms};
+use crate::post::PostUrl;
 
 /// The longest time that a source may be away before its listeners go to the fallback.
 const FALLBACK_AFTER_SECONDS_MAX: f64 = 3_600.0;
@@ -142,6 +143,21 @@ impl MountSettings {
                 "on_connect` or `on_disconnect",
                 "only a master has sources",
             ),
+            (
+                self.on_connect_url.is_some() || self.on_disconnect_url.is_some(),
+                "on_connect_url` or `on_disconnect_url",
+                "only a master has sources",
+            ),
+            (
+                self.mount_add_url.is_some() || self.mount_remove_url.is_some(),
+                "mount_add_url` or `mount_remove_url",
+                "only a master has sources",
+            ),
+            (
+                self.source_auth_url.is_some(),
+                "source_auth_url",
+                "only a master has sources",
+            ),
             (self.hidden, "hidden", TOLD),
             (self.fallback.is_some(), "fallback", TOLD),
             (self.fallback_file.is_some(), "fallback_file", TOLD),
@@ -204,13 +220,17 @@ impl MountSettings {
                 self.path
             ));
         }
-        if let Some(url) = &self.listener_auth_url
-            && !(url.starts_with("http://") || url.starts_with("https://"))
-        {
+        if self.listener_remove_url.is_some() && self.listener_auth_url.is_none() {
             return complain(format!(
-                "`{}` must begin with http:// or https://",
-                key("listener_auth_url")
+                "`listener_remove_url` of mount `{}` needs `listener_auth_url`: only of those \
+                 about whom was asked it is told when they go",
+                self.path
             ));
+        }
+        if let Some(url) = &self.listener_auth_url
+            && let Err(why) = PostUrl::parse(url)
+        {
+            return complain(format!("`{}` {why}", key("listener_auth_url")));
         }
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::guessed;
+
 /// The most bytes of a head.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The most header lines.
@@ -88,7 +90,7 @@ impl Head {
             .headers
             .iter()
             .map(|line| {
-                let value = String::from_utf8_lossy(line.value).trim().to_owned();
+                let value = guessed(line.value).trim().to_owned();
                 (line.name.to_ascii_lowercase(), value)
             })
             .collect();

@@ -178,7 +178,7 @@ fn place(
     };
     Ok(Place {
         stay: stay(service, asked, class, came, last),
-        holds: (slot, audience),
+        holds: (slot.telling(asked.departure.clone()), audience),
         mount,
         cursor,
         first: first.into(),
@@ -262,9 +262,10 @@ fn stay(service: &Service, asked: &Asked, class: Class, came: Instant, last: u64
 pub fn terms(service: &Service, head: &Head, mount: &Mount, class: Class) -> (Duration, Pace) {
     match class {
         Class::Listener => {
-            let wish = head.query_value("pace").and_then(|text| text.parse().ok());
+            let wish = |name| head.query_value(name).and_then(|text| text.parse().ok());
             let (serving, path) = (&service.serving, mount.path());
-            (serving.burst(path), serving.pace(path, wish))
+            let burst = serving.burst_wished(path, wish("burst"));
+            (burst, serving.pace(path, wish("pace")))
         }
         Class::Relay => (service.relay_burst, Pace::EachPage),
     }
@@ -324,13 +325,20 @@ fn with_cors(answer: Answer) -> Answer {
         .header("Access-Control-Expose-Headers", EXPOSED)
 }
 
+/// The answer to OPTIONS for a mount that is not there: a browser that asks before it listens is
+/// told why it cannot by the answer to its GET.
+pub fn preflight_of_none(head: &Head, allow: &str) -> Vec<u8> {
+    let answer = Answer::new(head.version, StatusCode::NO_CONTENT, &http_date());
+    preflight(with_cors(answer), allow)
+}
+
 fn preflight(answer: Answer, allow: &str) -> Vec<u8> {
     answer
         .header("Allow", allow)
         .header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
         .header(
             "Access-Control-Allow-Headers",
-            "Range, If-Range, Icy-MetaData",
+            "Authorization, Icy-MetaData, If-Range, Range",
         )
         .header("Access-Control-Max-Age", "86400")
         .endless()

@@ -98,10 +98,22 @@ fn wrong_password_wait(chance: f64) -> Duration {
 
 /// Answers a wrong or missing password, not at once. `allow`: the methods there are.
 pub async fn refuse(head: &Head, caller: Caller, allow: &str) {
+    let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date());
+    say_no(head, caller, answer, allow).await;
+}
+
+/// As [`refuse`], to a listener: scripts on other sites may know that it is the password.
+pub(super) async fn refuse_listener(head: &Head, caller: Caller, allow: &str) {
+    let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date());
+    let answer = answer.header("Access-Control-Allow-Origin", "*");
+    say_no(head, caller, answer, allow).await;
+}
+
+async fn say_no(head: &Head, caller: Caller, answer: Answer, allow: &str) {
     if head.header("authorization").is_some() {
         wait_for_wrong_password().await;
     }
-    let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date())
+    let answer = answer
         .header("WWW-Authenticate", CHALLENGE)
         .header("Allow", allow)
         .sentence("wrong user or password");

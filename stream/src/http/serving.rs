@@ -11,6 +11,7 @@ use crate::config::ConfigError;
 use crate::fanout::{Fanout, PACE_MAX, Pace, Uplink};
 use crate::log::Keep;
 use crate::mount::MountPath;
+use crate::post::PostUrl;
 use crate::shutdown::Shutdown;
 
 /// Settings of one mount that differ from those for all.
@@ -56,12 +57,25 @@ pub struct MountSettings {
     pub htpasswd: Option<PathBuf>,
     /// Who is asked whether somebody may listen.
     pub listener_auth_url: Option<String>,
+    /// Who is told when one of them goes about whom was asked.
+    pub listener_remove_url: Option<PostUrl>,
     /// What is run when a source begins to be heard. At a master only.
     #[serde(default)]
     pub on_connect: Vec<String>,
     /// What is run when it is gone. At a master only.
     #[serde(default)]
     pub on_disconnect: Vec<String>,
+    /// Where it is posted that a source begins to be heard. At a master only.
+    pub on_connect_url: Option<PostUrl>,
+    /// Where it is posted that it is gone. At a master only.
+    pub on_disconnect_url: Option<PostUrl>,
+    /// Where the same is posted in Icecast's words, `mount_add`. At a master only.
+    pub mount_add_url: Option<PostUrl>,
+    /// And `mount_remove`. At a master only.
+    pub mount_remove_url: Option<PostUrl>,
+    /// Who is asked whether a source may publish that shows no password of a `[[source]]`. At a
+    /// master only.
+    pub source_auth_url: Option<PostUrl>,
 }
 
 /// Where a title goes that somebody tells a master.
@@ -84,6 +98,8 @@ pub struct Serving {
     pub burst: Duration,
     /// What a listener may ask for with `?pace=`.
     pub pace_allowed: RangeInclusive<Duration>,
+    /// The most that a listener may ask for with `?burst=`.
+    pub burst_max: Duration,
     /// Mounts with settings of their own.
     pub mounts: Vec<MountSettings>,
 }
@@ -104,6 +120,13 @@ impl Serving {
     pub fn burst(&self, path: &MountPath) -> Duration {
         let own = self.mount(path).and_then(|mount| mount.burst_seconds);
         own.map_or(self.burst, Duration::from_secs_f64)
+    }
+
+    /// Recent sound for a new listener of `path` who wishes for `wish` seconds, or for nothing.
+    pub fn burst_wished(&self, path: &MountPath, wish: Option<f64>) -> Duration {
+        let wish = wish.filter(|seconds| (0.0..=BURST_SECONDS_MAX).contains(seconds));
+        let wished = wish.map(|seconds| Duration::from_secs_f64(seconds).min(self.burst_max));
+        wished.unwrap_or_else(|| self.burst(path))
     }
 
     /// The settings of a mount that has some of its own.
@@ -128,6 +151,8 @@ const UPLINK_MEGABITS_MAX: f64 = 1e6;
 pub struct Knobs<'a> {
     /// Recent sound sent at once to a new listener.
     pub burst_seconds: f64,
+    /// The most that a listener may ask for.
+    pub burst_seconds_max: f64,
     /// How often a listener is served; 0 is every page.
     pub pace_seconds: f64,
     /// What a listener may ask for, from …
@@ -158,6 +183,12 @@ impl Knobs<'_> {
     pub fn check(&self) -> Result<(), ConfigError> {
         let pace_max = PACE_MAX.as_secs_f64();
         check_number("burst_seconds", self.burst_seconds, 0.0, BURST_SECONDS_MAX)?;
+        check_number(
+            "burst_seconds_max",
+            self.burst_seconds_max,
+            0.0,
+            BURST_SECONDS_MAX,
+        )?;
         check_number("pace_seconds", self.pace_seconds, 0.0, pace_max)?;
         check_number("pace_seconds_min", self.pace_seconds_min, 0.0, pace_max)?;
         check_number("pace_seconds_max", self.pace_seconds_max, 0.0, pace_max)?;
@@ -197,6 +228,7 @@ impl Knobs<'_> {
             pace: seconds(self.pace_seconds),
             burst: seconds(self.burst_seconds),
             pace_allowed: seconds(self.pace_seconds_min)..=seconds(self.pace_seconds_max),
+            burst_max: seconds(self.burst_seconds_max),
             mounts: self.mounts.to_vec(),
         }
     }
@@ -255,6 +287,7 @@ mod tests {
             pace: Duration::from_secs(1),
             burst: Duration::from_secs(4),
             pace_allowed: Duration::from_millis(500)..=Duration::from_secs(2),
+            burst_max: Duration::from_secs(20),
             mounts: vec![
                 toml::from_str("path = \"/hall.ogg\"\npace_seconds = 0.0\nburst_seconds = 1.0")
                     .unwrap(),
@@ -283,5 +316,23 @@ mod tests {
         let (serving, hall) = (serving(), MountPath::parse("/hall.ogg").unwrap());
         assert_eq!(serving.pace(&hall, None), Pace::EachPage);
         assert_eq!(serving.burst(&hall), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_listener_gets_the_burst_he_asks_for_within_what_is_allowed() {
+        let (serving, live) = (serving(), MountPath::parse("/live.ogg").unwrap());
+        for (wish, seconds) in [
+            (None, 4.0),
+            (Some(0.0), 0.0),
+            (Some(7.5), 7.5),
+            (Some(30.0), 20.0),
+            // As nothing that anybody could have meant.
+            (Some(65_536.0), 4.0),
+            (Some(f64::NAN), 4.0),
+            (Some(-1.0), 4.0),
+        ] {
+            let burst = serving.burst_wished(&live, wish);
+            assert_eq!(burst, Duration::from_secs_f64(seconds), "{wish:?}");
+        }
     }
 }

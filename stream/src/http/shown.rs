@@ -6,8 +6,10 @@ use std::time::Instant;
 use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 
+use super::asked::Rules;
 use super::certificate::Certificates;
 use super::line::Line;
+use super::serving::Serving;
 use crate::fanout::Fanout;
 use crate::follow::{Tally, Trail};
 use crate::mount::{Mount, MountTable, Slots};
@@ -53,6 +55,10 @@ pub struct Shown {
     pub slots: Slots,
     /// Who serves.
     pub fanout: Arc<Fanout>,
+    /// How, and how many on each mount.
+    pub serving: Arc<Serving>,
+    /// What else holds for those who ask.
+    pub rules: Rules,
     /// The address that listeners use, without path; without one, the `Host` they sent.
     pub public_url: Option<String>,
     /// The certificate, if there is TLS.
@@ -100,6 +106,11 @@ impl Shown {
         let uptime = now.saturating_duration_since(self.started.0);
         let mut status = Status::of(self.program, uptime, mounts, &self.slots, now)
             .with_upstreams(&self.upstreams, now);
+        for mount in &mut status.mounts {
+            let mut settings = self.serving.mounts.iter();
+            let own = settings.find(|own| own.path.as_str() == mount.path);
+            mount.max_listeners = own.and_then(|own| own.max_listeners);
+        }
         status.reign = self.reign.as_ref().map(|trail| trail.reign());
         status.is_standby = self.reign.as_ref().map(|trail| !trail.is_master());
         status

@@ -261,6 +261,7 @@ mod tests {
         fn publish(&self, path: &str, to: Option<&str>, serial: u32) -> Publisher {
             let claimant = Claimant {
                 user: "source".to_owned(),
+                login: 0,
                 serial: None,
                 uplink: 1,
             };

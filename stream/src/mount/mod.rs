@@ -7,7 +7,9 @@
 
 pub mod catalog;
 pub mod course;
+pub mod departure;
 mod facts;
+pub mod hearing;
 mod mirror;
 #[expect(
     clippy::module_inception,

@@ -304,6 +304,11 @@ impl Publisher {
         &self.dismissed
     }
 
+    /// Bytes have come from him, be it only a part of a page.
+    pub fn heard(&self, now: Instant) {
+        self.desk.heard(self.mount.path(), self.sitter, now);
+    }
+
     /// Takes a page from the source. The first one that makes sense puts the mount on the air.
     ///
     /// # Errors
@@ -314,7 +319,6 @@ impl Publisher {
         now: Instant,
         chance: impl FnMut() -> u32,
     ) -> Result<(), Stray> {
-        self.desk.heard(self.mount.path(), self.sitter, now);
         let mut writer = lock(&self.writer);
         let serial = page.serial();
         if self.serial == Some(serial) && writer.splice().has_ended(serial) {

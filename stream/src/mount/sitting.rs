@@ -1,11 +1,10 @@
 //! Who sits at a mount: one source, over one uplink or over several at once.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-/// A source that has been silent for this long gives way to one with the same credentials.
-pub const TAKEOVER_SILENCE: Duration = Duration::from_secs(1);
+use super::hearing::Hearing;
 
 /// So many uplinks of one source are taken at once; a further one is told that the mount is in
 /// use.
@@ -16,6 +15,8 @@ pub const UPLINKS_MAX: usize = 4;
 pub struct Claimant {
     /// The user whose password was right.
     pub user: String,
+    /// Tells logins apart that have one user's name: see [`crate::secret::Secret::mark`].
+    pub login: u64,
     /// The serial number of the logical stream he goes on with, if he says so: connections with
     /// one serial number come from one source.
     pub serial: Option<u32>,
@@ -47,8 +48,7 @@ pub(super) struct Sitting {
 struct Sitter {
     number: u64,
     claimant: Claimant,
-    /// When he last sent something.
-    heard: Instant,
+    hearing: Hearing,
     dismissed: CancellationToken,
     /// It is the operator who wants him to go.
     is_ended: bool,
@@ -60,11 +60,10 @@ impl Sitting {
         self.sitters.is_empty()
     }
 
-    /// How many have sent something in the last second.
+    /// How many are not silent.
     pub(super) fn n_delivering(&self, now: Instant) -> usize {
-        let silence = |sitter: &&Sitter| now.saturating_duration_since(sitter.heard);
         let sitters = self.sitters.iter();
-        sitters.filter(|s| silence(s) < TAKEOVER_SILENCE).count()
+        sitters.filter(|s| !s.hearing.is_silent(now)).count()
     }
 
     /// Whether `claimant` may sit down; who has to make room for him is dismissed.
@@ -72,7 +71,10 @@ impl Sitting {
         let Some(first) = self.sitters.first() else {
             return Ok(());
         };
-        if first.claimant.user != claimant.user {
+        // 0: an older program handed him over.
+        let has_same_login = first.claimant.user == claimant.user
+            && [0, claimant.login].contains(&first.claimant.login);
+        if !has_same_login {
             return Err(Refusal::InUse);
         }
         let is_himself = claimant.serial.is_some() && first.claimant.serial == claimant.serial;
@@ -88,8 +90,7 @@ impl Sitting {
                 None => Err(Refusal::InUse),
             };
         }
-        let silence = |sitter: &Sitter| now.saturating_duration_since(sitter.heard);
-        if self.sitters.iter().any(|s| silence(s) < TAKEOVER_SILENCE) {
+        if self.sitters.iter().any(|s| !s.hearing.is_silent(now)) {
             return Err(Refusal::InUse);
         }
         self.sitters.iter().for_each(|s| s.dismissed.cancel());
@@ -103,7 +104,7 @@ impl Sitting {
         self.sitters.push(Sitter {
             number: self.n_sat,
             claimant: claimant.clone(),
-            heard: now,
+            hearing: Hearing::new(now),
             dismissed: dismissed.clone(),
             is_ended: false,
         });
@@ -128,7 +129,7 @@ impl Sitting {
     pub(super) fn heard(&mut self, number: u64, now: Instant) {
         let mut sitters = self.sitters.iter_mut();
         if let Some(sitter) = sitters.find(|sitter| sitter.number == number) {
-            sitter.heard = now;
+            sitter.hearing.heard(now);
         }
     }
 
@@ -140,10 +141,16 @@ impl Sitting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mount::hearing::SILENCE_MIN;
+    use std::time::Duration;
+
+    /// Longer than anybody may be silent of whom nothing is known.
+    const LONG: Duration = Duration::from_secs(4);
 
     fn uplink(serial: u32, uplink: u32) -> Claimant {
         Claimant {
             user: "source".to_owned(),
+            login: 1,
             serial: Some(serial),
             uplink,
         }
@@ -180,14 +187,50 @@ mod tests {
         let mut sitting = Sitting::default();
         let (_, first) = sitting.sit(&uplink(7, 1), now);
         let (second, _) = sitting.sit(&uplink(7, 2), now);
-        let later = now + TAKEOVER_SILENCE;
+        let later = now + LONG;
         sitting.heard(second, later);
         assert_eq!(sitting.admit(&uplink(8, 1), later), Err(Refusal::InUse));
-        let later = later + TAKEOVER_SILENCE;
+        let later = later + 4 * LONG;
         assert_eq!(
             sitting.admit(&uplink(8, 1), later),
             Err(Refusal::TakingOver)
         );
         assert!(first.is_cancelled());
+    }
+
+    #[test]
+    fn a_login_that_only_shares_the_users_name_never_takes_over() {
+        let now = Instant::now();
+        let mut sitting = Sitting::default();
+        let (_, dismissed) = sitting.sit(&uplink(7, 1), now);
+        let later = now + 10 * LONG;
+        for serial in [7, 8] {
+            let other = Claimant {
+                login: 2,
+                ..uplink(serial, 1)
+            };
+            assert_eq!(sitting.admit(&other, later), Err(Refusal::InUse));
+        }
+        assert!(!dismissed.is_cancelled());
+        assert_eq!(
+            sitting.admit(&uplink(8, 1), later),
+            Err(Refusal::TakingOver)
+        );
+    }
+
+    #[test]
+    fn two_encoders_that_send_a_page_a_second_do_not_take_the_mount_from_each_other() {
+        let mut now = Instant::now();
+        let mut sitting = Sitting::default();
+        let (one, dismissed) = sitting.sit(&uplink(7, 1), now);
+        for _ in 0..30 {
+            // The other one tries just before the next page comes, which is late.
+            now += SILENCE_MIN + Duration::from_millis(300);
+            assert_eq!(sitting.admit(&uplink(8, 1), now), Err(Refusal::InUse));
+            sitting.heard(one, now);
+        }
+        assert!(!dismissed.is_cancelled());
+        now += LONG;
+        assert_eq!(sitting.admit(&uplink(8, 1), now), Err(Refusal::TakingOver));
     }
 }

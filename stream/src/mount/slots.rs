@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::departure::Departure;
+
 /// Who is being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,6 +34,21 @@ struct State {
 pub struct Slot {
     slots: Slots,
     class: Class,
+    departure: Option<Arc<Departure>>,
+}
+
+impl Slot {
+    /// The same for somebody whose going is to be told.
+    pub fn telling(self, departure: Option<Arc<Departure>>) -> Self {
+        let mut slot = self;
+        slot.departure = departure;
+        slot
+    }
+
+    /// What is told when he goes.
+    pub(crate) fn departure(&self) -> Option<&Arc<Departure>> {
+        self.departure.as_ref()
+    }
 }
 
 impl Slots {
@@ -69,6 +86,7 @@ impl Slots {
         Some(Slot {
             slots: self.clone(),
             class,
+            departure: None,
         })
     }
 
@@ -83,6 +101,7 @@ impl Slots {
         Slot {
             slots: self.clone(),
             class,
+            departure: None,
         }
     }
 

@@ -52,6 +52,7 @@ impl House {
     ) -> Result<Publisher, Refusal> {
         let claimant = Claimant {
             user: user.to_owned(),
+            login: 0,
             serial,
             uplink,
         };
@@ -99,7 +100,7 @@ fn two_sources_do_not_fit_and_a_silent_one_gives_way_to_its_own_kind() {
         house.claim("source", Duration::ZERO).unwrap_err(),
         Refusal::InUse
     );
-    let later = Duration::from_secs(2);
+    let later = Duration::from_secs(4);
     assert_eq!(house.claim("other", later).unwrap_err(), Refusal::InUse);
     assert!(!publisher.dismissed().is_cancelled());
     assert_eq!(

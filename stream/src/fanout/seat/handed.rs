@@ -18,6 +18,13 @@ const REST_BYTES_MAX: usize = 256 * 1024;
 const REST_PAGES_MAX: usize = 1024;
 
 impl Seat {
+    /// Another program serves him now.
+    pub(in crate::fanout) fn is_another_programs(&self) {
+        if let Some(departure) = self.holds.0.departure() {
+            departure.is_another_programs();
+        }
+    }
+
     /// Whether only this program can go on with him.
     pub(in crate::fanout) fn has_to_stay(&self) -> bool {
         self.wire.is_tls() || self.mount.is_removed()
@@ -51,6 +58,10 @@ impl Seat {
                 .as_ref()
                 .map(|course| course.path().clone()),
             since: Some(Ago::of(self.since, now)),
+            visitor: self.holds.0.departure().map(|departure| {
+                let (visitor, since) = departure.visitor();
+                (visitor.clone(), Ago::of(since, now))
+            }),
             asked: asked.and_then(|asked| paths.iter().position(|path| path == asked)),
         };
         (seat, self.first.clone())

@@ -73,6 +73,7 @@ impl Shard {
         for (at, (generation, place)) in self.seats.iter_mut().enumerate() {
             let goes = |seat: &mut Seat| !seat.has_to_stay() && number_of(seat, paths).is_some();
             if let Some(mut seat) = place.take_if(goes) {
+                seat.is_another_programs();
                 *generation = generation.wrapping_add(1);
                 self.free.push(u32::try_from(at).unwrap_or(u32::MAX));
                 // A socket that somebody has stays in the epoll until it is taken out.

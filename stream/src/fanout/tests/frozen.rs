@@ -2,9 +2,11 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::handover::Word;
+use crate::mount::departure::{Departure, Tells, Visitor};
 
 fn channels() -> (Arc<Mutex<Channel>>, Channel) {
     let (one, other) = UnixStream::pair().unwrap();
@@ -122,4 +124,77 @@ async fn a_page_that_the_kernel_cut_is_handed_over_with_its_rest() {
     let got = [&first[..], &read(&mut player, all.len() - 1)].concat();
     writer.join().unwrap();
     assert!(got == all, "{} of {} bytes", got.len(), all.len());
+}
+
+/// Counts who has gone.
+#[derive(Debug, Default)]
+struct Told(AtomicUsize);
+
+impl Tells for Told {
+    fn has_gone(&self, _: &Visitor, _: Duration) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Stage {
+    fn seat_telling(&self, wire: Wire, departure: Arc<Departure>) {
+        let mount = self.mount();
+        let burst = Duration::from_secs(60);
+        let (_, cursor, first) = mount.log().open(Wish::Join, burst).unwrap();
+        let slot = self.slots.take(Class::Listener).unwrap();
+        let joiner = Joiner {
+            icy: None,
+            wire,
+            cursor,
+            first,
+            last: FOR_EVER,
+            pace: Pace::Ticks(1),
+            came: None,
+            before: None,
+            stay: Stay::default(),
+            holds: (slot.telling(Some(departure)), mount.admit(Class::Listener)),
+            mount,
+        };
+        assert!(self.fanout.take(joiner).is_ok());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn that_somebody_went_is_told_once_by_the_program_that_has_him() {
+    let pages = opus(1, 30);
+    let mut stage = stage(Keep::default());
+    stage.publish(&pages[..10]);
+    let (told, since) = (Arc::new(Told::default()), Instant::now());
+    let visitor = Visitor {
+        number: 7,
+        path: live(),
+        query: String::new(),
+        server: "a".to_owned(),
+        port: "1".to_owned(),
+        user: "anna".to_owned(),
+    };
+    for (verdict, n_told) in [(Verdict::GoOn, 1), (Verdict::Leave, 1)] {
+        let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let player = TcpStream::connect(door.local_addr().unwrap()).unwrap();
+        let socket = door.accept().await.unwrap().0.into_std().unwrap();
+        let departure = Departure::new(visitor.clone(), since, Arc::clone(&told) as Arc<dyn Tells>);
+        stage.seat_telling(Wire::plain(socket), departure);
+        let (channel, mut heir) = channels();
+        let frozen = stage
+            .fanout
+            .freeze(&channel, &Arc::new(vec![live()]))
+            .unwrap();
+        let Word::Seats(seats) = heir.hear(Word::n_sockets).unwrap().word else {
+            panic!("no seats");
+        };
+        let (handed, _) = seats[0].visitor.as_ref().unwrap();
+        assert_eq!(handed, &visitor);
+        frozen.end(verdict);
+        drop(player);
+        stage.publish(&pages[10..20]);
+        eventually("the slot is free", || {
+            stage.slots.n_taken(Class::Listener) == 0
+        });
+        assert_eq!(told.0.load(Ordering::Relaxed), n_told);
+    }
 }

@@ -1,16 +1,16 @@
-//! Somebody else is asked whether a listener may listen: a form is posted, and a header of the
-//! answer says so. In the words of Icecast, so that what answers there answers here.
+//! Somebody else is asked whether a listener may listen, or a source publish: a form is posted, and a
+//! header of the answer says so. In the words of Icecast, so that what answers there answers here.
 
 use std::time::Duration;
 
 use http::StatusCode;
-use reqwest::Client;
-use reqwest::redirect::Policy;
 
-use super::Verdict;
+use super::{Admission, Verdict};
 use crate::http::basic::Credentials;
 use crate::http::head::Head;
 use crate::mount::MountPath;
+use crate::mount::departure::Visitor;
+use crate::post::{self, FORM, PostUrl, post};
 
 /// Who is asked has so long to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -20,8 +20,9 @@ const REASON_CHARS_MAX: usize = 200;
 /// Who is asked.
 #[derive(Debug)]
 pub(super) struct Asking {
-    url: String,
-    client: Client,
+    url: PostUrl,
+    /// Who is told when he goes about whom was asked.
+    told: Option<PostUrl>,
 }
 
 /// On whose behalf.
@@ -33,28 +34,42 @@ pub(super) struct Case<'a> {
 }
 
 impl Asking {
-    pub(super) fn new(url: &str) -> reqwest::Result<Self> {
-        // What is asked holds a password, and goes where the operator said.
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .timeout(ANSWER_MAX)
-            .build()?;
-        Ok(Self {
-            url: url.to_owned(),
-            client,
-        })
+    /// # Errors
+    /// When it is no address.
+    pub(super) fn new(url: &str) -> Result<Self, String> {
+        PostUrl::parse(url).map(Self::of)
+    }
+
+    pub(super) fn of(url: PostUrl) -> Self {
+        Self { url, told: None }
+    }
+
+    /// The same, and this one is told of listeners who go.
+    pub(super) fn telling(self, told: Option<PostUrl>) -> Self {
+        Self { told, ..self }
+    }
+
+    pub(super) fn told_of_departures(&self) -> Option<&PostUrl> {
+        self.told.as_ref()
+    }
+
+    /// Whether a source may publish.
+    pub(super) async fn ask_about_source(&self, case: Case<'_>) -> bool {
+        match post(&self.url, FORM, source_form(&case), ANSWER_MAX).await {
+            Ok(answer) => answer
+                .header("icecast-auth-user")
+                .is_some_and(|word| is_yes(&word)),
+            Err(why) => {
+                tracing::warn!("`source_auth_url` of {} does not answer: {why}", case.path);
+                false
+            }
+        }
     }
 
     pub(super) async fn ask(&self, case: Case<'_>) -> Verdict {
-        let sent = self
-            .client
-            .post(&self.url)
-            .header("Content-Type", "application/x-www-form-urlencoded")
-            .body(form(&case));
-        let answer = match sent.send().await {
+        let answer = match post(&self.url, FORM, form(&case), ANSWER_MAX).await {
             Ok(answer) => answer,
-            Err(error) => {
-                let why = error.without_url();
+            Err(why) => {
                 tracing::warn!(
                     "`listener_auth_url` of {} does not answer: {why}",
                     case.path
@@ -62,24 +77,23 @@ impl Asking {
                 return Verdict::Busy;
             }
         };
-        let said = |name: &str| answer.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let said = |name: &str| answer.header(name);
         if said("icecast-auth-user").is_some_and(|word| is_yes(&word)) {
             let limit = ["icecast-auth-timelimit", "icecast-timelimit"];
             let limit = limit
                 .iter()
                 .find_map(|name| said(name)?.trim().parse().ok());
-            return Verdict::MayListen(
-                limit
-                    .filter(|seconds| *seconds > 0)
-                    .map(Duration::from_secs),
-            );
+            let limit = limit.filter(|seconds| *seconds > 0);
+            return Verdict::MayListen(Admission {
+                limit: limit.map(Duration::from_secs),
+                visitor: self.told.as_ref().map(|_| visitor(&case)),
+            });
         }
         let reason = said("icecast-auth-message").map(|reason| {
             let reason = reason.chars().filter(|c| !c.is_control());
             reason.take(REASON_CHARS_MAX).collect()
         });
-        if answer.status() == StatusCode::UNAUTHORIZED
-            || case.head.header("authorization").is_none()
+        if answer.status == StatusCode::UNAUTHORIZED || case.head.header("authorization").is_none()
         {
             return Verdict::WrongPassword;
         }
@@ -92,12 +106,48 @@ fn is_yes(word: &str) -> bool {
     word.split(',').any(|word| word.trim() == "1")
 }
 
+/// User and password.
+fn given(head: &Head) -> (String, String) {
+    let given = head.header("authorization").and_then(Credentials::parse);
+    given.map_or_else(Default::default, |c| (c.user, c.password))
+}
+
+/// By which host and port he came.
+fn reached(head: &Head) -> (&str, &str) {
+    let host = head.header("host").unwrap_or_default();
+    host.rsplit_once(':').unwrap_or((host, ""))
+}
+
+/// What is said of him when he goes.
+fn visitor(case: &Case<'_>) -> Visitor {
+    let (server, port) = reached(case.head);
+    let query = case.head.query.as_ref().map(|query| format!("?{query}"));
+    Visitor {
+        number: case.number,
+        path: case.path.clone(),
+        query: query.unwrap_or_default(),
+        server: server.to_owned(),
+        port: port.to_owned(),
+        user: given(case.head).0,
+    }
+}
+
+fn source_form(case: &Case<'_>) -> String {
+    let ((user, password), (server, port)) = (given(case.head), reached(case.head));
+    post::form(&[
+        ("action", "stream_auth"),
+        ("mount", case.path.as_str()),
+        ("ip", &case.from),
+        ("server", server),
+        ("port", port),
+        ("user", &user),
+        ("pass", &password),
+    ])
+}
+
 fn form(case: &Case<'_>) -> String {
     let Case { head, path, .. } = case;
-    let given = head.header("authorization").and_then(Credentials::parse);
-    let (user, password) = given.map_or_else(Default::default, |c| (c.user, c.password));
-    let host = head.header("host").unwrap_or_default();
-    let (server, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let ((user, password), (server, port)) = (given(head), reached(head));
     let query = head.query.as_ref().map(|query| format!("?{query}"));
     let mount = format!("{path}{}", query.unwrap_or_default());
     let number = case.number.to_string();
@@ -112,21 +162,7 @@ fn form(case: &Case<'_>) -> String {
         ("ip", &case.from),
         ("agent", head.header("user-agent").unwrap_or_default()),
     ];
-    let pairs = fields.map(|(name, value)| format!("{name}={}", encoded(value)));
-    pairs.join("&")
-}
-
-/// As forms are encoded, with `%20` for a space.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    post::form(&fields)
 }
 
 #[cfg(test)]
@@ -153,6 +189,17 @@ mod tests {
             "action=listener_add&server=radio.example&port=8000&client=7&\
              mount=%2Flive.ogg%3Fa%3Db%26c&user=an%26na&pass=p%3D1%26action%3Dx&ip=192.0.2.1&\
              agent=x%20y"
+        );
+        let source = source_form(&Case {
+            head: &head,
+            path: &path,
+            number: 8,
+            from: "192.0.2.1".to_owned(),
+        });
+        assert_eq!(
+            source,
+            "action=stream_auth&mount=%2Flive.ogg&ip=192.0.2.1&server=radio.example&port=8000&\
+             user=an%26na&pass=p%3D1%26action%3Dx"
         );
         assert!(is_yes("1") && is_yes("withintro=1, 1") && !is_yes("0") && !is_yes("11"));
     }

@@ -1,5 +1,7 @@
 //! A file of users and passwords, as `htpasswd` and Icecast write them, read again when it changes.
 
+mod change;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +16,8 @@ use tracing::warn;
 
 use crate::config::ConfigError;
 use crate::http::basic::Credentials;
+
+pub(in crate::http) use change::Change;
 
 /// A file is not read beyond this many bytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -62,6 +66,13 @@ impl Htpasswd {
         let users = self.users(now);
         let hash = users.get(&given.user).map(String::as_str);
         matches(hash.unwrap_or(NOBODY), &given.password) && hash.is_some()
+    }
+
+    /// The names in it, in their order.
+    pub(super) fn users_by_name(&self, now: Instant) -> Vec<String> {
+        let mut names: Vec<String> = self.users(now).keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 
     fn users(&self, now: Instant) -> Arc<HashMap<String, String>> {

@@ -1,7 +1,9 @@
 //! Who may listen to mounts that are not for everybody: who is in a file of passwords
-//! (`htpasswd`), or of whom somebody else says so (`asking`).
+//! (`htpasswd`), or of whom somebody else says so (`asking`), who is told when they go (`departures`).
+//! Also, whether somebody else knows a source.
 
 mod asking;
+mod departures;
 mod htpasswd;
 
 use std::collections::HashMap;
@@ -23,8 +25,13 @@ use super::login;
 use super::serving::MountSettings;
 use crate::config::ConfigError;
 use crate::mount::MountPath;
+use crate::mount::departure::Visitor;
+use crate::post::PostUrl;
 use asking::{Asking, Case};
 use htpasswd::Htpasswd;
+
+pub use departures::Departures;
+pub(super) use htpasswd::Change;
 
 /// So many passwords are looked at at once: it is hard work on purpose.
 const CHECKS_MAX: usize = 2;
@@ -41,6 +48,8 @@ const BUSY: &str = "busy, please try again later";
 #[derive(Debug)]
 pub struct Guard {
     locks: HashMap<MountPath, Lock>,
+    /// Who is asked about sources.
+    sources: HashMap<MountPath, Asking>,
     waiting: Semaphore,
     checks: Semaphore,
     asked: Semaphore,
@@ -53,11 +62,20 @@ enum Lock {
     Asking(Asking),
 }
 
+/// On which terms somebody may listen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// For so long only.
+    pub limit: Option<Duration>,
+    /// Somebody is to be told when he goes.
+    pub visitor: Option<Visitor>,
+}
+
 /// What becomes of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// He may, and perhaps for so long only.
-    MayListen(Option<Duration>),
+    /// He may.
+    MayListen(Admission),
     /// He has to show another password, or one at all.
     WrongPassword,
     /// He may not, for this reason.
@@ -72,20 +90,27 @@ impl Guard {
     /// # Errors
     /// When a file of passwords cannot be used.
     pub fn new(mounts: &[MountSettings]) -> Result<Self, ConfigError> {
-        let mut locks = HashMap::new();
+        let (mut locks, mut sources) = (HashMap::new(), HashMap::new());
         for mount in mounts {
+            if let Some(url) = &mount.source_auth_url {
+                sources.insert(mount.path.clone(), Asking::of(url.clone()));
+            }
             let lock = match (&mount.htpasswd, &mount.listener_auth_url) {
                 (Some(path), _) => Lock::File(Arc::new(Htpasswd::load(path)?)),
-                (None, Some(url)) => Lock::Asking(Asking::new(url).map_err(|error| {
-                    let path = &mount.path;
-                    ConfigError::new(format!("`listener_auth_url` of mount `{path}`: {error}"))
-                })?),
+                (None, Some(url)) => {
+                    let asking = Asking::new(url).map_err(|error| {
+                        let path = &mount.path;
+                        ConfigError::new(format!("`listener_auth_url` of mount `{path}`: {error}"))
+                    })?;
+                    Lock::Asking(asking.telling(mount.listener_remove_url.clone()))
+                }
                 (None, None) => continue,
             };
             locks.insert(mount.path.clone(), lock);
         }
         Ok(Self {
             locks,
+            sources,
             waiting: Semaphore::new(WAITING_MAX),
             checks: Semaphore::new(CHECKS_MAX),
             asked: Semaphore::new(ASKED_MAX),
@@ -98,6 +123,38 @@ impl Guard {
         self.locks.contains_key(path)
     }
 
+    /// Who is told when a listener of this mount goes.
+    pub(super) fn told_of_departures(&self, path: &MountPath) -> Option<&PostUrl> {
+        match self.locks.get(path)? {
+            Lock::Asking(asking) => asking.told_of_departures(),
+            Lock::File(_) => None,
+        }
+    }
+
+    /// The users in a mount's file of passwords, if it has one.
+    pub(super) fn users(&self, path: &MountPath) -> Option<Vec<String>> {
+        match self.locks.get(path)? {
+            Lock::File(file) => Some(file.users_by_name(Instant::now())),
+            Lock::Asking(_) => None,
+        }
+    }
+
+    /// Changes a mount's file of passwords. `false`: there is nothing to be done.
+    ///
+    /// # Errors
+    /// Says why it cannot be done; then nothing has changed.
+    pub(super) async fn change(&self, path: &MountPath, change: Change) -> Result<bool, String> {
+        let Some(Lock::File(file)) = self.locks.get(path) else {
+            return Err("this mount has no `htpasswd`".to_owned());
+        };
+        let Some(_turn) = turn(&self.checks).await else {
+            return Err(BUSY.to_owned());
+        };
+        let file = Arc::clone(file);
+        let changed = spawn_blocking(move || file.change(&change, Instant::now())).await;
+        changed.unwrap_or_else(|_| Err(BUSY.to_owned()))
+    }
+
     /// Looks at somebody who wants to listen.
     ///
     /// # Errors
@@ -107,13 +164,40 @@ impl Guard {
         head: &Head,
         caller: Caller,
         path: &MountPath,
-    ) -> Result<(Caller, Option<Duration>), Refused> {
+    ) -> Result<(Caller, Admission), Refused> {
         let Some(lock) = self.locks.get(path).filter(|_| head.method != "OPTIONS") else {
-            return Ok((caller, None));
+            return Ok((caller, Admission::default()));
         };
         match self.judge(lock, head, &caller, path).await {
-            Verdict::MayListen(limit) => Ok((caller, limit)),
+            Verdict::MayListen(admission) => Ok((caller, admission)),
             verdict => Err(Refused { caller, verdict }),
+        }
+    }
+
+    /// Whether somebody may publish who shows no password that is known here: whoever is asked about
+    /// the sources of this mount says so.
+    pub async fn may_publish(&self, head: &Head, caller: &Caller, path: &MountPath) -> bool {
+        let asking = self.sources.get(path);
+        // libshout asks without a password first, and wants to be told that one is needed.
+        let Some(asking) = asking.filter(|_| head.header("authorization").is_some()) else {
+            return false;
+        };
+        let Ok(_waiting) = self.waiting.try_acquire() else {
+            return false;
+        };
+        let Some(_turn) = turn(&self.asked).await else {
+            return false;
+        };
+        asking.ask_about_source(self.case(head, caller, path)).await
+    }
+
+    fn case<'a>(&self, head: &'a Head, caller: &Caller, path: &'a MountPath) -> Case<'a> {
+        let from = caller.from.map(|from| from.to_string());
+        Case {
+            head,
+            path,
+            number: self.n_asked.fetch_add(1, Ordering::Relaxed),
+            from: from.unwrap_or_default(),
         }
     }
 
@@ -132,7 +216,7 @@ impl Guard {
                 };
                 let file = Arc::clone(file);
                 match spawn_blocking(move || file.knows(&given, Instant::now())).await {
-                    Ok(true) => Verdict::MayListen(None),
+                    Ok(true) => Verdict::MayListen(Admission::default()),
                     Ok(false) => Verdict::WrongPassword,
                     Err(_) => Verdict::Busy,
                 }
@@ -141,15 +225,7 @@ impl Guard {
                 let Some(_turn) = turn(&self.asked).await else {
                     return Verdict::Busy;
                 };
-                let from = caller.from.map(|from| from.to_string());
-                let number = self.n_asked.fetch_add(1, Ordering::Relaxed);
-                let case = Case {
-                    head,
-                    path,
-                    number,
-                    from: from.unwrap_or_default(),
-                };
-                asking.ask(case).await
+                asking.ask(self.case(head, caller, path)).await
             }
         }
     }
@@ -171,7 +247,7 @@ impl Refused {
     pub async fn answer(self, head: &Head, allow: &str) {
         let (status, why) = match self.verdict {
             Verdict::WrongPassword | Verdict::MayListen(_) => {
-                return login::refuse(head, self.caller, allow).await;
+                return login::refuse_listener(head, self.caller, allow).await;
             }
             Verdict::MayNot(why) => (StatusCode::FORBIDDEN, why),
             Verdict::Busy => (StatusCode::FORBIDDEN, BUSY.to_owned()),

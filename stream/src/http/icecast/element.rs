@@ -7,7 +7,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use serde_json::{Map, Value};
 
 /// Of these there may be several: in JSON they are always lists.
-const LISTS: [&str; 2] = ["source", "listener"];
+const LISTS: [&str; 3] = ["source", "listener", "User"];
 
 /// An element of XML, a key of JSON.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
 //! The fields of a query or a form, whose bytes may be in an older character set. Pure.
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::Encoding;
+
+use crate::text::guess;
 
 /// Further fields are not looked at.
 const FIELDS_MAX: usize = 32;
@@ -38,14 +40,7 @@ impl Fields {
         let fields = &mut self.0.iter();
         let (_, value) = fields.find(|(other, _)| other == name.as_bytes())?;
         let named = charset.and_then(|label| Encoding::for_label(label.trim().as_bytes()));
-        let guessed = || {
-            if std::str::from_utf8(value).is_ok() {
-                UTF_8
-            } else {
-                WINDOWS_1252
-            }
-        };
-        let encoding = named.unwrap_or_else(guessed);
+        let encoding = named.unwrap_or_else(|| guess(value));
         Some(encoding.decode_without_bom_handling(value).0.into_owned())
     }
 }

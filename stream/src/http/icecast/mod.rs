@@ -1,11 +1,13 @@
 //! What scripts, stations' tools and old players ask an Icecast for, answered as 2.4 does.
 //!
 //! `element` is what the answers are made of, `fields` what is asked, `stats` what is told of
-//! mounts and listeners, `office` the operator's pages below `/admin`; `playlists` and `public`
+//! mounts and listeners, `office` the operator's pages below `/admin` (`manage` of them is about
+//! listeners' passwords); `playlists` and `public`
 //! are for everybody.
 
 pub mod element;
 pub mod fields;
+mod manage;
 pub mod office;
 pub(super) mod playlists;
 pub(super) mod public;

@@ -18,10 +18,9 @@ use tracing::info;
 
 use super::element::Element;
 use super::fields::Fields;
-use super::stats;
+use super::{manage, stats};
 use crate::fanout::{NoTransfer, REASONS, Transfer, Whom};
 use crate::http::login::{self, Admin};
-use crate::http::serving::Serving;
 use crate::http::shown::{Scheme, Shown};
 use crate::mount::{Courses, Desk, Mount, MountPath};
 
@@ -36,8 +35,6 @@ const FOR_OPERATORS: &str = "this page is for the operator ([admin])";
 pub struct Office {
     /// The mounts and who listens.
     pub shown: Shown,
-    /// How much recent sound a listener gets who is transferred.
-    pub serving: Arc<Serving>,
     /// Whose sources may be ended, and whose fallbacks changed: at a master.
     pub desk: Option<(Arc<Desk>, Arc<Courses>)>,
 }
@@ -72,11 +69,16 @@ pub fn router(office: Office, admin: Option<&Admin>) -> Router {
 }
 
 impl Form {
-    /// The command without its ending, and how the answer is written.
+    /// The command without its ending, and how the answer is written. What ends in `.xsl` is a web page
+    /// at an Icecast; scripts that say so want it done.
     pub fn of(command: &str) -> (&str, Self) {
-        match command.strip_suffix(".json") {
+        let bare = |ending| command.strip_suffix(ending);
+        match bare(".json") {
             Some(command) => (command, Self::Json),
-            None => (command.strip_suffix(".xml").unwrap_or(command), Self::Xml),
+            None => (
+                bare(".xml").or_else(|| bare(".xsl")).unwrap_or(command),
+                Self::Xml,
+            ),
         }
     }
 
@@ -150,6 +152,7 @@ async fn command(
     let changes = match command {
         "killclient" | "killsource" | "fallbacks" => true,
         "moveclients" => fields.text("destination").is_some(),
+        "manageauth" => manage::changes(&fields),
         _ => false,
     };
     if changes && !is_post && !desked.legacy_get {
@@ -183,7 +186,7 @@ impl Office {
             }
             (
                 "listclients" | "moveclients" | "killclient" | "killsource" | "buildm3u"
-                | "fallbacks",
+                | "fallbacks" | "manageauth" | "updatemetadata",
                 name,
             ) => {
                 if name.is_none() {
@@ -191,6 +194,11 @@ impl Office {
                 }
             }
             _ => return refused("Unrecognised command"),
+        }
+        if command == "manageauth" {
+            // Its users stay while the mount is not there.
+            let guard = &self.shown.rules.guard;
+            return manage::answer(guard, name.as_deref().unwrap_or_default(), form, fields).await;
         }
         let Some(mount) = name.and_then(|name| self.find(&name)) else {
             return refused("Source does not exist");
@@ -205,6 +213,10 @@ impl Office {
             "killclient" => self.end(&mount, form, fields).await,
             "killsource" => self.end_source(&mount, form),
             "fallbacks" => self.set_fallback(&mount, form, fields),
+            "updatemetadata" => {
+                let source = Element::new("source").attribute("mount", mount.path().as_str());
+                form.answer(&Element::new("icestats").with(source))
+            }
             _ => build_m3u(&mount, fields, base),
         }
     }
@@ -243,7 +255,7 @@ impl Office {
             return refused("Destination not running");
         }
         let transfer = Transfer {
-            burst: self.serving.burst(to.path()),
+            burst: self.shown.serving.burst(to.path()),
             from: Arc::clone(from),
             to: Arc::clone(&to),
             whom: Whom::All,

@@ -34,7 +34,7 @@ async fn status(State(shown): State<Shown>, RawQuery(query): RawQuery) -> Respon
 async fn seven(State(shown): State<Shown>, RawQuery(query): RawQuery) -> Response {
     let wanted = Fields::parse(query.unwrap_or_default().as_bytes()).text("mount");
     let status = shown.status();
-    let mut mounts = stats::on_air(&status);
+    let mut mounts = status.heard();
     let mount = mounts.find(|mount| wanted.as_ref().is_none_or(|wanted| *wanted == mount.path));
     let page = Element::new("html").with(Element::leaf("body", &seven_words(&status, mount)));
     html(&page)
@@ -42,20 +42,24 @@ async fn seven(State(shown): State<Shown>, RawQuery(query): RawQuery) -> Respons
 
 /// How many more listeners a mount takes; a balancer of 2011 asks for it.
 async fn load(State(shown): State<Shown>) -> Response {
-    let status = shown.status();
-    let listeners = status.slots.listeners;
-    let n_free = listeners.max.saturating_sub(listeners.taken).to_string();
-    let mounts = stats::on_air(&status)
-        .map(|mount| Element::leaf("mount", &n_free).attribute("name", &mount.path));
-    let page = Element::new("load").with_all(mounts).xml();
+    let page = load_page(&shown.status()).xml();
     (head("text/xml; charset=utf-8"), page).into_response()
 }
 
+fn load_page(status: &Status) -> Element {
+    let free = |mount: &MountStatus| status.n_free(mount).to_string();
+    let mounts = status.heard();
+    let mounts =
+        mounts.map(|mount| Element::leaf("mount", &free(mount)).attribute("name", &mount.path));
+    Element::new("load").with_all(mounts)
+}
+
 fn seven_words(status: &Status, mount: Option<&MountStatus>) -> String {
-    let max = status.slots.listeners.max;
     let Some(mount) = mount else {
+        let max = status.slots.listeners.max;
         return format!("0,0,0,{max},0,0,");
     };
+    let max = status.listeners_max(mount);
     let (now, peak) = (mount.listeners, mount.peak_listeners);
     let bitrate = mount.bitrate.as_deref().unwrap_or("0");
     let title = mount.display_title().unwrap_or_default();
@@ -66,7 +70,7 @@ fn status_page(status: &Status) -> Element {
     let head = Element::new("head").text("title", "Icecast Streaming Media Server");
     let body = Element::new("body")
         .with(Element::leaf("h1", "Icecast2 Status").attribute("id", "header"))
-        .with_all(stats::on_air(status).map(round_box));
+        .with_all(status.heard().map(round_box));
     Element::new("html")
         .attribute("xmlns", "http://www.w3.org/1999/xhtml")
         .with(head)
@@ -123,4 +127,107 @@ fn head(kind: &'static str) -> [(header::HeaderName, &'static str); 2] {
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "no-store"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::tests::on_air;
+    use crate::status::{Share, SlotsStatus};
+
+    fn mount(path: &str, listeners: usize, max_listeners: Option<usize>) -> MountStatus {
+        MountStatus {
+            title: Some("A & B".to_owned()),
+            name: Some("<One>".to_owned()),
+            bitrate: Some("96".to_owned()),
+            peak_listeners: 9,
+            listeners,
+            max_listeners,
+            ..on_air(path)
+        }
+    }
+
+    fn status(taken: usize) -> Status {
+        let share = |taken, max| Share { taken, max };
+        let slots = SlotsStatus {
+            listeners: share(taken, 10),
+            relays: share(0, 1),
+        };
+        let filled = MountStatus {
+            is_on_air: false,
+            filler_since: Some(jiff::Timestamp::UNIX_EPOCH),
+            ..mount("/filled.ogg", 0, Some(40))
+        };
+        let gone = MountStatus {
+            is_on_air: false,
+            ..mount("/gone.ogg", 0, None)
+        };
+        Status {
+            program: "plenum-master",
+            version: "1",
+            uptime_seconds: 0,
+            reign: None,
+            is_standby: None,
+            slots,
+            upstreams: Vec::new(),
+            mounts: vec![
+                mount("/few.ogg", 3, Some(5)),
+                mount("/open.ogg", 1, None),
+                mount("/over.ogg", 3, Some(2)),
+                filled,
+                gone,
+            ],
+        }
+    }
+
+    #[test]
+    fn load_xsl_says_of_each_mount_how_many_more_it_takes() {
+        let frees = |taken, [few, open, over, filled]: [&str; 4]| {
+            let page = load_page(&status(taken)).xml();
+            let expected = format!(
+                "<load><mount name=\"/few.ogg\">{few}</mount><mount name=\"/open.ogg\">{open}</mount>\
+                 <mount name=\"/over.ogg\">{over}</mount>\
+                 <mount name=\"/filled.ogg\">{filled}</mount></load>"
+            );
+            assert!(page.trim_end().ends_with(&expected), "{page}");
+        };
+        frees(4, ["2", "6", "0", "6"]);
+        // The last slot of the server is the last one of each mount.
+        frees(9, ["1", "1", "0", "1"]);
+        frees(12, ["0"; 4]);
+    }
+
+    #[test]
+    fn seven_xsl_says_what_shoutcasts_page_says() {
+        let status = status(4);
+        let words = |at: usize| seven_words(&status, status.mounts.get(at));
+        assert_eq!(words(0), "3,1,9,5,3,96,A & B");
+        assert_eq!(words(1), "1,1,9,10,1,96,A & B");
+        assert_eq!(words(3), "0,1,9,10,0,96,A & B");
+        assert_eq!(seven_words(&status, None), "0,0,0,10,0,0,");
+    }
+
+    #[test]
+    fn status_xsl_holds_each_mount_that_is_heard_and_escapes_what_sources_say() {
+        let page = status_page(&status(4)).fragment();
+        let first = "<h3 class=\"mount\">Mount Point /few.ogg</h3>";
+        assert_eq!(page.matches(first).count(), 1, "{page}");
+        assert_eq!(page.matches("class=\"roundbox\"").count(), 4, "{page}");
+        assert!(
+            !page.contains("/gone.ogg") && page.contains("/filled.ogg"),
+            "{page}"
+        );
+        for (name, value) in [
+            ("Stream Name:", "&lt;One&gt;"),
+            ("Stream Description:", "Unspecified description"),
+            ("Content Type:", "application/ogg"),
+            ("Listeners (current):", "3"),
+            ("Listeners (peak):", "9"),
+            ("Genre:", "various"),
+            ("Currently playing:", "A &amp; B"),
+        ] {
+            let row = format!("<tr><td>{name}</td><td class=\"streamstats\">{value}</td></tr>");
+            assert!(page.contains(&row), "{row} is missing in {page}");
+        }
+    }
 }

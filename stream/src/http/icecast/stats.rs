@@ -30,7 +30,7 @@ pub(super) fn stats(
     n_listeners_ever: u64,
 ) -> Element {
     let (listeners, relays) = (status.slots.listeners.taken, status.slots.relays.taken);
-    let on_air: Vec<&MountStatus> = on_air(status).collect();
+    let on_air: Vec<&MountStatus> = status.heard().collect();
     let (n_sources, n_listeners) = (on_air.len() as u64, listeners as u64);
     let shown = on_air
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn stats(
         .number("sources", n_sources)
         .number("stats", 0)
         .number("stats_connections", 0)
-        .with_all(shown.map(|mount| source(mount, base, status.slots.listeners.max)))
+        .with_all(shown.map(|mount| source(mount, base, status.listeners_max(mount))))
 }
 
 fn source(mount: &MountStatus, base: &str, max_listeners: usize) -> Element {
@@ -105,7 +105,9 @@ pub(super) fn mounts<'a>(
     except: Option<&'a str>,
     now: Timestamp,
 ) -> impl Iterator<Item = Element> {
-    let others = on_air(status).filter(move |mount| except != Some(mount.path.as_str()));
+    let others = status
+        .heard()
+        .filter(move |mount| except != Some(mount.path.as_str()));
     others.map(move |mount| {
         let since = mount.on_air_since.map_or(now, |since| since);
         let seconds = u64::try_from(now.as_second() - since.as_second()).unwrap_or(0);
@@ -141,10 +143,4 @@ pub(super) fn listeners(mount: &str, listening: &[Listening], now: Instant) -> E
 
 fn named(mount: &MountStatus) -> Element {
     Element::new("source").attribute("mount", &mount.path)
-}
-
-/// The mounts that pages come for: an Icecast forgets the others.
-pub(super) fn on_air(status: &Status) -> impl Iterator<Item = &MountStatus> {
-    let mounts = status.mounts.iter();
-    mounts.filter(|mount| mount.is_on_air || mount.filler_since.is_some())
 }

@@ -1,35 +1,36 @@
 //! A door with TLS: plain and encrypted callers side by side, certificates that change, and
 //! callers who never finish.
 
+mod home;
 pub(crate) mod identity;
+mod proxied;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
 use rustls::{ALL_VERSIONS, ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
 use tokio::sync::oneshot::error::TryRecvError::{Closed, Empty};
 
+use home::Home;
 use identity::{Identity, trusting, write};
 
 use super::{HANDSHAKES_MAX, Tls};
 use crate::current::Current;
 use crate::fanout::{Fanout, Uplink};
-use crate::http::asked::{Asked, Rules};
-use crate::http::door::{self, House};
+use crate::http::asked::Rules;
+use crate::http::door;
 use crate::http::gate::Gate;
 use crate::http::guard::Guard;
-use crate::http::head::Head;
-use crate::http::listener::{self, Service};
+use crate::http::listener::Service;
 use crate::http::serving::Serving;
 use crate::http::shown::Shown;
-use crate::http::{Caller, CertificateFiles, common, pages};
+use crate::http::{CertificateFiles, common};
 use crate::log::Keep;
-use crate::mount::{Claimant, Class, Desk, Facts, MountPath, MountTable, Publisher, Slots};
+use crate::mount::{Claimant, Desk, Facts, MountPath, MountTable, Publisher, Slots};
 use crate::ogg::tests::opus;
 use crate::shutdown::Shutdown;
 
@@ -37,34 +38,6 @@ use crate::shutdown::Shutdown;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often certificates are looked at here.
 const OFTEN: Duration = Duration::from_millis(20);
-
-struct Home {
-    table: Arc<MountTable>,
-    gate: Gate,
-    service: Service,
-    router: Router,
-    shutdown: Shutdown,
-}
-
-impl House for Home {
-    fn gate(&self) -> &Gate {
-        &self.gate
-    }
-
-    fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {
-        match Asked::of(&self.service, &self.table, &head.path) {
-            Some(asked) => listener::seat(&self.service, head, socket, came, &asked),
-            None => Err(socket),
-        }
-    }
-
-    async fn welcome(self: Arc<Self>, head: Head, caller: Caller) {
-        let Some(asked) = Asked::of(&self.service, &self.table, &head.path) else {
-            return pages::serve(caller, self.router.clone(), &self.shutdown).await;
-        };
-        listener::serve(&self.service, &head, caller, &asked, Class::Listener).await;
-    }
-}
 
 /// A server with one mount that has begun.
 struct Server {
@@ -81,11 +54,26 @@ impl Drop for Server {
     }
 }
 
+fn serving() -> Serving {
+    Serving {
+        pace: Duration::from_millis(20),
+        burst: Duration::from_secs(4),
+        pace_allowed: Duration::ZERO..=Duration::from_secs(1),
+        burst_max: Duration::ZERO,
+        mounts: Vec::new(),
+    }
+}
+
 async fn serve(files: Option<&CertificateFiles>) -> Server {
+    serve_behind(Gate::default(), files).await
+}
+
+async fn serve_behind(gate: Gate, files: Option<&CertificateFiles>) -> Server {
     let (table, shutdown) = (Arc::new(MountTable::new()), Shutdown::new());
     let path = MountPath::parse("/live.ogg").unwrap();
     let claimant = Claimant {
         user: "source".to_owned(),
+        login: 0,
         serial: None,
         uplink: 1,
     };
@@ -101,33 +89,32 @@ async fn serve(files: Option<&CertificateFiles>) -> Server {
     let fanout = Arc::new(Fanout::start(1, uplink, &shutdown).unwrap());
     let tls = Tls::start_watching(files, OFTEN, &shutdown).unwrap();
     let slots = Slots::new(100, 10);
+    let serving = serving();
+    let rules = Rules::new("GET, HEAD, OPTIONS", &[], Guard::new(&[]).unwrap());
     let router = common::router(Shown {
         program: "plenum-test",
         table: Arc::clone(&table),
         upstreams: Vec::new(),
         slots: slots.clone(),
         fanout: Arc::clone(&fanout),
+        serving: Arc::new(serving.clone()),
+        rules: rules.clone(),
         public_url: None,
         certificates: tls.as_ref().map(|tls| Arc::clone(tls.certificates())),
         reign: None,
         started: (Instant::now(), Timestamp::now()),
     });
     let service = Service {
-        serving: Serving {
-            pace: Duration::from_millis(20),
-            burst: Duration::from_secs(4),
-            pace_allowed: Duration::ZERO..=Duration::from_secs(1),
-            mounts: Vec::new(),
-        },
+        serving,
         relay_burst: Duration::ZERO,
         fanout,
         slots,
-        rules: Rules::new("GET, HEAD, OPTIONS", &[], Guard::new(&[]).unwrap()),
+        rules,
         overflow: None,
     };
     let home = Arc::new(Current::new(Home {
         table,
-        gate: Gate::default(),
+        gate,
         service,
         router,
         shutdown: shutdown.clone(),
@@ -171,9 +158,16 @@ impl Server {
         &self,
         config: Arc<ClientConfig>,
     ) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        Self::shake_hands(self.plain(), config)
+    }
+
+    fn shake_hands(
+        socket: TcpStream,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(config, name).unwrap();
-        let mut stream = StreamOwned::new(connection, self.plain());
+        let mut stream = StreamOwned::new(connection, socket);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
