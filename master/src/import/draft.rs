@@ -105,10 +105,12 @@ pub(super) struct Draft {
     pub(super) top: Table,
     pub(super) slots: Table,
     pub(super) tls: Table,
+    pub(super) access: Table,
     pub(super) mounts: Vec<Table>,
     pub(super) aliases: Vec<Table>,
     pub(super) sources: Vec<Table>,
     pub(super) shoutcast: Table,
+    pub(super) directory: Table,
     pub(super) relay: Table,
     pub(super) admin: Table,
     remarks: Vec<String>,
@@ -143,12 +145,14 @@ impl Draft {
             ("", &self.top),
             ("[slots]", &self.slots),
             ("[tls]", &self.tls),
+            ("[access]", &self.access),
         ];
         let mounts = self.mounts.iter().map(|table| ("[[mount]]", table));
         let aliases = self.aliases.iter().map(|table| ("[[alias]]", table));
         let sources = self.sources.iter().map(|table| ("[[source]]", table));
         let last = [
             ("[shoutcast]", &self.shoutcast),
+            ("[directory]", &self.directory),
             ("[relay]", &self.relay),
             ("[admin]", &self.admin),
         ];

@@ -1,5 +1,6 @@
 //! `plenum-master import`: makes a master.toml out of an icecast.xml.
 
+mod around;
 mod draft;
 mod mount;
 mod remarks;
@@ -109,6 +110,10 @@ impl World for ThisMachine {
 
     fn is_file(&self, path: &str) -> bool {
         Path::new(path).is_file()
+    }
+
+    fn text_of(&self, path: &str) -> Option<String> {
+        read(Path::new(path)).ok()
     }
 
     fn check(&self, toml: &str) -> Result<(), String> {

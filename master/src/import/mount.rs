@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use roxmltree::Node;
 use stream::mount::MountPath;
+use stream::post::PostUrl;
 
 use super::draft::Table;
+use super::remarks;
 use super::translate::{Translation, attributes, seconds_of, text, word};
 use crate::dump;
 
@@ -17,17 +19,7 @@ impl Translation<'_> {
         let name = word(node, "mount-name").unwrap_or_default();
         let path = match MountPath::parse(&name) {
             Ok(path) if !is_for_all => path,
-            Ok(_) | Err(_) if is_for_all => {
-                self.draft.remark(
-                    "mount type=\"default\"",
-                    "",
-                    "settings for all mounts stand at the top of the file; this is what it said:",
-                );
-                for child in node.children().filter(Node::is_element) {
-                    self.take(child, "mount", depth + 1)?;
-                }
-                return Ok(());
-            }
+            Ok(_) | Err(_) if is_for_all => return self.take_mount_for_all(node, depth),
             Ok(_) => return Ok(()),
             Err(why) => {
                 self.draft.remark("mount", &name, &why);
@@ -64,6 +56,44 @@ impl Translation<'_> {
         }
         if table.n_lines() > 1 {
             self.draft.mounts.push(table);
+        }
+        Ok(())
+    }
+
+    /// What holds for mounts that have no settings of their own.
+    fn take_mount_for_all(&mut self, node: Node<'_, '_>, depth: usize) -> Result<(), String> {
+        let tag = |name: &str| format!("mount type=\"default\"/{name}");
+        if let Some(password) = word(node, "password") {
+            let user = word(node, "username").unwrap_or_else(|| "source".to_owned());
+            let mut login = self.login(&user, &password)?;
+            login.set_because(
+                "mounts",
+                vec!["/*"],
+                "Of <mount type=\"default\">: it may publish the other mounts, too.",
+            );
+            self.draft.sources.push(login);
+        }
+        for child in node.children().filter(Node::is_element) {
+            let (name, said) = (child.tag_name().name(), text(child));
+            match name {
+                "username" | "password" => {}
+                "burst-size" => self.keep("burst-size", &said),
+                "source-timeout" => match said.parse::<u32>() {
+                    Ok(seconds) => {
+                        let seconds = i64::from(seconds.max(1));
+                        self.draft.top.set("source_timeout_seconds", seconds);
+                    }
+                    Err(_) => self.draft.remark(&tag(name), &said, "this is no number"),
+                },
+                name => match remarks::key_of_each_mount(name) {
+                    Some(key) => {
+                        let said = if name == "authentication" { "" } else { &said };
+                        let why = format!("no key for all mounts: `{key}` of each [[mount]]");
+                        self.draft.remark(&tag(name), said, &why);
+                    }
+                    None => self.take(child, "mount", depth + 1)?,
+                },
+            }
         }
         Ok(())
     }
@@ -122,26 +152,62 @@ impl Translation<'_> {
         self.world.is_file(&file).then_some(file)
     }
 
+    /// In 2.4 the kind is an attribute, in 2.5 there are roles inside, of which the first counts that
+    /// is about listeners.
     fn take_listener_passwords(&mut self, table: &mut Table, node: Node<'_, '_>) -> bool {
-        let (key, name) = match node.attribute("type") {
-            Some("htpasswd") => ("htpasswd", "filename"),
-            Some("url") => ("listener_auth_url", "listener_add"),
-            _ => return false,
-        };
+        if node.has_attribute("type") {
+            return self.take_passwords_of(table, node);
+        }
+        let mut is_taken = false;
+        for role in node.children().filter(|child| child.has_tag_name("role")) {
+            let methods = ["method", "match-method"];
+            let methods = methods.iter().find_map(|name| role.attribute(*name));
+            let is_for_listeners = methods.is_none_or(|methods| {
+                let mut methods = methods.split(',').map(str::trim);
+                methods.any(|method| method.eq_ignore_ascii_case("get") || method == "*")
+            });
+            if is_taken || !is_for_listeners || !self.take_passwords_of(table, role) {
+                self.remark("mount/authentication/role", &attributes(role));
+            } else {
+                is_taken = true;
+            }
+        }
+        is_taken
+    }
+
+    fn take_passwords_of(&mut self, table: &mut Table, node: Node<'_, '_>) -> bool {
+        let kind = node.attribute("type").unwrap_or_default();
         let options = node.children().filter(|child| child.has_tag_name("option"));
         let mut is_taken = false;
         for option in options {
-            match option.attribute("value") {
-                Some(value) if option.attribute("name") == Some(name) => {
-                    is_taken = true;
-                    if key == "htpasswd" && !self.world.is_file(value) {
-                        let why = "It is not there (a chroot?): write where it is, without the #.";
-                        table.propose(key, value, why);
-                    } else {
-                        table.set(key, value);
-                    }
+            let value = option.attribute("value").unwrap_or_default();
+            let key = match (kind, option.attribute("name").unwrap_or_default()) {
+                ("htpasswd", "filename") => "htpasswd",
+                ("url", "listener_add" | "client_add") => "listener_auth_url",
+                ("url", "stream_auth") => "source_auth_url",
+                ("url", "mount_add") => "mount_add_url",
+                ("url", "mount_remove") => "mount_remove_url",
+                ("url", "listener_remove" | "client_remove") => "listener_remove_url",
+                _ => {
+                    self.remark("mount/authentication/option", &attributes(option));
+                    continue;
                 }
-                _ => self.remark("mount/authentication/option", &attributes(option)),
+            };
+            if value.is_empty() {
+                continue;
+            }
+            is_taken = true;
+            if key == "htpasswd" && !self.world.is_file(value) {
+                let why = "It is not there (a chroot?): write where it is, without the #.";
+                table.propose(key, value, why);
+            } else if key != "htpasswd" && PostUrl::parse(value).is_err() {
+                table.propose(
+                    key,
+                    value,
+                    "It must begin with http:// or https://, without a user.",
+                );
+            } else {
+                table.set(key, value);
             }
         }
         is_taken

@@ -25,7 +25,7 @@ const DUMP: &str = "`dump_file` of the mount, which begins with /, and `dump_meg
      `keep_hours` records it";
 
 /// Tags by their path below `<icecast>`; the part before `*` is enough.
-const INSTEAD: [(&str, &str); 124] = [
+const INSTEAD: &[(&str, &str)] = &[
     ("location", "not shown"),
     ("admin", "not shown"),
     ("server-id", "the server calls itself Plenum"),
@@ -101,8 +101,12 @@ const INSTEAD: [(&str, &str); 124] = [
         "who may do what stands in [[source]], [relay] and [admin]",
     ),
     ("event-bindings/*", SCRIPT),
+    (
+        "authentication/role*",
+        "who may do what stands in [[source]], [relay] and [admin]",
+    ),
     ("directory/*", DIRECTORY),
-    ("yp-directory/*", DIRECTORY),
+    ("yp-directory*", DIRECTORY),
     ("paths/basedir", SYSTEMD),
     ("paths/logdir", JOURNAL),
     ("paths/webroot", NO_PAGES),
@@ -183,7 +187,7 @@ const INSTEAD: [(&str, &str); 124] = [
     ),
     (
         "mount/intro-skip-replay",
-        "nothing is played before the stream",
+        "whoever comes hears the `intro_file`, also if he was there before",
     ),
     ("mount/on-connect", SCRIPT),
     ("mount/on-disconnect", SCRIPT),
@@ -241,6 +245,28 @@ const INSTEAD: [(&str, &str); 124] = [
     ("mount/type", "what is sent is looked at, not believed"),
     ("mount/subtype", "what is sent is looked at, not believed"),
 ];
+
+/// What stands in a mount for all mounts there, and in each `[[mount]]` here; its key.
+const OF_EACH_MOUNT: [(&str, &str); 12] = [
+    ("max-listeners", "max_listeners"),
+    ("max-listener-duration", "max_listener_seconds"),
+    ("hidden", "hidden"),
+    ("fallback-mount", "fallback"),
+    ("intro", "intro_file"),
+    ("dump-file", "dump_file"),
+    ("dump-file-size-limit", "dump_megabytes"),
+    ("on-connect", "on_connect"),
+    ("on-disconnect", "on_disconnect"),
+    ("event-bindings", "on_connect"),
+    ("authentication", "htpasswd` or `listener_auth_url"),
+    ("mount-name", "path"),
+];
+
+/// The key in each `[[mount]]` for a tag that holds for all mounts there.
+pub(super) fn key_of_each_mount(tag: &str) -> Option<&'static str> {
+    let found = OF_EACH_MOUNT.iter().find(|(name, _)| *name == tag);
+    found.map(|(_, key)| *key)
+}
 
 /// What to do instead of the tag at this path; `None`: nobody knows it.
 pub(super) fn instead(path: &str) -> Option<&'static str> {

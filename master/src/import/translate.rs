@@ -31,6 +31,8 @@ pub trait World {
     fn new_password(&mut self) -> Result<String, String>;
     /// Whether this file is there.
     fn is_file(&self, path: &str) -> bool;
+    /// What is in a file, if it is there, is text and is not too long.
+    fn text_of(&self, path: &str) -> Option<String>;
     /// Whether this is a master.toml that works.
     ///
     /// # Errors
@@ -83,7 +85,7 @@ pub(super) struct Translation<'a> {
     pub(super) draft: Draft,
     pub(super) world: &'a mut dyn World,
     /// What is put together from several tags.
-    words: BTreeMap<&'static str, String>,
+    pub(super) words: BTreeMap<&'static str, String>,
 }
 
 impl Translation<'_> {
@@ -101,6 +103,13 @@ impl Translation<'_> {
         match path.as_str() {
             "listen-socket" => return self.take_socket(node, depth),
             "mount" => return self.take_mount(node, depth),
+            "yp-directory" if node.has_attribute("url") => {
+                self.take_directory("yp-directory", node.attribute("url").unwrap_or_default());
+                for child in node.children().filter(Node::is_element) {
+                    self.take(child, "yp-directory", depth + 1)?;
+                }
+                return Ok(());
+            }
             // One remark is enough for a whole relay.
             "relay" => {
                 let said = word(node, "server").unwrap_or_default();
@@ -145,6 +154,10 @@ impl Translation<'_> {
                 self.keep("certificate", said);
             }
             "paths/ssl-private-key" | "tls-context/tls-key" => self.keep("key", said),
+            "directory/yp-url" => self.take_directory(path, said),
+            "mount/cluster-password" => self.take_cluster_password(path, said),
+            "paths/allow-ip" => self.take_addresses(path, "allow", said),
+            "paths/deny-ip" | "paths/ban-file" => self.take_addresses(path, "deny", said),
             _ => {
                 let said = match said {
                     "" => attributes(node),
@@ -218,6 +231,7 @@ impl Translation<'_> {
     fn finish(mut self) -> Result<Translated, String> {
         self.finish_burst();
         self.finish_address();
+        self.finish_directory();
         self.finish_tls();
         for (role, user, password) in [
             ("relay", "relay-user", "relay-password"),
@@ -324,7 +338,7 @@ impl Translation<'_> {
         Ok(login)
     }
 
-    fn keep(&mut self, what: &'static str, said: &str) {
+    pub(super) fn keep(&mut self, what: &'static str, said: &str) {
         self.words.insert(what, said.to_owned());
     }
 

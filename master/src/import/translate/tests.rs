@@ -15,6 +15,15 @@ impl World for Made {
         false
     }
 
+    fn text_of(&self, path: &str) -> Option<String> {
+        let text = match path {
+            "/allowed" => "# ours\n192.0.2.0/24\n2001:db8::7\n",
+            "/banned" => "198.51.100.9\n203.0.113.*\nbad.example\n",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
     fn check(&self, toml: &str) -> Result<(), String> {
         super::super::check(toml)
     }
@@ -51,7 +60,8 @@ const TAGS: &str = "
       dump-file-time-limit max-history hijack linger-for redirect redirect-to max-bandwidth limit-rate
       ban-client wait-time intro-skip-replay filter-theora skip-accesslog max-send-size
       max-stream-duration priority
-    mount/authentication: option
+    mount/authentication: option role
+    authentication: role
     mount/http-headers: header
     http-headers: header
     directory: yp-url yp-url-timeout touch-interval
@@ -178,6 +188,110 @@ fn a_station_keeps_its_settings() {
         !toml.contains("hackme") && !toml.contains("value=\"secret"),
         "{toml}"
     );
+}
+
+#[test]
+fn a_station_is_listed_as_before_and_the_same_addresses_may_come() {
+    let directory = "<directory><yp-url-timeout>15</yp-url-timeout>\
+                     <yp-url>http://dir.example.org/cgi-bin/yp-cgi</yp-url></directory>\
+                     <yp-directory url=\"http://other.example.org/\"/>\
+                     <paths><deny-ip>/banned</deny-ip><allow-ip>/allowed</allow-ip></paths>\
+                     <mount><mount-name>/m</mount-name>\
+                     <cluster-password>one cluster</cluster-password></mount>";
+    let toml = made(&format!(
+        "<hostname>radio.example.org</hostname>{directory}"
+    ))
+    .toml;
+    let config = checked(&toml);
+    let listed = config.directory.unwrap();
+    assert_eq!(listed.url.host(), "dir.example.org");
+    assert!(listed.cluster_password.unwrap().matches("one cluster"));
+    let names =
+        |networks: &[ipnet::IpNet]| networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        names(&config.access.allow),
+        ["192.0.2.0/24", "2001:db8::7/128"]
+    );
+    assert_eq!(
+        names(&config.access.deny),
+        ["198.51.100.9/32", "203.0.113.0/24"]
+    );
+    assert!(toml.contains("<paths/deny-ip> (bad.example)"), "{toml}");
+    assert!(toml.contains("<yp-directory> (http://other"), "{toml}");
+    // Without a name of its own nobody can be listed.
+    let toml = made(directory).toml;
+    assert!(checked(&toml).directory.is_none(), "{toml}");
+    assert!(toml.contains("<mount/cluster-password>"), "{toml}");
+    assert!(
+        toml.contains("# url = ") && toml.contains("It needs `public_url`"),
+        "{toml}"
+    );
+}
+
+#[test]
+fn what_holds_for_all_mounts_there_is_said_of_each_or_at_the_top() {
+    let toml = made(
+        "<limits><burst-size>32000</burst-size></limits>\
+         <mount type=\"default\"><username>dj</username><password>for all of them</password>\
+         <burst-size>160000</burst-size><source-timeout>30</source-timeout><hidden>1</hidden>\
+         <max-listeners>5</max-listeners><authentication type=\"htpasswd\">\
+         <option name=\"filename\" value=\"/x\"/></authentication></mount>",
+    )
+    .toml;
+    let config = checked(&toml);
+    assert_eq!(
+        (config.burst_seconds, config.source_timeout_seconds),
+        (10.0, 30)
+    );
+    assert_eq!(config.source[0].user, "dj");
+    assert_eq!(config.source[0].mounts, ["/*"]);
+    assert!(config.mount.is_empty(), "{toml}");
+    for key in ["hidden", "max_listeners", "htpasswd` or `listener_auth_url"] {
+        let remark = format!("no key for all mounts: `{key}` of each [[mount]]");
+        assert!(toml.contains(&remark), "{remark} is missing in\n{toml}");
+    }
+    assert!(
+        !toml.contains("not hidden") && !toml.contains("no limit"),
+        "{toml}"
+    );
+}
+
+#[test]
+fn the_roles_of_2_5_and_every_callback_are_translated() {
+    let toml = made(
+        "<authentication><role type=\"anonymous\" deny-all=\"*\"/></authentication>\
+         <mount><mount-name>/m</mount-name><authentication>\
+         <role type=\"static\" method=\"source,put\"><option name=\"x\" value=\"y\"/></role>\
+         <role type=\"url\" match-method=\"get,head\">\
+         <option name=\"client_add\" value=\"http://auth.example.org/add\"/>\
+         <option name=\"client_remove\" value=\"http://auth.example.org/gone\"/></role>\
+         <role type=\"anonymous\"/></authentication></mount>\
+         <mount><mount-name>/n</mount-name><authentication type=\"url\">\
+         <option name=\"stream_auth\" value=\"http://auth.example.org/source\"/>\
+         <option name=\"mount_add\" value=\"http://auth.example.org/began\"/>\
+         <option name=\"mount_remove\" value=\"http://u:secret@auth.example.org/\"/>\
+         <option name=\"listener_remove\" value=\"http://auth.example.org/gone\"/>\
+         </authentication></mount>",
+    )
+    .toml;
+    let config = checked(&toml);
+    assert_eq!(
+        config.mount[0].listener_auth_url.as_deref(),
+        Some("http://auth.example.org/add")
+    );
+    assert!(config.mount[0].listener_remove_url.is_some());
+    let other = &config.mount[1];
+    assert!(other.source_auth_url.is_some() && other.mount_add_url.is_some());
+    assert!(other.mount_remove_url.is_none() && !other.needs_password());
+    for word in [
+        "# mount_remove_url",
+        "<authentication/role>",
+        "<mount/authentication/role> (static",
+        "# listener_remove_url",
+    ] {
+        assert!(toml.contains(word), "{word} is missing in\n{toml}");
+    }
+    assert!(!toml.contains("neither Icecast"), "{toml}");
 }
 
 #[test]
