@@ -1,0 +1,127 @@
+//! Players, and scripts of web pages.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::stage::{SOURCE, Stage, basic, frames, until};
+
+const HASH: &str = "carl:5f4dcc3b5aa765d61d8327deb882cf99\n";
+
+fn htpasswd(folder: &Path) -> String {
+    let file = folder.join("listeners");
+    std::fs::write(&file, HASH).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn a_script_on_another_site_may_ask_with_titles_and_a_password_whatever_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = htpasswd(folder.path());
+    let stage = Stage::start(&format!(
+        "[[mount]]\npath = \"/locked.mp3\"\nhtpasswd = \"{file}\""
+    ));
+    let _sources = [stage.source("/live.mp3"), locked(&stage)];
+    for path in ["/live.mp3", "/locked.mp3", "/nowhere.mp3"] {
+        let answer = stage.ask(&format!(
+            "OPTIONS {path} HTTP/1.1\r\nHost: a\r\nOrigin: https://radio.example\r\n\
+             Access-Control-Request-Method: GET\r\n\
+             Access-Control-Request-Headers: icy-metadata, authorization\r\n\r\n"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{path}: {answer}");
+        for line in [
+            "Access-Control-Allow-Origin: *\r\n",
+            "Access-Control-Allow-Headers: Authorization, Icy-MetaData, If-Range, Range\r\n",
+        ] {
+            assert!(answer.contains(line), "{path}: {line} is missing: {answer}");
+        }
+    }
+    let refused = stage.get("/locked.mp3");
+    assert!(refused.starts_with("HTTP/1.0 401 "), "{refused}");
+    assert!(
+        refused.contains("Access-Control-Allow-Origin: *\r\n"),
+        "{refused}"
+    );
+    let page = stage.get("/admin/stats");
+    assert!(page.starts_with("HTTP/1.0 401 "), "{page}");
+    assert!(!page.to_lowercase().contains("access-control"), "{page}");
+}
+
+/// A source where nobody may listen without a password.
+fn locked(stage: &Stage) -> TcpStream {
+    let shown = basic(b"source:", SOURCE.as_bytes());
+    stage.publish("/locked.mp3", shown.as_bytes()).0
+}
+
+#[test]
+fn a_playlist_leads_to_what_was_asked_for_also_by_a_second_name_or_while_another_stands_in() {
+    let stage = Stage::start(
+        "public_url = \"http://radio.example\"\n[[mount]]\npath = \"/away.mp3\"\n\
+         fallback = \"/music.mp3\"\n[[alias]]\npath = \"/radio\"\nto = \"/music.mp3\"",
+    );
+    let _source = stage.source("/music.mp3");
+    until("another stands in", || {
+        stage.listen("/away.mp3").1.contains(" 200 ")
+    });
+    for path in ["/music.mp3", "/radio", "/away.mp3"] {
+        for ending in [".m3u", ".pls", ".xspf", ".vclt"] {
+            let answer = stage.get(&format!("{path}{ending}"));
+            assert!(
+                answer.starts_with("HTTP/1.0 200 "),
+                "{path}{ending}: {answer}"
+            );
+            let link = format!("http://radio.example{path}");
+            assert!(answer.contains(&link), "{path}{ending}: {answer}");
+        }
+    }
+    assert!(stage.get("/nowhere.m3u").starts_with("HTTP/1.0 404 "));
+}
+
+#[test]
+fn a_listener_begins_as_far_back_as_he_asks_for_and_the_operator_allows() {
+    let stage = Stage::start("burst_seconds = 0.8\nburst_seconds_max = 1.6");
+    let mut source = stage.source("/live.mp3");
+    // A burst is counted by when pages came.
+    for _ in 0..14 {
+        std::thread::sleep(Duration::from_millis(200));
+        source.write_all(&frames(8)).unwrap();
+    }
+    let offset = |query: &str| -> u64 {
+        let (_, head) = stage.listen(&format!("/live.mp3{query}"));
+        let mut lines = head.lines();
+        let line = lines.find_map(|line| line.strip_prefix("Stream-Offset: "));
+        line.unwrap_or_else(|| panic!("{head}")).parse().unwrap()
+    };
+    let (own, none) = (offset(""), offset("?burst=0"));
+    let (half, most) = (offset("?burst=0.4"), offset("?burst=50"));
+    assert!(
+        none > half && half > own && own > most,
+        "{none} {half} {own} {most}"
+    );
+    assert!(most > 0);
+    // The last page may have come only now.
+    until("nonsense is no wish", || {
+        offset("?burst=nonsense") == offset("")
+    });
+}
+
+#[test]
+fn what_is_free_is_what_the_mount_and_the_server_still_take() {
+    let stage =
+        Stage::start("[slots]\nlisteners = 10\n[[mount]]\npath = \"/few.mp3\"\nmax_listeners = 2");
+    let _sources = [stage.source("/few.mp3"), stage.source("/open.mp3")];
+    let (_listener, _) = stage.listen("/few.mp3");
+    until("one listens", || {
+        let page = stage.get("/load.xsl");
+        page.contains("<mount name=\"/few.mp3\">1</mount><mount name=\"/open.mp3\">9</mount>")
+    });
+    let seven = stage.get("/7.xsl?mount=/few.mp3");
+    assert!(seven.contains("<body>1,1,"), "{seven}");
+    assert!(seven.contains(",2,1,0,</body>"), "{seven}");
+    let stats = stage.order("GET", "/admin/stats.xsl?mount=/few.mp3");
+    assert!(
+        stats.contains("<max_listeners>2</max_listeners>"),
+        "{stats}"
+    );
+}

@@ -1,0 +1,13 @@
+//! A master seen from outside, over real sockets, in this process: what other people's sources,
+//! players, scripts and servers send and expect.
+
+#[cfg(test)]
+mod listening;
+#[cfg(test)]
+mod office;
+#[cfg(test)]
+mod sources;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod told;

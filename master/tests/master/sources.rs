@@ -1,0 +1,85 @@
+//! Sources that want a mount that is another's, and sources of old.
+
+use std::io::Write;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::stage::{SOURCE, Stage, basic, frames, read_to_end, until};
+
+/// An answer on the port above comes within this time.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+#[test]
+fn bytes_without_a_whole_page_are_no_silence_and_another_login_never_takes_over() {
+    let stage =
+        Stage::start("[[source]]\npassword = \"another password\"\nmounts = [\"/live.mp3\"]");
+    let mut first = stage.source("/live.mp3");
+    let same = basic(b"source:", SOURCE.as_bytes());
+    let other = basic(b"source:", b"another password");
+    let answer = |shown: &str| stage.publish("/live.mp3", shown.as_bytes()).1;
+    // A frame has 417 bytes: not one of these becomes a page.
+    for byte in &frames(1)[..12] {
+        first.write_all(&[*byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(answer(&same).starts_with("HTTP/1.0 403 "));
+    until("the silent one gives way to its own login", || {
+        let refused = answer(&other);
+        assert!(refused.starts_with("HTTP/1.0 403 "), "{refused}");
+        answer(&same).starts_with("HTTP/1.0 200 ")
+    });
+}
+
+#[test]
+fn what_old_clients_write_in_latin_1_is_understood() {
+    let stage = Stage::start("[[source]]\nuser = \"köln\"\npassword = \"straße-und-müll\"");
+    let shown = basic(b"k\xf6ln:", b"stra\xdfe-und-m\xfcll");
+    let headers = [shown.as_bytes(), b"\r\nice-name: Radio K\xf6ln \x80"].concat();
+    let (mut source, head) = stage.publish("/live.mp3", &headers);
+    assert!(head.starts_with("HTTP/1.0 200 "), "{head}");
+    source.write_all(&frames(50)).unwrap();
+    until("its name is shown", || {
+        stage
+            .get("/status-json.xsl")
+            .contains("\"server_name\":\"Radio Köln €\"")
+    });
+    let wrong = basic(b"k\xf6ln:", b"stra\xdfe-und-m\xfclL");
+    let (_, head) = stage.publish("/other.mp3", wrong.as_bytes());
+    assert!(head.starts_with("HTTP/1.0 401 "), "{head}");
+}
+
+#[test]
+fn a_proxy_may_stand_before_the_port_of_shoutcasts_sources() {
+    let gate = "[access]\ntrusted_proxies = [\"127.0.0.1\"]\ndeny = [\"203.0.113.0/24\"]\n\
+                [shoutcast]\nmount = \"/sc.mp3\"";
+    let stage = Stage::start(gate);
+    let above = SocketAddr::new(stage.address.ip(), stage.address.port() + 1);
+    let begin = |said: &str| {
+        let Ok(mut socket) = TcpStream::connect(above) else {
+            return String::new();
+        };
+        socket.set_read_timeout(Some(ANSWER_MAX)).unwrap();
+        let text = format!("{said}{SOURCE}\r\nicy-name: x\r\n\r\n");
+        // Who is barred may have been hung up on by now.
+        let _ = socket.write_all(text.as_bytes());
+        let _ = socket.write_all(&frames(50));
+        let _ = socket.shutdown(Shutdown::Write);
+        read_to_end(&mut socket)
+    };
+    until("the port above is open", || begin("").starts_with("OK2"));
+    for (said, answer) in [
+        ("PROXY TCP4 203.0.113.7 127.0.0.1 9 9\r\n", ""),
+        ("PROXY nonsense\r\n", ""),
+        (
+            "PROXY TCP4 198.51.100.7 127.0.0.1 9 9\r\n",
+            "OK2\r\nicy-caps:11\r\n\r\n",
+        ),
+        ("", "OK2\r\nicy-caps:11\r\n\r\n"),
+    ] {
+        let heard = begin(said);
+        assert!(
+            heard == answer || !answer.is_empty() && heard.starts_with(answer),
+            "{said:?}: {heard:?}"
+        );
+    }
+}
