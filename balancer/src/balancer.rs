@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ use crate::probe::known::Probes;
 use crate::registry::{Origin, Polled, Refusal, Registry, State};
 use crate::share::standing::Standing;
 use crate::waiting::WaitingRoom;
+
+mod ladder;
 
 /// How often a request that waits for relays looks again.
 const WAIT_STEP: Duration = Duration::from_millis(50);
@@ -113,19 +115,19 @@ impl Balancer {
             at: started,
             second: u32::try_from(Timestamp::now().as_second()).unwrap_or_default(),
         };
+        let policy = config.policy();
+        let master = config.master.clone();
+        let overflow = master.map(|master| Overflow::new(master.url, master.slots, policy.arrival));
         let registry = Registry::new(
             config.registrations(),
             config.report_stale(),
-            config.policy(),
+            policy,
             origin,
         );
         let balancer = Self {
             desk,
             registry: Mutex::new(registry),
-            overflow: config
-                .master
-                .clone()
-                .map(|master| Overflow::new(master.url)),
+            overflow,
             share: config.share.as_ref().map(|_| Standing::default()),
             geo,
             config,
@@ -208,8 +210,11 @@ impl Balancer {
     /// Lets those in who wait, as many as there are slots.
     pub(crate) fn let_in(&self) {
         if self.waiting.n_waiting() > 0 {
-            let n_free = self.registry().n_free(Instant::now());
-            self.waiting.let_in(n_free);
+            let now = Instant::now();
+            let at_relays = self.registry().n_free(now);
+            let at_master = self.overflow.as_ref();
+            let at_master = at_master.map_or(0, |overflow| overflow.places(now).free);
+            self.waiting.let_in(at_relays.saturating_add(at_master));
         }
     }
 
@@ -242,47 +247,6 @@ impl Balancer {
         self.registry().returned(ticket, Instant::now())
     }
 
-    /// Where to send a listener: to a relay, else to the master, else where he can go in a moment.
-    /// Waits also if the balancer has just started.
-    ///
-    /// # Errors
-    /// Says why nowhere.
-    pub async fn send(
-        &self,
-        listener: &Listener,
-        mount: &MountPath,
-        intent: Intent,
-    ) -> Result<Target, Nowhere> {
-        let to_relay = || self.to_relay(listener, mount, intent);
-        // A relay that has just started, too, may tell of the mount in its next report.
-        let is_final = |miss: &Option<Excluded>| *miss != Some(Excluded::NoMount);
-        let miss = match self.patiently(to_relay, is_final).await {
-            Ok(relay) => return Ok(relay),
-            Err(miss) => miss,
-        };
-        let to_master = || self.to_master(listener, mount, intent);
-        if let Some(master) = to_master() {
-            return Ok(master);
-        }
-        let may_wait = matches!(miss, Some(Excluded::Full | Excluded::Unproven));
-        if intent == Intent::Listen && may_wait {
-            let attempt = || to_relay().ok().or_else(to_master);
-            let at_most = self.config.wait_for_slot();
-            if let Some(target) = self.waiting.wait(at_most, attempt).await {
-                return Ok(target);
-            }
-        }
-        self.counts.unserved.fetch_add(1, Ordering::Relaxed);
-        let at_master = self.overflow.as_ref();
-        let is_known =
-            self.registry().knows(mount) || at_master.is_some_and(|overflow| overflow.knows(mount));
-        Err(if is_known {
-            Nowhere::NoRelay(miss)
-        } else {
-            Nowhere::UnknownMount
-        })
-    }
-
     /// The mount that a playlist called `name` is for. Waits as [`Balancer::send`].
     pub async fn mount_meant(&self, name: &str) -> Option<MountPath> {
         let attempt = || {
@@ -312,46 +276,6 @@ impl Balancer {
     pub fn master_mounts(&self) -> BTreeSet<MountPath> {
         let mounts = self.overflow.as_ref().map(Overflow::mounts_on_air);
         mounts.unwrap_or_default()
-    }
-
-    /// The relay for a listener, or the closest miss.
-    fn to_relay(
-        &self,
-        listener: &Listener,
-        mount: &MountPath,
-        intent: Intent,
-    ) -> Result<Target, Option<Excluded>> {
-        let now = Instant::now();
-        let mut registry = self.registry();
-        if intent == Intent::Look {
-            let url = registry.ask(listener, mount, now)?;
-            return Ok(Target { url, ticket: None });
-        }
-        let sent = registry.send(listener, mount, now)?;
-        if let Some(relay) = registry.relay(sent.relay) {
-            self.desk.note(listener, mount, relay.name());
-        }
-        drop(registry);
-        self.counts.to_relay.fetch_add(1, Ordering::Relaxed);
-        let ticket = sent.ticket();
-        let url = sent.url;
-        Ok(Target { url, ticket })
-    }
-
-    /// The master, if it can take a listener.
-    fn to_master(&self, listener: &Listener, mount: &MountPath, intent: Intent) -> Option<Target> {
-        let overflow = self.overflow.as_ref()?;
-        let is_open = overflow.url().scheme() == listener.scheme && overflow.carries(mount);
-        if !is_open {
-            return None;
-        }
-        if intent == Intent::Listen {
-            self.counts.to_master.fetch_add(1, Ordering::Relaxed);
-        }
-        Some(Target {
-            url: overflow.url().clone(),
-            ticket: None,
-        })
     }
 
     /// Tries again until it works, or everybody was heard and no more can be expected of that, or

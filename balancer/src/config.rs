@@ -112,6 +112,8 @@ pub struct RelayConfig {
 pub struct MasterConfig {
     /// Where listeners reach it.
     pub url: BaseUrl,
+    /// No more listeners than so many are to be there.
+    pub slots: Option<u32>,
 }
 
 impl Default for Config {

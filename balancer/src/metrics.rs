@@ -94,6 +94,24 @@ impl Collector for Scrape {
         relays(&mut encoder, &rows)?;
         self.probes(&mut encoder)?;
         self.share(&mut encoder)?;
+        if let Some(master) = self.balancer.overflow() {
+            let help = "Slots of the master that are neither taken nor promised";
+            let n_free = as_f64(master.places(self.now).free);
+            gauge(&mut encoder, "master_free_slots", help, |mut e| {
+                e.encode_gauge(&n_free)
+            })?;
+        }
+        if let Some(regret) = self.balancer.desk().regret() {
+            let help = "By how many kilometres the last listeners could have been sent nearer, \
+                        on average";
+            gauge(&mut encoder, "regret_km", help, |mut e| {
+                e.encode_gauge(&regret.km())
+            })?;
+            let help = "How far from their relays the last listeners are, on average";
+            gauge(&mut encoder, "mean_distance_km", help, |mut e| {
+                e.encode_gauge(&regret.mean_km)
+            })?;
+        }
         let n_free = self.balancer.registry().n_free(self.now);
         let help = "Slots that are neither taken nor promised, at relays that take listeners";
         gauge(&mut encoder, "free_slots", help, |mut e| {

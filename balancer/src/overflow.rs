@@ -1,18 +1,25 @@
-//! The master as the last resort: whether it is up, and what it has on air.
+//! The master as the last resort: whether it is up, what it has on air, and how many more it takes.
 //!
-//! Asks its public status (the one that Icecast has too) every [`ASK_INTERVAL`].
+//! Asks how it stands every [`ASK_INTERVAL`]. Who was sent there counts as its listener until it
+//! must have counted him itself: as at a relay, nobody is sent to a full one
+//! (`registry/reservations`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use stream::mount::MountPath;
 use stream::shutdown::Shutdown;
 use tracing::{info, warn};
-use url::Url;
 
 use crate::base_url::BaseUrl;
+use crate::icecast::{status_json, xml};
+use crate::registry::direct::Direct;
+use crate::registry::reservations::Reservations;
+
+mod said;
+
+use said::Said;
 
 /// How often the master is asked.
 pub const ASK_INTERVAL: Duration = Duration::from_secs(2);
@@ -20,13 +27,15 @@ pub const ASK_INTERVAL: Duration = Duration::from_secs(2);
 pub const ASK_TIME_MAX: Duration = Duration::from_secs(2);
 /// A longer answer is not read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-/// More mounts in an answer are ignored.
-const MOUNTS_MAX: usize = 1_000;
 
 /// What is known of the master.
 #[derive(Debug)]
 pub struct Overflow {
     url: BaseUrl,
+    /// No more listeners than so many, as the operator says.
+    slots: Option<u32>,
+    /// Who was sent there has come within this time, or never comes.
+    arrival: Duration,
     known: Mutex<Known>,
 }
 
@@ -34,15 +43,43 @@ pub struct Overflow {
 struct Known {
     /// It answered when it was asked last.
     is_up: bool,
-    /// What it had on air in its last answer.
-    mounts: BTreeSet<MountPath>,
+    /// Its last answer.
+    said: Said,
+    /// When that was asked for: it tells of no earlier moment.
+    asked: Option<Instant>,
+    /// Those whom the last answer need not have counted.
+    sent: BTreeMap<MountPath, Reservations>,
+    /// Those who come without being sent from here.
+    direct: Direct,
+}
+
+/// What the master has for a listener of a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It is down, or has not got the mount on air, or does not say how many it takes.
+    NoMount,
+    /// All its places are taken or promised.
+    Full,
+    /// A place.
+    Free,
+}
+
+/// How the master stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Neither taken nor promised.
+    pub free: u64,
+    /// Listeners who may be on their way.
+    pub reserved: u64,
 }
 
 impl Overflow {
     /// A master that has not been asked yet.
-    pub fn new(url: BaseUrl) -> Self {
+    pub fn new(url: BaseUrl, slots: Option<u32>, arrival: Duration) -> Self {
         Self {
             url,
+            slots,
+            arrival,
             known: Mutex::default(),
         }
     }
@@ -61,21 +98,46 @@ impl Overflow {
     pub fn mounts_on_air(&self) -> BTreeSet<MountPath> {
         let known = self.known();
         if known.is_up {
-            known.mounts.clone()
+            known.all_mounts().cloned().collect()
         } else {
             BTreeSet::new()
         }
     }
 
-    /// Whether it is up and has a mount on air.
-    pub fn carries(&self, mount: &MountPath) -> bool {
-        let known = self.known();
-        known.is_up && known.mounts.contains(mount)
-    }
-
     /// Whether its last answer had the mount, however long ago that was.
     pub fn knows(&self, mount: &MountPath) -> bool {
-        self.known().mounts.contains(mount)
+        self.known().all_mounts().any(|path| path == mount)
+    }
+
+    /// Whether it takes one more on this mount.
+    pub fn room(&self, mount: &MountPath, now: Instant) -> Room {
+        self.known().room(mount, self.arrival, now)
+    }
+
+    /// As [`Overflow::room`]; if there is any, somebody is on his way there now.
+    pub fn send(&self, mount: &MountPath, now: Instant) -> Room {
+        let mut known = self.known();
+        let room = known.room(mount, self.arrival, now);
+        if room == Room::Free {
+            known.sent.entry(mount.clone()).or_default().add(now);
+        }
+        room
+    }
+
+    /// How it stands; nothing is free while it is down.
+    pub fn places(&self, now: Instant) -> Places {
+        let known = self.known();
+        let free = if known.is_up {
+            let most = known.said.mounts.keys();
+            let free = most.map(|mount| known.n_free(mount, self.arrival, now));
+            free.max().unwrap_or(0)
+        } else {
+            0
+        };
+        Places {
+            free,
+            reserved: known.n_sent(),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -96,13 +158,14 @@ impl Overflow {
                 return;
             }
         };
-        let mut was_up = None;
+        let mut told = None;
         loop {
+            let asked = Instant::now();
             let Some(answer) = shutdown.unless_requested(self.ask(&client)).await else {
                 return;
             };
-            let is_news = was_up.replace(answer.is_ok()) != Some(answer.is_ok());
-            self.note(answer, is_news);
+            self.tell(&answer, &mut told);
+            self.known().take(answer.ok(), asked, self.arrival);
             let pause = tokio::time::sleep(ASK_INTERVAL);
             if shutdown.unless_requested(pause).await.is_none() {
                 return;
@@ -110,32 +173,59 @@ impl Overflow {
         }
     }
 
-    /// One failure is enough: a listener sent to a master that is down hears nothing, and one
-    /// sent nowhere may come again.
-    fn note(&self, answer: Result<BTreeSet<MountPath>, String>, is_news: bool) {
-        let mut known = self.known();
-        known.is_up = answer.is_ok();
+    /// Tells the log what is new.
+    fn tell(&self, answer: &Result<Said, String>, told: &mut Option<(bool, bool)>) {
+        let says_all = answer
+            .as_ref()
+            .is_ok_and(|said| said.without_limit.is_empty());
+        let news = Some((answer.is_ok(), says_all));
+        if *told == news {
+            return;
+        }
+        *told = news;
         match answer {
-            Ok(mounts) => {
-                if is_news {
-                    let n_mounts = mounts.len();
-                    info!(
-                        "the master {} is up with {n_mounts} mounts on air",
+            Ok(said) => {
+                let n_mounts = said.mounts.len() + said.without_limit.len();
+                info!(
+                    "the master {} is up with {n_mounts} mounts on air",
+                    self.url
+                );
+                if let Some(mount) = said.without_limit.first() {
+                    warn!(
+                        "the master {} does not tell how many listeners {mount} takes, so nobody \
+                         is sent there: write `slots` into [master]",
                         self.url
                     );
                 }
-                known.mounts = mounts;
             }
-            Err(why) if is_news => warn!("the master {} gives no status: {why}", self.url),
-            Err(_) => {}
+            Err(why) => warn!("the master {} gives no status: {why}", self.url),
         }
     }
 
-    async fn ask(&self, client: &reqwest::Client) -> Result<BTreeSet<MountPath>, String> {
-        let url = format!("{}/status-json.xsl", self.url);
+    async fn ask(&self, client: &reqwest::Client) -> Result<Said, String> {
+        if let Some(body) = self.get(client, "/api/v1/status").await? {
+            return said::ours(&body, self.slots);
+        }
+        let status = self.get(client, "/status-json.xsl");
+        let (status, load) = tokio::join!(status, self.get(client, "/load.xsl"));
+        let status = status?.ok_or("it has neither /api/v1/status nor /status-json.xsl")?;
+        let load = load.ok().flatten().map(|body| xml::load(&body));
+        let load = load.transpose().ok().flatten().unwrap_or_default();
+        Ok(said::icecast(
+            status_json::read(&status)?,
+            &load,
+            self.slots,
+        ))
+    }
+
+    /// A page of it; `None`: it has no such page.
+    async fn get(&self, client: &reqwest::Client, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let url = format!("{}{path}", self.url);
         let mut answer = client.get(url).send().await.map_err(|e| causes(&e))?;
-        if answer.status() != reqwest::StatusCode::OK {
-            return Err(format!("it answered {}", answer.status()));
+        match answer.status() {
+            reqwest::StatusCode::OK => {}
+            reqwest::StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(format!("{path} is answered {status}")),
         }
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|e| causes(&e))? {
@@ -144,7 +234,66 @@ impl Overflow {
             }
             body.extend_from_slice(&chunk);
         }
-        mounts_in(&body)
+        Ok(Some(body))
+    }
+}
+
+impl Known {
+    /// One failure is enough: a listener sent to a master that is down hears nothing, and one
+    /// sent nowhere may come again.
+    fn take(&mut self, said: Option<Said>, asked: Instant, arrival: Duration) {
+        self.is_up = said.is_some();
+        let Some(said) = said else {
+            return;
+        };
+        if let Some(before) = self.asked.replace(asked) {
+            let n_more = said.listeners.saturating_sub(self.said.listeners);
+            let n_unsent = u64::from(n_more).saturating_sub(self.n_sent());
+            let since = asked.saturating_duration_since(before);
+            self.direct.suspect(n_unsent, since);
+        }
+        if let Some(last_issue) = asked.checked_sub(arrival) {
+            for sent in self.sent.values_mut() {
+                sent.expire(last_issue);
+            }
+            self.sent.retain(|_, sent| sent.count() > 0);
+        }
+        self.said = said;
+    }
+
+    fn room(&self, mount: &MountPath, arrival: Duration, now: Instant) -> Room {
+        if !self.is_up || !self.said.mounts.contains_key(mount) {
+            Room::NoMount
+        } else if self.n_free(mount, arrival, now) == 0 || self.is_crowded(mount) {
+            Room::Full
+        } else {
+            Room::Free
+        }
+    }
+
+    fn n_free(&self, mount: &MountPath, arrival: Duration, now: Instant) -> u64 {
+        let unknown = self.asked.map_or(arrival, |asked| {
+            now.saturating_duration_since(asked) + arrival
+        });
+        let reserve = u64::from(self.direct.reserve(unknown));
+        let n_sent_here = self.sent.get(mount).map_or(0, Reservations::count);
+        let on_mount = self.said.mounts.get(mount).copied().unwrap_or(0);
+        let on_mount = u64::from(on_mount).saturating_sub(n_sent_here);
+        let in_all = u64::from(self.said.n_free).saturating_sub(self.n_sent());
+        on_mount.min(in_all).saturating_sub(reserve)
+    }
+
+    /// No more are counted on their way to one mount.
+    fn is_crowded(&self, mount: &MountPath) -> bool {
+        self.sent.get(mount).is_some_and(Reservations::is_full)
+    }
+
+    fn n_sent(&self) -> u64 {
+        self.sent.values().map(Reservations::count).sum()
+    }
+
+    fn all_mounts(&self) -> impl Iterator<Item = &MountPath> {
+        self.said.mounts.keys().chain(&self.said.without_limit)
     }
 }
 
@@ -157,62 +306,65 @@ fn causes(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// The mounts in a `status-json.xsl`: `source` is missing, one table or a list of them.
-fn mounts_in(body: &[u8]) -> Result<BTreeSet<MountPath>, String> {
-    let status: Value =
-        serde_json::from_slice(body).map_err(|error| format!("its status is no JSON: {error}"))?;
-    let Some(icestats) = status.get("icestats") else {
-        return Err("its status has no `icestats`".to_owned());
-    };
-    let sources = match icestats.get("source") {
-        None | Some(Value::Null) => &[],
-        Some(Value::Array(list)) => list.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-    };
-    let mount = |source: &Value| {
-        let link = Url::parse(source.get("listenurl")?.as_str()?).ok()?;
-        MountPath::parse(link.path()).ok()
-    };
-    Ok(sources.iter().filter_map(mount).take(MOUNTS_MAX).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(body: &str, expected: Result<&[&str], &str>) {
-        let found = mounts_in(body.as_bytes());
-        match expected {
-            Ok(paths) => {
-                let found = found.unwrap();
-                let found: Vec<_> = found.iter().map(MountPath::as_str).collect();
-                assert_eq!(found, paths, "{body}");
-            }
-            Err(complaint) => assert!(found.unwrap_err().contains(complaint), "{body}"),
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn said(n_free: u32, on_mount: u32) -> Option<Said> {
+        let path = MountPath::parse("/a.ogg").unwrap();
+        Some(Said {
+            n_free,
+            mounts: BTreeMap::from([(path, on_mount)]),
+            ..Said::default()
+        })
+    }
+
+    fn overflow() -> Overflow {
+        let url = BaseUrl::parse("http://master.example:8000").unwrap();
+        Overflow::new(url, None, 5 * SECOND)
+    }
+
+    fn n_taken(overflow: &Overflow, now: Instant) -> usize {
+        let mount = MountPath::parse("/a.ogg").unwrap();
+        let rooms = (0..50).map(|_| overflow.send(&mount, now));
+        rooms.filter(|room| *room == Room::Free).count()
+    }
+
+    #[test]
+    fn never_more_are_sent_than_it_said_it_takes_until_it_must_have_counted_them() {
+        let (overflow, start) = (overflow(), Instant::now());
+        let take = |said, at| overflow.known().take(said, at, overflow.arrival);
+        assert_eq!(n_taken(&overflow, start), 0, "nobody has asked it yet");
+        take(said(7, 90), start);
+        assert_eq!(n_taken(&overflow, start), 7);
+        // They may not have come when it answered.
+        take(said(7, 90), start + 2 * SECOND);
+        assert_eq!(n_taken(&overflow, start + 2 * SECOND), 0);
+        let places = overflow.places(start + 2 * SECOND);
+        assert_eq!((places.free, places.reserved), (0, 7));
+        take(said(3, 90), start + 6 * SECOND);
+        assert_eq!(n_taken(&overflow, start + 6 * SECOND), 3);
+        take(said(90, 2), start + 60 * SECOND);
+        assert_eq!(n_taken(&overflow, start + 60 * SECOND), 2, "on the mount");
+        take(None, start + 80 * SECOND);
+        assert_eq!(n_taken(&overflow, start + 80 * SECOND), 0, "it is down");
+    }
+
+    #[test]
+    fn places_are_kept_free_for_those_who_come_by_themselves() {
+        let (overflow, start) = (overflow(), Instant::now());
+        for second in 0..60 {
+            let at = start + second * SECOND;
+            let listeners = 5 * second;
+            let said = said(20, 20).map(|said| Said { listeners, ..said });
+            overflow.known().take(said, at, overflow.arrival);
         }
-    }
-
-    #[test]
-    fn one_source_many_or_none_are_read() {
-        let source = |path| format!(r#"{{"listenurl":"http://m.example:8000{path}","title":"x"}}"#);
-        let (a, b, bad) = (source("/a.ogg"), source("/b.ogg"), source("/%2e"));
-        check(r#"{"icestats":{"host":"x"}}"#, Ok(&[]));
-        check(r#"{"icestats":{"source":null}}"#, Ok(&[]));
-        check(
-            &format!(r#"{{"icestats":{{"source":{a}}}}}"#),
-            Ok(&["/a.ogg"]),
+        assert_eq!(n_taken(&overflow, start + 60 * SECOND), 0, "30 will come");
+        assert_eq!(
+            overflow.room(&MountPath::parse("/a.ogg").unwrap(), start),
+            Room::Full
         );
-        check(
-            &format!(r#"{{"icestats":{{"source":[{b},{bad},7,{{}},{a}]}}}}"#),
-            Ok(&["/a.ogg", "/b.ogg"]),
-        );
-    }
-
-    #[test]
-    fn what_is_no_status_is_an_error() {
-        check("", Err("no JSON"));
-        check("<html>", Err("no JSON"));
-        check("[]", Err("no `icestats`"));
-        check(r#"{"status":1}"#, Err("no `icestats`"));
     }
 }

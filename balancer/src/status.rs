@@ -9,6 +9,7 @@ use stream::mount::MountPath;
 
 use crate::balancer::Balancer;
 use crate::geo::GeoSource;
+use crate::overflow::Places;
 use crate::place::Spot;
 use crate::registry::{Relay, State};
 use crate::share::standing::{ShareStatus, Standing};
@@ -92,6 +93,10 @@ pub struct MasterStatus {
     pub url: String,
     /// It answered lately.
     pub is_up: bool,
+    /// Its places that are neither taken nor promised, on the mount that has the most.
+    pub free: u64,
+    /// Listeners that may be on their way there.
+    pub reserved: u64,
 }
 
 /// Sums over the relays that reported lately.
@@ -139,9 +144,14 @@ impl Status {
             relays,
             mounts: mounts.into_values().collect(),
             geo: balancer.geo().sources(),
-            master: balancer.overflow().map(|overflow| MasterStatus {
-                url: overflow.url().to_string(),
-                is_up: overflow.is_up(),
+            master: balancer.overflow().map(|overflow| {
+                let Places { free, reserved } = overflow.places(now);
+                MasterStatus {
+                    url: overflow.url().to_string(),
+                    is_up: overflow.is_up(),
+                    free,
+                    reserved,
+                }
             }),
             share: balancer.share().map(Standing::status),
             totals,

@@ -59,6 +59,15 @@ pub struct SlotsStatus {
     pub relays: Share,
 }
 
+impl SlotsStatus {
+    /// Listeners' slots that are free: relays beyond their own sit on some.
+    pub fn n_free(&self) -> usize {
+        let n_guests = self.relays.taken.saturating_sub(self.relays.max);
+        let n_taken = self.listeners.taken.saturating_add(n_guests);
+        self.listeners.max.saturating_sub(n_taken)
+    }
+}
+
 /// So many of so many.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Share {
@@ -196,10 +205,11 @@ impl Status {
 
     /// How many more listeners a mount takes now.
     pub(crate) fn n_free(&self, mount: &MountStatus) -> usize {
-        let all = self.slots.listeners;
-        let own = mount.max_listeners.unwrap_or(all.max);
-        let own = own.saturating_sub(mount.listeners);
-        own.min(all.max.saturating_sub(all.taken))
+        let all = self.slots.n_free();
+        let own = mount
+            .max_listeners
+            .map(|max| max.saturating_sub(mount.listeners));
+        own.map_or(all, |own| own.min(all))
     }
 
     /// The same in the shape of Icecast 2.4's `status-json.xsl`: `source` is absent, an object

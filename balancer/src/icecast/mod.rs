@@ -12,5 +12,6 @@ pub mod seen;
 pub mod status_json;
 pub mod xml;
 
+pub(crate) use reading::with_limits;
 pub use reading::{Answers, Reading};
 pub use seen::{Limit, Seen};

@@ -101,7 +101,7 @@ impl Reading {
 }
 
 /// Free places are told without listeners: together they are the limit.
-fn with_limits(mut seen: Vec<Seen>, load: &BTreeMap<MountPath, Free>) -> Vec<Seen> {
+pub(crate) fn with_limits(mut seen: Vec<Seen>, load: &BTreeMap<MountPath, Free>) -> Vec<Seen> {
     for mount in &mut seen {
         mount.limit = match load.get(&mount.path) {
             None => Limit::Unknown,

@@ -47,6 +47,31 @@ impl Registry {
         mount: &MountPath,
         now: Instant,
     ) -> Result<Sent, Option<Excluded>> {
+        self.send_who_came(listener, mount, None, now)
+    }
+
+    /// As [`Registry::send`], for one who has waited since `came`: a relay that sent him back, and
+    /// has reported since, may have a slot now.
+    ///
+    /// # Errors
+    /// As [`Registry::send`].
+    pub fn send_after_wait(
+        &mut self,
+        listener: &Listener,
+        mount: &MountPath,
+        came: Instant,
+        now: Instant,
+    ) -> Result<Sent, Option<Excluded>> {
+        self.send_who_came(listener, mount, Some(came), now)
+    }
+
+    fn send_who_came(
+        &mut self,
+        listener: &Listener,
+        mount: &MountPath,
+        came: Option<Instant>,
+        now: Instant,
+    ) -> Result<Sent, Option<Excluded>> {
         let caller = listener.caller.map(|caller| of_mount(caller, mount));
         let again = caller.map_or(Again::No, |caller| {
             self.duplicates.look(caller, listener.entry, now)
@@ -64,8 +89,8 @@ impl Registry {
             .unwrap_or_default();
         // He may be wrong, so nothing else follows.
         missed.extend(listener.left);
-        let relay = match self.choose(listener, mount, &missed, now) {
-            Err(_) if !missed.is_empty() => self.choose(listener, mount, &[], now),
+        let relay = match self.choose(listener, mount, (&missed, came), now) {
+            Err(_) if !missed.is_empty() => self.choose(listener, mount, (&[], came), now),
             choice => choice,
         }?;
         let serial = self.relays[relay].reservations.add(now);
@@ -88,7 +113,7 @@ impl Registry {
         mount: &MountPath,
         now: Instant,
     ) -> Result<BaseUrl, Option<Excluded>> {
-        let relay = self.choose(listener, mount, &[], now)?;
+        let relay = self.choose(listener, mount, (&[], None), now)?;
         self.relays[relay].url().cloned().ok_or(None)
     }
 
@@ -101,7 +126,7 @@ impl Registry {
         now: Instant,
     ) -> (Option<usize>, Vec<Verdict>) {
         self.sweep(now);
-        let excluded = self.excluded(listener, &[]);
+        let excluded = self.excluded(listener, (&[], None), now);
         let question = Question {
             listener,
             carries: self.mounts.of(mount),
@@ -155,7 +180,7 @@ impl Registry {
             && self.mounts.of(mount).get(at) == Some(&Carries::OnAir)
             && self.relays[at].offers().has(Offers::needed(listener))
             && self
-                .excluded(listener, &[])
+                .excluded(listener, (&[], None), now)
                 .iter()
                 .all(|(out, _)| *out != at);
         if !is_able {
@@ -182,7 +207,7 @@ impl Registry {
         &mut self,
         listener: &Listener,
         mount: &MountPath,
-        missed: &[usize],
+        out: (&[usize], Option<Instant>),
         now: Instant,
     ) -> Result<usize, Option<Excluded>> {
         if listener.bounced.is_full() {
@@ -192,7 +217,7 @@ impl Registry {
         if now.saturating_duration_since(self.swept) >= sweep_every {
             self.sweep(now);
         }
-        let excluded = self.excluded(listener, missed);
+        let excluded = self.excluded(listener, out, now);
         let mut choice = self.scan(listener, mount, &excluded);
         let is_over = |at: usize| {
             let load = self.relays[at].load(&self.policy, now);
@@ -231,10 +256,22 @@ impl Registry {
         question.choose(&self.columns, &self.policy, &mut self.scratch)
     }
 
-    /// Relays that are out of the question for this listener alone.
-    fn excluded(&self, listener: &Listener, missed: &[usize]) -> Vec<(usize, Excluded)> {
+    /// Relays that are out of the question for this listener alone: those that he missed, and
+    /// those that sent him back and have not reported since he came.
+    fn excluded(
+        &self,
+        listener: &Listener,
+        (missed, came): (&[usize], Option<Instant>),
+        now: Instant,
+    ) -> Vec<(usize, Excluded)> {
+        let waited = came.map(|came| now.saturating_duration_since(came));
+        let has_news = |at: &usize| {
+            let age = self.relays[*at].report_age(now);
+            age.zip(waited).is_some_and(|(age, waited)| age < waited)
+        };
         let bounced = listener.bounced.iter();
         let bounced = bounced.filter_map(|id| self.ids.get(&id));
+        let bounced = bounced.filter(|at| !has_news(at));
         let bounced = bounced.map(|at| (*at, Excluded::SentBack));
         let missed = missed.iter().map(|at| (*at, Excluded::NotReached));
         bounced.chain(missed).collect()
