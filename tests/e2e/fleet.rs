@@ -11,7 +11,7 @@ use tests::crowd::{Plan, run};
 use tests::ear::Ear;
 use tests::figures::note;
 use tests::fleet::{Fleet, Kind, Member};
-use tests::http::Request;
+use tests::http::{Address, Request};
 use tests::ports;
 use tests::programs::{Program, signal};
 use tests::speech;
@@ -115,6 +115,19 @@ fn mirror(fleet: &Fleet, n: usize, from: &Cluster, to: &Cluster) -> Result<()> {
     write_private(&path, &text)
 }
 
+/// MP3 beside the tone: it is compared, too, and nobody is accused because of it.
+fn music(cluster: &Cluster, folder: &Path) -> Result<Program> {
+    let Address { authority, .. } = Address::parse(&cluster.ports().master_url())?;
+    let password = &cluster.secrets().source;
+    let to = format!("icecast://source:{password}@{authority}/music.mp3");
+    let mut ffmpeg = Program::new("music", "ffmpeg", folder)
+        .arguments(["-nostdin", "-loglevel", "info", "-re", "-f", "lavfi"])
+        .arguments(["-i", "anoisesrc=r=44100:a=0.1", "-b:a", "128k"])
+        .arguments(["-c:a", "libmp3lame", "-f", "mp3", &to]);
+    ffmpeg.start()?;
+    Ok(ffmpeg)
+}
+
 fn wait_until_out(fleet: &Fleet, names: &[&str], since: Instant) -> Result<Duration> {
     eventually(OUT_MAX, "they are out", || {
         for name in names {
@@ -147,6 +160,7 @@ fn who_serves_other_or_old_sound_hangs_or_is_gone_is_out_and_comes_back_when_he_
     // The second relay has a token, a mount of the right name, and another master.
     mirror(&fleet, 2, &fleet.cluster, &other)?;
     fleet.start_programs()?;
+    let _music = music(&fleet.cluster, folder.path())?;
     fleet.wait_until_open(&["relay-1", "icecast-1", "icecast-2"])?;
     let honest = Ear::listen(&fleet.cluster.mount_at(Role::Relay(0)))?;
     let hanging = fleet.icecasts[0].program.pid().context("it runs")?;
@@ -157,12 +171,14 @@ fn who_serves_other_or_old_sound_hangs_or_is_gone_is_out_and_comes_back_when_he_
     let lied = wait_until_out(&fleet, &["relay-2", "recorded"], since)?;
     let hung = wait_until_out(&fleet, &["icecast-1"], since)?;
     note(&format!("out: gone {gone:?}, lied {lied:?}, hung {hung:?}"));
+    let compared = format!("{} on /music.mp3", fleet.cluster.ports().master_url());
     for evidence in [
         "relay relay-2 is in quarantine: /live.ogg at 127.0.0.1:",
         "relay recorded is in quarantine: /live.ogg at 127.0.0.1:",
         "relay icecast-1 does not tell how it stands: no answer within 5 s",
         "the connection was refused",
         "the master has sent no such stream",
+        compared.as_str(),
     ] {
         eventually(OUT_MAX, "there is evidence", || {
             let log = fleet.cluster.program(Role::Balancer).log();

@@ -113,13 +113,13 @@ pub struct Evidence {
 /// The first place where a relay's bytes are not the master's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The logical stream.
-    pub serial: u32,
+    /// The logical stream; frames are of none.
+    pub serial: Option<u32>,
     /// The page of it.
-    pub sequence: u32,
-    /// The page's place in the log, where both count alike.
+    pub sequence: Option<u32>,
+    /// The place in the log, where both count alike, of the page or of the first frame.
     pub offset: Option<u64>,
-    /// The first byte of the page that differs.
+    /// The first byte from there on that differs.
     pub byte: usize,
     /// What the relay has from there on, in hexadecimal digits.
     pub relay: String,
@@ -146,15 +146,18 @@ impl Evidence {
 
 impl Difference {
     fn words(&self) -> String {
-        let mut words = format!(" (page {} of stream {:08x}", self.sequence, self.serial);
+        let mut parts = Vec::new();
+        if let (Some(sequence), Some(serial)) = (self.sequence, self.serial) {
+            parts.push(format!("page {sequence} of stream {serial:08x}"));
+        }
         if let Some(offset) = self.offset {
-            words += &format!(", offset {offset}");
+            parts.push(format!("offset {offset}"));
         }
-        words += &format!(", byte {}: relay {}", self.byte, self.relay);
+        parts.push(format!("byte {}: relay {}", self.byte, self.relay));
         if !self.master.is_empty() {
-            words += &format!(", master {}", self.master);
+            parts.push(format!("master {}", self.master));
         }
-        words + ")"
+        format!(" ({})", parts.join(", "))
     }
 }
 

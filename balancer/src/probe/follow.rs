@@ -148,8 +148,10 @@ impl Following {
             let mut input: &[u8] = &bytes;
             while let Some(found) = sniffer.next(&mut input) {
                 let page = match found {
-                    Found::Page(page) if !page.is_frames() => page,
-                    _ => return (n_pages, "it sends neither Ogg nor WebM".to_owned()),
+                    Found::Page(page) => page,
+                    Found::Junk { .. } => {
+                        return (n_pages, "what it sends is no stream".to_owned());
+                    }
                 };
                 if n_pages == 0 {
                     info!("relays are compared with {} on {}", self.master, self.mount);

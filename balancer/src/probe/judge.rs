@@ -14,6 +14,8 @@ use stream::ogg::Page;
 use super::finding::{Difference, Evidence, Family, Fault, Finding, hex};
 use super::truth::{Lookup, Truth};
 
+pub use enough::{Newest, has_sound, is_enough, newest};
+
 /// A listener who hears what the master sent longer ago hears old sound.
 pub const AGE_MAX: Duration = Duration::from_secs(30);
 /// So many bytes of something without page numbers are enough to call it a stream.
@@ -60,10 +62,20 @@ pub struct Heard {
     pub n_prefix: u64,
     /// Whole pages with right checksums, in order.
     pub pages: Vec<Page>,
+    /// Whole frames of MP3 or AAC, one behind the other.
+    pub frames: Vec<u8>,
     /// The first bytes that are no page, and how many there were before them.
     pub junk: Option<(Vec<u8>, usize)>,
     /// Bytes of the body.
     pub n_bytes: usize,
+}
+
+impl Heard {
+    /// The frames that stand in the log; an intro may come before.
+    pub fn frames_of_log(&self) -> &[u8] {
+        let n_prefix = usize::try_from(self.n_prefix).unwrap_or(usize::MAX);
+        self.frames.get(n_prefix..).unwrap_or_default()
+    }
 }
 
 /// What is known besides.
@@ -81,17 +93,6 @@ pub struct Known<'a> {
     pub now: Instant,
 }
 
-/// The newest page with sound that a relay had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Newest {
-    /// The logical stream.
-    pub serial: u32,
-    /// The page of it.
-    pub sequence: u32,
-    /// When it was read.
-    pub at: Instant,
-}
-
 /// The outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -99,37 +100,6 @@ pub struct Judgement {
     pub finding: Finding,
     /// The relay may only be ahead of what is known here: look at the same answer again later.
     pub is_early: bool,
-}
-
-/// The newest page with sound in an answer.
-pub fn newest(heard: &Heard, at: Instant) -> Option<Newest> {
-    let page = heard.pages.iter().rev().find(|page| has_sound(page))?;
-    Some(Newest {
-        serial: page.serial(),
-        sequence: page.stamp().sequence,
-        at,
-    })
-}
-
-/// Whether a page is more than headers.
-pub fn has_sound(page: &Page) -> bool {
-    page.stamp().granule > 0
-}
-
-/// Whether the pages that came so far are enough to judge by: two with sound, and the newest of
-/// them not an old one. Behind old ones there may come new ones still.
-pub fn is_enough(pages: &[Page], truth: Option<&Truth>, now: Instant) -> bool {
-    let Some(newest) = pages.last().filter(|page| has_sound(page)) else {
-        return false;
-    };
-    if pages.iter().filter(|page| has_sound(page)).count() < 2 {
-        return false;
-    }
-    match truth.map(|truth| truth.find(newest)) {
-        Some(Lookup::Same(known)) => now.saturating_duration_since(known.came) <= AGE_MAX,
-        Some(Lookup::Older) => false,
-        _ => true,
-    }
 }
 
 /// Decides.
@@ -141,6 +111,19 @@ pub fn judge(asked: &Asked, came: &Came, known: Known) -> Judgement {
         Came::Nothing(why) => case.soft(Fault::Late, why, None),
         Came::Answer(heard) => case.answer(heard),
     }
+}
+
+/// What is known of the newest sound that came.
+#[derive(Clone, Copy)]
+enum How {
+    /// The master sent it then.
+    Same(Instant),
+    /// It is further back than is known.
+    Older,
+    /// It is further ahead.
+    Newer,
+    /// The master sent no such stream lately.
+    Stranger,
 }
 
 struct Case<'a> {
@@ -173,8 +156,13 @@ impl Case<'_> {
             let what = format!("byte {at} of the answer is no page, but {}", hex(bytes));
             return self.hard_with(Fault::WrongBytes, &what, Some(heard), None);
         }
-        match truth {
-            Some(truth) => self.compare(heard, truth),
+        match truth.map(|truth| (truth, truth.flow())) {
+            Some((truth, Some(flow))) => self.frames(heard, truth, flow),
+            Some(_) if !heard.frames.is_empty() => {
+                let what = "it sends frames where the master sends pages";
+                self.soft(Fault::WrongBytes, what, Some(heard))
+            }
+            Some((truth, None)) => self.compare(heard, truth),
             None => self.plausible(heard),
         }
     }
@@ -250,17 +238,23 @@ impl Case<'_> {
             }
             return unclear("the master is silent, too".to_owned());
         };
-        self.age(heard, truth, page, &found)
+        let how = match found {
+            Lookup::Same(known) => How::Same(known.came),
+            Lookup::Older => How::Older,
+            Lookup::Newer => How::Newer,
+            Lookup::Stranger | Lookup::Other(_) => How::Stranger,
+        };
+        self.age(heard, truth, how, difference_to_nothing(page))
     }
 
-    /// The newest page, all of which before it are right.
-    fn age(&self, heard: &Heard, truth: &Truth, page: &Page, found: &Lookup) -> Judgement {
+    /// How old the newest is, all of which before it is right.
+    fn age(&self, heard: &Heard, truth: &Truth, how: How, nothing: Difference) -> Judgement {
         let now = self.known.now;
         let is_known_far_back = truth.is_current(now) && truth.covers(AGE_MAX, now);
-        match found {
-            Lookup::Same(known) => {
+        match how {
+            How::Same(came) => {
                 let read_at = self.known.read_at;
-                let age = read_at.saturating_duration_since(known.came);
+                let age = read_at.saturating_duration_since(came);
                 if age <= AGE_MAX {
                     return good(true);
                 }
@@ -268,26 +262,24 @@ impl Case<'_> {
                 self.soft(Fault::Old, &what, Some(heard))
             }
             _ if !truth.is_current(now) => good(false),
-            Lookup::Stranger if !is_known_far_back => {
+            How::Stranger if !is_known_far_back => {
                 // Of what was before, nothing is known yet.
                 let what = "the master has sent no such stream since we listen";
                 early(self.soft(Fault::WrongBytes, what, Some(heard)))
             }
             _ if !is_known_far_back => good(false),
-            Lookup::Newer => {
+            How::Newer => {
                 let finding =
                     self.soft(Fault::WrongBytes, "it is ahead of the master", Some(heard));
                 early(finding)
             }
-            Lookup::Older => {
+            How::Older => {
                 let what = format!("the master sent this more than {} s ago", AGE_MAX.as_secs());
-                let difference = Some(difference_to_nothing(page));
-                self.hard_with(Fault::Old, &what, Some(heard), difference)
+                self.hard_with(Fault::Old, &what, Some(heard), Some(nothing))
             }
-            Lookup::Stranger | Lookup::Other(_) => {
+            How::Stranger => {
                 let what = "the master has sent no such stream lately";
-                let difference = Some(difference_to_nothing(page));
-                early(self.hard_with(Fault::WrongBytes, what, Some(heard), difference))
+                early(self.hard_with(Fault::WrongBytes, what, Some(heard), Some(nothing)))
             }
         }
     }
@@ -360,8 +352,8 @@ fn difference(relay: &Page, master: &Page, offset: Option<u64>) -> Difference {
     let pairs = relay.bytes().iter().zip(master.bytes());
     let byte = pairs.take_while(|(a, b)| a == b).count();
     Difference {
-        serial: relay.serial(),
-        sequence: relay.stamp().sequence,
+        serial: Some(relay.serial()),
+        sequence: Some(relay.stamp().sequence),
         offset,
         byte,
         relay: hex(&relay.bytes()[byte..]),
@@ -372,8 +364,8 @@ fn difference(relay: &Page, master: &Page, offset: Option<u64>) -> Difference {
 /// The beginning of a page that the master does not have: its header says what it is.
 fn difference_to_nothing(page: &Page) -> Difference {
     Difference {
-        serial: page.serial(),
-        sequence: page.stamp().sequence,
+        serial: Some(page.serial()),
+        sequence: Some(page.stamp().sequence),
         offset: None,
         byte: 0,
         relay: hex(page.bytes()),
@@ -381,5 +373,7 @@ fn difference_to_nothing(page: &Page) -> Difference {
     }
 }
 
+mod enough;
+mod frames;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stream::mount::MountPath;
 use stream::mpeg::Sniffer;
-use stream::ogg::{Found, Page};
+use stream::ogg::Found;
 use tokio::time::{Instant, timeout_at};
 
 use super::AGENT;
@@ -22,12 +22,12 @@ const PICTURE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of what is no page that are kept to be shown.
 const JUNK_BYTES_SHOWN: usize = 16;
 
-/// Listens until `is_enough` says so of the pages that came, or time or bytes are used up.
+/// Listens until `is_enough` says so of what came, or time or bytes are used up.
 pub(super) async fn listen(
     caller: &Caller,
     (url, address): (&BaseUrl, SocketAddr),
     mount: &MountPath,
-    is_enough: impl Fn(&[Page]) -> bool,
+    is_enough: impl Fn(&Heard) -> bool,
 ) -> Came {
     let deadline = Instant::now() + PROBE_TIME_MAX;
     let call = Call {
@@ -48,7 +48,7 @@ pub(super) async fn listen(
         }
     };
     let mut hearing = Hearing::new(&reply);
-    while !hearing.is_over() && !is_enough(&hearing.heard.pages) {
+    while !hearing.is_over() && !is_enough(&hearing.heard) {
         match timeout_at(deadline, reply.chunk()).await {
             Ok(Ok(Some(bytes))) => hearing.take(&bytes),
             // What has come by then is judged.
@@ -106,13 +106,15 @@ impl Hearing {
             && let Some(found) = self.sniffer.next(&mut input)
         {
             match found {
-                // Frames have no numbers: there is nothing to compare.
-                Found::Page(page) if !page.is_frames() => {
+                Found::Page(page) => {
                     self.n_paged += page.len();
                     self.behind.drain(..page.len());
-                    self.heard.pages.push(page);
+                    match page.is_frames() {
+                        true => self.heard.frames.extend_from_slice(page.bytes()),
+                        false => self.heard.pages.push(page),
+                    }
                 }
-                Found::Page(_) | Found::Junk { .. } => {
+                Found::Junk { .. } => {
                     let shown = self.behind.iter().take(JUNK_BYTES_SHOWN).copied();
                     self.heard.junk = Some((shown.collect(), self.n_paged));
                 }

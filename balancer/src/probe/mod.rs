@@ -1,12 +1,13 @@
 //! Probes: the balancer listens to each relay as anybody would, and compares what it hears with
 //! what the master sent.
 //!
-//! Reading order: `truth` (what the master sent lately), `judge` (what an answer means), `health`
+//! Reading order: `truth` and `flow` (what the master sent lately), `judge` (what an answer means), `health`
 //! (when a relay is out, and when it is back), `ways` (the same for both kinds of address), all of
 //! them pure; then `follow` (listens to the master), `listen` (listens to a relay), `rounds`
 //! (which relay when). `known` is what they found out.
 
 pub mod finding;
+pub mod flow;
 pub(crate) mod follow;
 pub mod health;
 pub mod judge;

@@ -263,9 +263,9 @@ impl Rounds {
             address,
             at: Timestamp::now(),
         };
-        let came = listen(&self.caller, (&target.url, address), mount, |pages| {
+        let came = listen(&self.caller, (&target.url, address), mount, |heard| {
             let truth = truth.as_deref().map(lock);
-            is_enough(pages, truth.as_deref(), Instant::now())
+            is_enough(heard, truth.as_deref(), Instant::now())
         })
         .await;
         let read_at = Instant::now();

@@ -2,13 +2,16 @@
 //!
 //! The balancer listens to the master as anybody does, and keeps the pages of the last two
 //! minutes. A page is known by its logical stream and number; where the master says so, also by
-//! its offset in the log.
+//! its offset in the log. MP3 and AAC are known by offset alone (`flow`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use stream::ogg::Page;
+
+use super::flow::Flow;
 
 /// Pages are kept this long, …
 pub const KEPT: Duration = Duration::from_secs(120);
@@ -29,6 +32,8 @@ pub struct Truth {
     /// Of each logical stream: how many pages, and the number of the newest.
     streams: HashMap<u32, (usize, u32)>,
     n_bytes: usize,
+    /// The same of MP3 or AAC, which has no pages.
+    flow: Flow,
     place: Option<Place>,
     n_prefix_left: u64,
     heard: Option<Instant>,
@@ -88,6 +93,11 @@ impl Truth {
     pub fn take(&mut self, page: Page, now: Instant) {
         self.heard = Some(now);
         self.since.get_or_insert(now);
+        if page.is_frames() {
+            self.take_frames(page.bytes(), now);
+            return;
+        }
+        self.flow = Flow::default();
         let place = self.step(&page);
         // A new connection begins with what is known.
         if !matches!(self.find(&page), Lookup::Same(_)) {
@@ -109,6 +119,22 @@ impl Truth {
             }
             self.forget_oldest();
         }
+    }
+
+    fn take_frames(&mut self, bytes: &Bytes, now: Instant) {
+        let n_prefix = usize::try_from(self.n_prefix_left).unwrap_or(usize::MAX);
+        let n_prefix = n_prefix.min(bytes.len());
+        self.n_prefix_left -= n_prefix as u64;
+        let bytes = bytes.slice(n_prefix..);
+        let Some(place) = &mut self.place else {
+            return;
+        };
+        let is_new = self.flow.take(place, &bytes, now);
+        place.offset = place.offset.saturating_add(bytes.len() as u64);
+        let gone = self.flow.forget(now);
+        // Of a new log nothing before this is known.
+        let gone = if is_new { Some(now) } else { gone };
+        self.since = self.since.max(gone);
     }
 
     fn keep(&mut self, known: Known) {
@@ -183,9 +209,14 @@ impl Truth {
             .is_some_and(|since| now.saturating_duration_since(since) >= age)
     }
 
-    /// How many pages are known.
+    /// What it sends of MP3 or AAC, if that is what it sends.
+    pub fn flow(&self) -> Option<&Flow> {
+        (self.flow.n_pieces() > 0).then_some(&self.flow)
+    }
+
+    /// How many pages are known, or pieces of MP3 or AAC.
     pub fn n_pages(&self) -> usize {
-        self.pages.len()
+        self.pages.len() + self.flow.n_pieces()
     }
 }
 

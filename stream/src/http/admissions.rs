@@ -20,7 +20,7 @@ pub const SEEN_MAX: usize = 20_000;
 const TOLD_AT_ONCE_MAX: usize = 4_000;
 
 /// Whether a balancer only looks whether this relay serves.
-fn is_probe(head: &Head) -> bool {
+pub(super) fn is_probe(head: &Head) -> bool {
     let agent = head.header("user-agent");
     agent.is_some_and(|agent| agent.starts_with(PROBE_AGENT))
 }

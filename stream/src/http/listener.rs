@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::admissions::is_probe;
 use super::answer::Answer;
 use super::asked::{Asked, Rules};
 use super::caller::Caller;
@@ -141,7 +142,9 @@ fn place(
         .rules
         .intros
         .find(&asked.path, log.link().as_deref());
-    let intro = intro.filter(|_| class == Class::Listener && wish == Wish::Join);
+    // Who only looks whether the stream is right hears the stream.
+    let is_for_him = class == Class::Listener && wish == Wish::Join && !is_probe(head);
+    let intro = intro.filter(|_| is_for_him);
     // What he hears first is in his player's hand as well.
     let burst = burst.saturating_sub(intro.map_or(Duration::ZERO, Intro::length));
     let Some((decision, cursor, prefix)) = log.open(wish, burst) else {
