@@ -11,12 +11,14 @@ const CHROMIUM = {
   ],
 };
 
+/** Firefox is told its colours when it starts. */
+const FIREFOX_COLOURS = { dark: 0, light: 1 };
+
 const FIREFOX = {
   // Debian's own Firefox, driven by WebDriver BiDi; Playwright's needs a build of its own.
   channel: "moz-firefox",
   executablePath: "/usr/bin/firefox-esr",
   firefoxUserPrefs: {
-    "layout.css.prefers-color-scheme.content-override": 0,
     "media.autoplay.default": 0,
     "app.update.disabledForTesting": true,
     "browser.safebrowsing.update.enabled": false,
@@ -29,14 +31,20 @@ const FIREFOX = {
   },
 };
 
-/** A browser, and how it makes a context for a visitor: Firefox has dark colours, as it was told. */
-export async function start(name) {
+/** A browser, and how it makes a context for a visitor: a Firefox has one kind of colours. */
+export async function start(name, colours = "dark") {
   if (name === "chromium") {
     const browser = await playwright.chromium.launch(CHROMIUM);
     const visit = (wishes) => browser.newContext(wishes);
     return { browser, visit, schemes: ["light", "dark"] };
   }
-  const browser = await playwright.firefox.launch(FIREFOX);
+  const browser = await playwright.firefox.launch({
+    ...FIREFOX,
+    firefoxUserPrefs: {
+      ...FIREFOX.firefoxUserPrefs,
+      "layout.css.prefers-color-scheme.content-override": FIREFOX_COLOURS[colours],
+    },
+  });
   const visit = ({ colorScheme, ...wishes }) => browser.newContext(wishes);
-  return { browser, visit, schemes: ["dark"] };
+  return { browser, visit, schemes: [colours] };
 }

@@ -11,6 +11,7 @@ const web = "../../balancer/src/pages/web";
 const { Broken, Framer, Packets } = await import(`${web}/ogg.mjs`);
 const { codecOf } = await import(`${web}/codec.mjs`);
 const { NoCodec, Remux } = await import(`${web}/remux.mjs`);
+const { titleIn } = await import(`${web}/titles.mjs`);
 const { patience, question, wait } = await import(`${web}/pull.mjs`);
 
 const folder = mkdtempSync(join(tmpdir(), "plenum-web-"));
@@ -204,5 +205,25 @@ describe("who is asked", () => {
     assert.equal(wait(1, 0.5), 500);
     assert.ok(wait(2, 0.1) < wait(2, 0.9));
     assert.ok(wait(50, 1) <= 12_000);
+  });
+});
+
+describe("titles", () => {
+  const source = (path, more) => ({ listenurl: `http://r.example:8000${path}`, ...more });
+  const of = (sources) => titleIn({ icestats: { source: sources } }, "/a.mp3");
+
+  test("are those of the mount, whether the relay has one or many", () => {
+    assert.deepEqual(of(source("/a.mp3", { title: "T", artist: "A" })), { title: "T", artist: "A" });
+    const many = [source("/b.mp3", { title: "B" }), source("/a.mp3", { title: "A - T" })];
+    assert.deepEqual(of(many), { title: "A - T", artist: undefined });
+    assert.deepEqual(of(source("/a.mp3", {})), { title: undefined, artist: undefined });
+  });
+
+  test("are none in what is no such page", () => {
+    for (const other of [null, {}, [], "x", { icestats: null }, { icestats: { source: [null, 7, {}, { listenurl: "x" }] } }]) {
+      assert.equal(titleIn(other, "/a.mp3"), null);
+    }
+    assert.equal(of(source("/b.mp3", { title: "B" })), null);
+    assert.deepEqual(of(source("/a.mp3", { title: 7, artist: {} })), { title: undefined, artist: undefined });
   });
 });

@@ -1,8 +1,9 @@
-// A visitor of the public page: `node visit.mjs <browser> <what> <balancer> <folder> <relay>=<pid>…`.
+// A visitor of the public page:
+// `node visit.mjs <browser> <what> <balancer> <folder> <master> <password> <relay>=<pid>…`.
 //
 // `pieces`: presses play, has the relay that plays killed, and goes on listening; then looks at
-// the page in all its shapes. `plain`: the same where the page cannot fetch the sound itself.
-// Ends with an account as JSON, or with what is wrong.
+// the page in all its shapes. `plain`: the same where the page cannot fetch the sound itself, and
+// a mount of MP3. An operator sets titles meanwhile, which are to be seen. Ends with an account as JSON, or with what is wrong.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -15,16 +16,20 @@ const HERTZ = 440;
 const BEGINNING_SECONDS = 2.5;
 /** Less than what is kept ahead; more than a busy machine makes of it. */
 const STILL_MS_MAX = 1000;
-const [name, what, balancer, folder, ...rest] = process.argv.slice(2);
+const [name, what, balancer, folder, master, password, ...rest] = process.argv.slice(2);
 const relays = Object.fromEntries(rest.map((pair) => pair.split(/=(?=\d+$)/)));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const { browser, visit, schemes } = await start(name);
+/** What is looked at in which width; a Firefox has only its own colours, so there are two. */
+const shapes = name === "chromium"
+  ? schemes.flatMap((colours) => [320, 1280].map((width) => ({ colours, width, visit })))
+  : [{ colours: "dark", width: 320, visit }];
 const own = new Set([balancer, ...Object.keys(relays)]);
 
 /** A page of a new visitor, who asks for nothing but what is ours. */
-async function visitor(wishes, before) {
-  const context = await visit({ locale: "de-DE", viewport: { width: 1280, height: 900 }, ...wishes });
+async function visitor(wishes, before, enter = visit) {
+  const context = await enter({ locale: "de-DE", viewport: { width: 1280, height: 900 }, ...wishes });
   const page = await context.newPage();
   if (before) await page.addInitScript(before);
   const complaints = [];
@@ -48,31 +53,77 @@ async function lookWithoutScript() {
   await context.close();
 }
 
+/** Anybody can use the page as it is now. */
+async function check(page, shape) {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${shape}: ${wide} px wider than the window`);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], shape);
+}
+
 async function look() {
   const seen = [];
   // Playwright cannot tell this Firefox to run none.
   if (name === "chromium") await lookWithoutScript();
-  for (const colorScheme of schemes) {
-    for (const width of [320, 1280]) {
-      const { page, context, complaints } = await visitor({ colorScheme, viewport: { width, height: 800 } });
-      for (const language of ["de", "en"]) {
-        await page.click(`a[hreflang=${language}]`);
-        await page.waitForFunction((wanted) => document.documentElement.lang === wanted, language);
-        const shape = `${name}-${language}-${colorScheme}-${width}`;
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        assert.ok(wide <= 0, `${shape}: ${wide} px wider than the window`);
-        await page.evaluate(axe);
-        const { violations } = await page.evaluate(() => window.axe.run());
-        assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], shape);
-        assert.deepEqual(complaints, []);
-        await page.screenshot({ path: `${folder}/${shape}.png`, fullPage: true });
-        complaints.length = 0;
-        seen.push(shape);
-      }
-      await context.close();
+  const other = name === "firefox" ? await start(name, "light") : null;
+  if (other !== null) shapes.push({ colours: "light", width: 1280, visit: other.visit });
+  for (const { colours: colorScheme, width, visit: enter } of shapes) {
+    const wishes = { colorScheme, viewport: { width, height: 800 } };
+    const { page, context, complaints } = await visitor(wishes, undefined, enter);
+    assert.ok(await page.evaluate((wanted) => matchMedia(`(prefers-color-scheme: ${wanted})`).matches, colorScheme));
+    for (const language of ["de", "en"]) {
+      await page.click(`a[hreflang=${language}]`);
+      await page.waitForFunction((wanted) => document.documentElement.lang === wanted, language);
+      const shape = `${name}-${language}-${colorScheme}-${width}`;
+      await check(page, shape);
+      assert.deepEqual(complaints, []);
+      await page.screenshot({ path: `${folder}/${shape}.png`, fullPage: true });
+      complaints.length = 0;
+      seen.push(shape);
     }
+    await context.close();
   }
+  await other?.browser.close();
   return seen;
+}
+
+/** The operator says at the master what plays. */
+async function entitle(song, mount) {
+  const answer = await fetch(`${master}/admin/metadata`, {
+    method: "POST",
+    headers: { Authorization: `Basic ${btoa(`admin:${password}`)}` },
+    body: new URLSearchParams({ mode: "updinfo", charset: "UTF-8", mount, song }),
+  });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
+/** The title stands on the page, where the operator said it, and not longer than it takes to ask. */
+async function untilTitled(page, wanted) {
+  const said = ({ text, isHidden }) => !isHidden && text === wanted;
+  const read = () => page.evaluate(() => {
+    const piece = document.getElementById("piece");
+    return { text: piece.textContent, isHidden: piece.hidden };
+  });
+  const end = Date.now() + 20_000;
+  for (let now = await read(); !said(now); now = await read()) {
+    assert.ok(Date.now() < end, `not ${wanted}, but ${JSON.stringify(now)}`);
+    await new Promise((resolve) => { setTimeout(resolve, 100); });
+  }
+}
+
+/** MP3 has no titles but those that are told beside it. */
+async function hearMusic() {
+  const { page, context } = await visitor({});
+  await page.goto(`${balancer}/?mount=/music.mp3`);
+  await entitle("Ärzte – Übungen", "/music.mp3");
+  await page.click("#play");
+  await untilTitled(page, "Ärzte – Übungen");
+  await until("music", page, ({ state, time }) => state === "playing" && time > 0, 25_000);
+  await check(page, `${name}-music`);
+  await entitle("Zugabe", "/music.mp3");
+  await untilTitled(page, "Zugabe");
+  await context.close();
 }
 
 /** Where the page has only a player that fetches by itself. */
@@ -86,9 +137,11 @@ async function hearPlainly() {
     const { origin, pathname } = new URL(request.url());
     if (origin in relays && pathname === "/live.ogg") relay = origin;
   });
+  await entitle("Rede – Anfang", "/live.ogg");
   await page.click("#play");
   const first = await until("playing", page, ({ state, time }) => state === "playing" && time > 1);
   assert.equal(first.said, "Es spielt.");
+  await untilTitled(page, "Rede – Anfang");
   assert.notEqual(relay, null);
   process.kill(Number(relays[relay]), "SIGKILL");
   const last = await until("sound again", page,
@@ -159,11 +212,18 @@ async function hear() {
   const { page, complaints } = await visitor({ bypassCSP: name === "chromium" });
   const script = await smuggle(page, `(${worklet})()`);
   await page.evaluate(listen, { hertz: HERTZ, beginning: BEGINNING_SECONDS, script });
+  const asked = new Set();
+  page.on("request", (request) => {
+    const { origin, pathname } = new URL(request.url());
+    if (pathname === "/status-json.xsl") asked.add(origin);
+  });
+  await entitle("Erstes", "/live.ogg");
   // With the keyboard alone.
   await page.focus("#play");
   await page.keyboard.press("Enter");
   const first = await until("playing", page, ({ state, time }) => state === "playing" && time > 3);
   assert.equal(first.said, `Es spielt vom Relay ${new URL(first.relay).host}.`);
+  await untilTitled(page, "Erstes");
   // One dies, the next one falls silent.
   const second = await leave(page, first, "SIGKILL");
   const ears = await page.evaluate(() => window.ears());
@@ -172,6 +232,7 @@ async function hear() {
   assert.ok(ears.samples > 4 * 48_000 && ears.peak > 0.1 && ears.peak < 0.14, said);
   assert.deepEqual(ears.clicks, [], said);
   assert.ok(ears.zeros < 48_000 * (STILL_MS_MAX / 1000), said);
+  await entitle("Zweites", "/live.ogg");
   const last = await leave(page, second, "SIGSTOP");
   process.kill(Number(relays[second.relay]), "SIGKILL");
   assert.equal(last.trouble, null);
@@ -187,6 +248,9 @@ async function hear() {
   // What is said of a relay that is gone is no complaint of ours.
   const ours = complaints.filter((complaint) => !/ERR_|NetworkError|Failed to load/.test(complaint));
   assert.deepEqual(ours, []);
+  await untilTitled(page, "Zweites");
+  assert.deepEqual(asked, new Set([first, second, last].map(({ relay }) => relay)), "whoever plays is asked");
+  await check(page, `${name}-playing`);
   // A driver puts a style of its own into the page for this, of which the page complains.
   await page.screenshot({ path: `${folder}/${name}-playing.png` });
   await page.click("#play");
@@ -195,7 +259,10 @@ async function hear() {
 }
 
 try {
-  const found = what === "plain" ? await hearPlainly() : { ...await hear(), shapes: await look() };
+  // Side by side: none of them listens closely.
+  const found = what === "plain"
+    ? (await Promise.all([hearPlainly(), hearMusic()]))[0]
+    : { ...await hear(), shapes: await look() };
   console.log(JSON.stringify(found));
 } finally {
   await browser.close();

@@ -8,9 +8,11 @@ use anyhow::{Context, Result, ensure};
 use tests::browser::{scripts, sound_card};
 use tests::cluster::{Cluster, PLAY_MAX, Role, Sound, write_private};
 use tests::figures::note;
-use tests::programs::cache;
+use tests::http::{Address, Request};
+use tests::programs::{Program, cache};
 use tests::speech::noise;
 use tests::tools::finish;
+use tests::wait::eventually;
 
 const VISIT_MAX: Duration = Duration::from_secs(120);
 /// One is killed while it is heard, one in the browser that fetches by itself.
@@ -34,6 +36,29 @@ fn stage(sound: &Sound) -> Result<Cluster> {
     Ok(cluster)
 }
 
+/// A mount of MP3, as people make one, which the balancer knows.
+pub(crate) fn music(cluster: &Cluster) -> Result<Program> {
+    let Address { authority, .. } = Address::parse(&cluster.ports().master_url())?;
+    let password = &cluster.secrets().source;
+    let to = format!("icecast://source:{password}@{authority}/music.mp3");
+    let mut ffmpeg = Program::new("music", "ffmpeg", cluster.folder())
+        .arguments(["-nostdin", "-loglevel", "info", "-re", "-f", "lavfi"])
+        .arguments(["-i", "anoisesrc=r=44100:a=0.1", "-b:a", "320k"])
+        .arguments(["-c:a", "libmp3lame", "-f", "mp3", &to]);
+    ffmpeg.start()?;
+    let page = format!("{}/music.mp3", cluster.ports().balancer_url());
+    eventually(PLAY_MAX, "relays have the music", || {
+        let head = Request::new("HEAD", &page)?.send()?.head;
+        let target = head.header("location").context("nowhere")?;
+        ensure!(
+            !target.starts_with(&cluster.ports().master_url()),
+            "{target}"
+        );
+        Ok(())
+    })?;
+    Ok(ffmpeg)
+}
+
 /// What the script does there stands in it.
 fn visit(browser: &str, what: &str, sound: &Sound) -> Result<()> {
     let folder = scripts()?;
@@ -42,9 +67,12 @@ fn visit(browser: &str, what: &str, sound: &Sound) -> Result<()> {
     let balancer = cluster.url(Role::Balancer).context("no balancer")?;
     let pictures = cache("pages")?;
     let mut node = Command::new("node");
+    let master = cluster.ports().master_url();
+    let _music = (what == "plain").then(|| music(&cluster)).transpose()?;
     node.arg(folder.join("visit.mjs"))
         .args([browser, what, &balancer])
         .arg(&pictures)
+        .args([&master, &cluster.secrets().admin])
         .env("PULSE_SERVER", card_url)
         .env("HOME", cluster.folder());
     for relay in (0..N_RELAYS).map(Role::Relay) {

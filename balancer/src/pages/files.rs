@@ -32,6 +32,7 @@ macro_rules! files {
 pub(super) const FILES: &[WebFile] = &files![
     "page.mjs": SCRIPT,
     "player.mjs": SCRIPT,
+    "titles.mjs": SCRIPT,
     "pull.mjs": SCRIPT,
     "remux.mjs": SCRIPT,
     "webm.mjs": SCRIPT,

@@ -6,6 +6,7 @@
 
 import { Pull, wait } from "./pull.mjs";
 import { NoCodec, Remux } from "./remux.mjs";
+import { Titles } from "./titles.mjs";
 
 /** So much of what was heard is kept, in seconds. */
 const KEPT_SECONDS = 20;
@@ -28,7 +29,7 @@ export class Player {
   state = "stopped";
   /** Whom the sound comes from, where the page can know it. */
   relay = null;
-  /** What the stream says of itself. */
+  /** What plays: `{ title, artist }`, as the stream says, or the relay beside it. */
   title = null;
   station = null;
   /** Every relay there was: `{ relay, isResumed, at }`; and every break: `{ why, at }`. */
@@ -42,6 +43,8 @@ export class Player {
   #line = "down";
   #isFlowing = false;
   #hasFlowed = false;
+  #titles = new Titles((title) => this.#name(title));
+  #comments = null;
   /** Why the sound does not come piece by piece, for whoever looks into it. */
   trouble = null;
 
@@ -78,9 +81,10 @@ export class Player {
   stop() {
     this.#stop?.abort();
     this.#stop = null;
+    this.#titles.stop();
     this.#audio.removeAttribute("src");
     this.#audio.load();
-    [this.relay, this.title] = [null, null];
+    [this.relay, this.title, this.#comments] = [null, null, null];
     [this.#line, this.#isFlowing, this.#hasFlowed] = ["down", false, false];
     this.#judge();
   }
@@ -103,12 +107,15 @@ export class Player {
     const remux = new Remux();
     this.remux = remux;
     const pull = new Pull(mount, {
-      answer: (answer) => this.#arrive(answer),
+      answer: (answer) => {
+        this.#arrive(answer);
+        this.#titles.follow(mount, answer.relay);
+      },
       broken: (error) => this.#break(error),
       aheadMs: () => (remux.time - this.#audio.currentTime) * 1000,
       pages: (pages) => {
         deck.add(remux.push(pages));
-        if (remux.comments.TITLE !== this.title?.title) this.#name(remux.comments);
+        this.#read(remux);
       },
     });
     await Promise.all([pull.run(signal), deck.run()]).finally(() => own.abort());
@@ -127,8 +134,19 @@ export class Player {
     this.#judge();
   }
 
-  #name(comments) {
-    this.title = { title: comments.TITLE, artist: comments.ARTIST };
+  /**
+   * A new link says its title at the right moment; what the relay says beside it counts until
+   * then, and again when it is asked next.
+   */
+  #read({ comments, counts }) {
+    if (comments === this.#comments) return;
+    this.#comments = comments;
+    const isKnown = counts.links <= 1 && this.title !== null;
+    if (comments.TITLE !== undefined && !isKnown) this.#name({ title: comments.TITLE, artist: comments.ARTIST });
+  }
+
+  #name(title) {
+    this.title = title;
     this.#tell(this);
   }
 
@@ -142,6 +160,7 @@ export class Player {
       [heard, since] = [0, performance.now()];
       this.#audio.src = url.href;
       this.#audio.play().catch(() => {});
+      this.#titles.follow(mount, null);
     };
     let timer = null;
     const again = () => {
