@@ -11,12 +11,18 @@ import { start } from "./browsers.mjs";
 const [name, balancer, password, folder] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const { browser, visit, schemes } = await start(name);
-// Every shape is looked at in one browser; in the other the narrow one is enough.
-const widths = name === "chromium" ? [320, 1280] : [320];
+// In one browser every two of colours, width and language meet; in the other a narrow one of each
+// kind is enough.
+const shapes = name === "chromium"
+  ? schemes.flatMap((colours, n) => [
+    { colours, width: 320, visit, languages: n === 0 ? ["de", "en"] : ["en"] },
+    { colours, width: 1280, visit, languages: n === 0 ? ["en"] : ["de"] },
+  ])
+  : [{ colours: "dark", width: 320, visit, languages: ["de"] }];
 const pages = ["/desk", "/desk/relays/relay-1", "/desk/history", "/desk/explain"];
 
-async function operator(wishes) {
-  const context = await visit({ locale: "en-GB", viewport: { width: 1280, height: 900 }, ...wishes });
+async function operator(wishes, enter = visit) {
+  const context = await enter({ locale: "en-GB", viewport: { width: 1280, height: 900 }, ...wishes });
   const page = await context.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
@@ -57,36 +63,55 @@ function ours(complaints) {
   return complaints.filter(isOurs);
 }
 
+/** Each line of the last day goes over the whole picture, and what it shows stands beside it. */
+async function checkHistory(page) {
+  const plots = await page.evaluate(() => [...document.querySelectorAll("figure")].map((figure) => ({
+    said: figure.querySelector(".legend").textContent,
+    lines: [...figure.querySelectorAll("path.line")].map((line) => {
+      const { width, height } = line.getBBox();
+      return { width, height };
+    }),
+    whole: figure.querySelector("svg").viewBox.baseVal.width,
+  })));
+  assert.deepEqual(plots.map(({ lines }) => lines.length), [2, 1, 1, 1], JSON.stringify(plots));
+  for (const { lines, whole } of plots) {
+    for (const { width, height } of lines) assert.ok(width > 0.8 * whole && height > 1, JSON.stringify(plots));
+  }
+  assert.ok(plots[0].said.includes("1439"), plots[0].said);
+}
+
 async function look() {
   const seen = [];
-  for (const colorScheme of schemes) {
-    for (const width of widths) {
-      const { page, context, complaints } = await operator({ colorScheme, viewport: { width, height: 800 } });
-      for (const language of ["de", "en"]) {
-        const shape = (path) => `${name}-${language}-${colorScheme}-${width}${path.replaceAll("/", "-")}`;
-        if (language === "de") {
-          await page.goto(`${balancer}/desk/enter?lang=de`);
-          await check(page, shape("/enter"));
-          await signIn(page);
-        } else {
-          await Promise.all([page.waitForNavigation(), page.click("a[hreflang=en]")]);
-        }
-        for (const path of pages) {
-          await page.goto(balancer + path);
-          assert.equal(await page.evaluate(() => document.documentElement.lang), language);
-          await check(page, shape(path));
-          seen.push(shape(path));
-        }
-        await page.fill("#address", "192.0.2.7");
-        await page.press("#address", "Enter");
-        await page.waitForSelector("tr.chosen");
-        assert.equal(page.url(), `${balancer}/desk/explain`, "no address in a link");
-        await check(page, shape("/desk/explain/answer"));
+  const other = name === "firefox" ? await start(name, "light") : null;
+  if (other !== null) shapes.push({ colours: "light", width: 320, visit: other.visit, languages: ["en"] });
+  for (const { colours: colorScheme, width, visit: enter, languages } of shapes) {
+    const { page, context, complaints } = await operator({ colorScheme, viewport: { width, height: 800 } }, enter);
+    for (const language of languages) {
+      const shape = (path) => `${name}-${language}-${colorScheme}-${width}${path.replaceAll("/", "-")}`;
+      if (language === languages[0]) {
+        await page.goto(`${balancer}/desk/enter?lang=${language}`);
+        await check(page, shape("/enter"));
+        await signIn(page);
+      } else {
+        await Promise.all([page.waitForNavigation(), page.click(`a[hreflang=${language}]`)]);
       }
-      assert.deepEqual(ours(complaints), []);
-      await context.close();
+      for (const path of pages) {
+        await page.goto(balancer + path);
+        assert.equal(await page.evaluate(() => document.documentElement.lang), language);
+        await check(page, shape(path));
+        if (path === "/desk/history") await checkHistory(page);
+        seen.push(shape(path));
+      }
+      await page.fill("#address", "192.0.2.7");
+      await page.press("#address", "Enter");
+      await page.waitForSelector("tr.chosen");
+      assert.equal(page.url(), `${balancer}/desk/explain`, "no address in a link");
+      await check(page, shape("/desk/explain/answer"));
     }
+    assert.deepEqual(ours(complaints), []);
+    await context.close();
   }
+  await other?.browser.close();
   return seen;
 }
 

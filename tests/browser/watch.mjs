@@ -5,10 +5,13 @@
 // JSON, or with what is wrong.
 
 import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import { start } from "./browsers.mjs";
 
 const [name, stream, url] = process.argv.slice(2);
 const { browser, visit } = await start(name);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** What the element in a page has come to. */
 const state = (page) => page.evaluate(() => {
@@ -50,8 +53,11 @@ async function inPage() {
   await page.click("#play");
   const seen = await watched(page, 1);
   assert.ok(seen.isSeen, "the picture is hidden");
-  assert.equal(await page.evaluate(() => window.plenum.state), "playing");
+  await page.waitForFunction(() => window.plenum.state === "playing", null, { timeout: 15_000 });
   assert.deepEqual(complaints, []);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run());
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
   return seen;
 }
 

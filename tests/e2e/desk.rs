@@ -1,21 +1,47 @@
 //! The operator's page of a balancer in the browsers of real people: every button works without a
 //! script, by the keyboard, and everybody can use it.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use serde_json::json;
 use tests::browser::scripts;
-use tests::cluster::{Cluster, Role, Sound};
+use tests::cluster::{Cluster, PLAY_MAX, Role, Sound, write_private};
 use tests::figures::note;
 use tests::programs::cache;
 use tests::tools::finish;
 
-const VISIT_MAX: Duration = Duration::from_secs(120);
+const VISIT_MAX: Duration = Duration::from_secs(180);
+
+/// The balancer has run for a day, by what its state directory says.
+fn remember_a_day(folder: &Path) -> Result<()> {
+    let state = folder.join("state");
+    std::fs::create_dir(&state)?;
+    let now = u64::try_from(Timestamp::now().as_second())? / 60;
+    let day: Vec<_> = (0..1440_u64)
+        .map(|n| {
+            json!({"minute": now - 1440 + n, "listeners": n, "free": 3000 - n,
+                   "redirects": n % 60, "rejected": n / 720, "mean_km": 400.5,
+                   "regret_km": n % 90})
+        })
+        .collect();
+    let history = json!({"format": 1, "content": day});
+    std::fs::write(state.join("history.json"), history.to_string())?;
+    let path = folder.join("balancer.toml");
+    let text = std::fs::read_to_string(&path)?;
+    write_private(&path, &format!("state_directory = {state:?}\n{text}"))
+}
 
 /// What the script does there stands in it.
 fn visit(browser: &str) -> Result<()> {
-    let cluster = Cluster::start(2, &Sound::Tone)?;
+    let mut cluster = Cluster::prepare(2, &Sound::Tone)?;
+    remember_a_day(cluster.folder())?;
+    cluster.start_servers()?;
+    cluster.start_program(Role::Source)?;
+    cluster.wait_until_playing(PLAY_MAX)?;
     let balancer = cluster.url(Role::Balancer).context("no balancer")?;
     let pictures = cache("desk")?;
     let mut node = Command::new("node");

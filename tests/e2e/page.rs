@@ -14,7 +14,7 @@ use tests::speech::noise;
 use tests::tools::finish;
 use tests::wait::eventually;
 
-const VISIT_MAX: Duration = Duration::from_secs(120);
+const VISIT_MAX: Duration = Duration::from_secs(180);
 /// One is killed while it is heard, one in the browser that fetches by itself.
 const N_RELAYS: usize = 3;
 /// Where they stand: for the map.

@@ -2,24 +2,67 @@
 //! that read its playlist come back when their relay is killed.
 
 use std::path::Path;
+use std::process::Command;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use tests::browser::{scripts, sound_card};
 use tests::cluster::{Cluster, MOUNT, PLAY_MAX, Role, Sound, write_private};
 use tests::ear::Ear;
 use tests::figures::note;
 use tests::http::get;
 use tests::radios::{Playing, Radio};
 use tests::speech::noise;
+use tests::tools::finish;
 use tests::wait::eventually;
+
+use crate::page::music;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Half a second, as most of them write it.
 const HALF_A_SECOND: u64 = 48_000;
 
+/// Where MP3 is, for those who know nothing else.
+const MUSIC: &str = "/music.mp3";
+
+/// Each with this link or list, or the one beside it that it understands.
 fn start_all(radios: &[Radio], from: &str, folder: &Path) -> Result<Vec<Playing>> {
-    let start = |radio: &Radio| Playing::start(*radio, from, folder);
+    let start = |radio: &Radio| match radio {
+        Radio::Mpg123 => Playing::start(*radio, &from.replace(MOUNT, MUSIC), folder),
+        _ => Playing::start(*radio, from, folder),
+    };
     radios.iter().map(start).collect()
+}
+
+/// The balancer's lists as files, of each mount.
+fn lists(cluster: &Cluster, folder: &Path) -> Result<String> {
+    for mount in [MOUNT, MUSIC] {
+        let link = cluster.link().replace(MOUNT, mount);
+        let file = format!("{}{mount}.m3u", folder.display());
+        std::fs::write(file, get(&format!("{link}.m3u"))?.text())?;
+    }
+    Ok(format!("{}{MOUNT}.m3u", folder.display()))
+}
+
+/// Those who play in a browser's own element, beside the others.
+fn in_elements(url: &str, folder: &Path, card: &str) -> Vec<JoinHandle<Result<()>>> {
+    let play = |browser: &'static str| {
+        let (url, folder, card) = (url.to_owned(), folder.to_owned(), card.to_owned());
+        thread::spawn(move || {
+            let mut node = Command::new("node");
+            node.arg(scripts()?.join("element.mjs"))
+                .args([browser, &url])
+                .env("PULSE_SERVER", card)
+                .env("HOME", folder);
+            let output = finish(&mut node, 2 * PATIENCE)?;
+            ensure!(output.status.success(), "{browser}: {output:?}");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            note(&format!("{browser}: {}", said.trim()));
+            Ok(())
+        })
+    };
+    ["chromium", "firefox"].map(play).into()
 }
 
 fn all_play(all: &mut [Playing]) -> Result<()> {
@@ -48,7 +91,9 @@ fn wait_for_relay(cluster: &Cluster, name: &str) -> Result<()> {
         let relay = relays.iter().find(|relay| relay["name"] == name);
         let relay = relay.context("no such relay")?;
         ensure!(relay["state"] == "open", "{relay}");
-        ensure!(relay["mounts"][0]["is_on_air"] == true, "{relay}");
+        for n in 0..2 {
+            ensure!(relay["mounts"][n]["is_on_air"] == true, "{relay}");
+        }
         // Until then the master takes those for whom its window is too small.
         ensure!(relay["window"].is_null(), "{relay}");
         Ok(())
@@ -66,18 +111,15 @@ fn players_follow_the_link_and_come_back_by_the_list_and_survive_a_full_relay() 
         cluster.start_program(role)?;
     }
     cluster.wait_until_playing(PLAY_MAX)?;
+    let _music = music(&cluster)?;
     wait_for_relay(&cluster, "relay-1")?;
     wait_for_listeners(&cluster, Role::Relay(0), 0)?;
 
-    let list = folder.path().join("live.m3u");
-    let playlist = format!("{}.m3u", cluster.link());
-    std::fs::write(&list, get(&playlist)?.text())?;
     let mut by_link = start_all(&Radio::ALL, &cluster.link(), folder.path())?;
-    let list = list.display().to_string();
+    let list = lists(&cluster, folder.path())?;
     let mut by_list = start_all(&Radio::WITH_LIST, &list, folder.path())?;
     all_play(&mut by_link).and_then(|()| all_play(&mut by_list))?;
-    // mpg123 has left.
-    let n = by_link.len() + by_list.len() - 1;
+    let n = by_link.len() + by_list.len();
     wait_for_listeners(&cluster, Role::Relay(0), n)?;
     note(&format!("{n} players have {n} slots"));
 
@@ -104,11 +146,17 @@ fn bounce(cluster: &mut Cluster, folder: &Path) -> Result<()> {
         ensure!(ear.url() == full, "sent on to {}", ear.url());
         Ok(ear)
     })?;
+    let (_card, card) = sound_card(folder)?;
+    let elements = in_elements(&full, cluster.folder(), &card);
     let mut all = start_all(&Radio::ALL, &full, folder)?;
     all_play(&mut all).with_context(|| cluster.story())?;
-    wait_for_listeners(cluster, Role::Relay(1), all.len() - 1)?;
+    for element in elements {
+        let played = element.join().map_err(|_| anyhow!("a browser's thread"))?;
+        played.with_context(|| cluster.story())?;
+    }
+    wait_for_listeners(cluster, Role::Relay(1), all.len())?;
     note(&format!(
-        "{} players bounced off a full relay at {MOUNT}",
+        "{} players and two browsers bounced off a full relay at {MOUNT}",
         all.len()
     ));
     Ok(())

@@ -18,9 +18,6 @@ pub const NOBODY: [&str; 5] = [
     "--clear-groups",
     "--",
 ];
-/// What mpg123 says when a relay has sent it something that it cannot decode.
-const OGG: &str = "application/ogg";
-
 /// A player.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Radio {
@@ -38,7 +35,7 @@ pub enum Radio {
     Ogg123,
     /// `GStreamer`.
     Gstreamer,
-    /// mpg123, which only knows MPEG: it follows, and then complains.
+    /// mpg123, which only knows MPEG.
     Mpg123,
 }
 
@@ -55,9 +52,9 @@ impl Radio {
         Self::Mpg123,
     ];
 
-    /// Those that read a playlist, and play what comes next in it when the sound ends. (VLC asks
-    /// the relay that has gone, again and again.)
-    pub const WITH_LIST: [Self; 2] = [Self::Mpv, Self::Mplayer];
+    /// Those that read a playlist, and play what comes next in it when the sound ends; VLC when the
+    /// relay that it asks again refuses it.
+    pub const WITH_LIST: [Self; 4] = [Self::Mpv, Self::Mplayer, Self::Mpg123, Self::Vlc];
 
     fn command(self, from: &str, to: &str, is_list: bool) -> (&'static str, Vec<String>) {
         let pcm = format!("--ao-pcm-file={to}");
@@ -105,7 +102,10 @@ impl Radio {
                     [source.as_slice(), &["!", "filesink", &sink]].concat(),
                 )
             }
-            Self::Mpg123 => ("mpg123", vec!["-v", "-o", "test", from]),
+            Self::Mpg123 => {
+                let list: &[&str] = if is_list { &["-@"] } else { &[] };
+                ("mpg123", [&["-q", "-O", to], list, &[from]].concat())
+            }
         };
         (name, words.into_iter().map(str::to_owned).collect())
     }
@@ -161,17 +161,12 @@ impl Playing {
         std::fs::metadata(&self.sound).map_or(0, |about| about.len())
     }
 
-    /// Waits until so many more bytes of sound come than there were at any time since; of mpg123,
-    /// until it has got to a relay.
+    /// Waits until so many more bytes of sound come than there were at any time since.
     ///
     /// # Errors
     /// When it does not within the deadline.
     pub fn wait_for_more(&mut self, n_bytes: u64, deadline: Duration) -> Result<()> {
         let what = format!("{:?} plays", self.radio);
-        if self.radio == Radio::Mpg123 {
-            return until(deadline, &what, || self.program.log().contains(OGG))
-                .with_context(|| self.program.story());
-        }
         let mut least = self.n_bytes();
         until(deadline, &what, || {
             let now = self.n_bytes();
