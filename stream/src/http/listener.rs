@@ -142,9 +142,7 @@ fn place(
         .rules
         .intros
         .find(&asked.path, log.link().as_deref());
-    // Who only looks whether the stream is right hears the stream.
-    let is_for_him = class == Class::Listener && wish == Wish::Join && !is_probe(head);
-    let intro = intro.filter(|_| is_for_him);
+    let intro = intro.filter(|_| hears_intros(head, class) && wish == Wish::Join);
     // What he hears first is in his player's hand as well.
     let burst = burst.saturating_sub(intro.map_or(Duration::ZERO, Intro::length));
     let Some((decision, cursor, prefix)) = log.open(wish, burst) else {
@@ -189,6 +187,11 @@ fn place(
         pace,
         icy,
     })
+}
+
+/// Who only looks whether the stream is right hears the stream.
+fn hears_intros(head: &Head, class: Class) -> bool {
+    class == Class::Listener && !is_probe(head)
 }
 
 /// A slot for him, if there is one and he is not to go elsewhere.
