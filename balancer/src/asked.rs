@@ -65,15 +65,17 @@ impl<'a> Asked<'a> {
 
     /// How he came in.
     pub(crate) fn scheme(&self, balancer: &Balancer) -> Scheme {
-        let trusted = &balancer.config().trusted_proxies;
-        client_scheme(self.peer, self.forwarded_proto, trusted)
+        let config = balancer.config();
+        client_scheme(self.peer, self.forwarded_proto, &config.trusted_proxies)
     }
 
     /// As a listener.
     pub(crate) fn listener(&self, balancer: &Balancer) -> Listener {
-        let trusted = &balancer.config().trusted_proxies;
+        let config = balancer.config();
+        let trusted = &config.trusted_proxies;
         let address = client_address(self.peer, &self.forwarded_for, trusted);
-        let mut listener = balancer.listener(address, self.scheme(balancer), self.agent);
+        let scheme = client_scheme(self.peer, self.forwarded_proto, trusted);
+        let mut listener = balancer.listener(address, scheme, self.agent);
         if let Some(family) = self.host.and_then(family_of_host) {
             listener.family = family;
         }

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use stream::current::Current;
 use stream::mount::MountPath;
 use stream::report::Receipt;
 use stream::ticket::Bounced;
@@ -31,6 +32,7 @@ use crate::share::standing::Standing;
 use crate::waiting::WaitingRoom;
 
 mod ladder;
+mod reread;
 
 /// How often a request that waits for relays looks again.
 const WAIT_STEP: Duration = Duration::from_millis(50);
@@ -38,7 +40,7 @@ const WAIT_STEP: Duration = Duration::from_millis(50);
 /// Everything a request needs.
 #[derive(Debug)]
 pub struct Balancer {
-    config: Config,
+    config: Current<Config>,
     registry: Mutex<Registry>,
     geo: Geo,
     overflow: Option<Overflow>,
@@ -51,6 +53,8 @@ pub struct Balancer {
     callers: RandomState,
     /// A relay has a new address, or there are new databases: look where it is.
     pub(crate) moved: Notify,
+    /// All databases are to be read again.
+    pub(crate) reread_geo: Notify,
     /// What happened since the start.
     pub counts: Counts,
     /// What was found out by listening to relays.
@@ -130,11 +134,12 @@ impl Balancer {
             overflow,
             share: config.share.as_ref().map(|_| Standing::default()),
             geo,
-            config,
+            config: Current::new(config),
             started,
             waiting: WaitingRoom::default(),
             callers: RandomState::new(),
             moved: Notify::new(),
+            reread_geo: Notify::new(),
             counts: Counts::default(),
             probes: Probes::default(),
             polls: Polls::default(),
@@ -143,9 +148,9 @@ impl Balancer {
         balancer
     }
 
-    /// Its settings.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// Its settings, as they are now.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.now()
     }
 
     /// The operator's page.
@@ -287,7 +292,7 @@ impl Balancer {
     ) -> Result<T, E> {
         loop {
             let outcome = attempt();
-            let is_early = self.started.elapsed() < self.config.wait_for_relays();
+            let is_early = self.started.elapsed() < self.config().wait_for_relays();
             let may_change = outcome
                 .as_ref()
                 .is_err_and(|why| !is_final(why) || !self.has_heard_everybody());

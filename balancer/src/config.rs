@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
-use stream::config::ConfigError;
+use stream::config::{ConfigError, Keys, load_with_keys};
 use stream::http::login::Login;
 use stream::report::Place;
 use stream::secret::Secret;
@@ -21,6 +21,7 @@ use crate::token::TokenDigest;
 mod checks;
 mod icecast;
 mod operator;
+mod reread;
 mod share;
 
 pub use checks::check_name;
@@ -76,6 +77,9 @@ pub struct Config {
     pub master: Option<MasterConfig>,
     /// What is to count between two countries instead of the distance that a border is worth.
     pub country_pair: Vec<Pair>,
+    /// As they were read.
+    #[serde(skip)]
+    pub keys: Keys,
 }
 
 /// One relay.
@@ -137,6 +141,7 @@ impl Default for Config {
             relay: Vec::new(),
             master: None,
             country_pair: Vec::new(),
+            keys: Keys::default(),
         }
     }
 }
@@ -148,7 +153,8 @@ impl Config {
     /// Names file, line, key and remedy.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let environment = stream::config::environment();
-        let mut config: Self = stream::config::load(file, ENVIRONMENT_PREFIX, environment)?;
+        let (config, keys) = load_with_keys(file, ENVIRONMENT_PREFIX, environment)?;
+        let mut config = Self { keys, ..config };
         if config.state_directory.is_none() {
             config.state_directory = operator::from_systemd(stream::config::environment());
         }
@@ -242,20 +248,6 @@ impl Config {
     pub fn compare_with(&self) -> Option<&BaseUrl> {
         let master = || Some(&self.master.as_ref()?.url);
         self.compare_with.as_ref().or_else(master)
-    }
-
-    fn read_passwords(&mut self) -> Result<(), String> {
-        if let Some(share) = &mut self.share {
-            share.read_password()?;
-        }
-        for relay in &mut self.relay {
-            if let Some(icecast) = &mut relay.icecast {
-                icecast
-                    .read_password()
-                    .map_err(|complaint| format!("relay `{}`: {complaint}", relay.name))?;
-            }
-        }
-        Ok(())
     }
 
     /// See `wait_for_relays_seconds`.

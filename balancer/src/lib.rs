@@ -8,13 +8,14 @@
 //! `share` tells other balancers what the operator and probes know.
 //! `simulate` lets a crowd come in memory, to see what all this is worth.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use stream::config::ConfigError;
+use stream::reload;
 use stream::shutdown::{Shutdown, notify_ready};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 pub mod answer;
@@ -62,12 +63,17 @@ use desk::keeping::Desk;
 use geo::Geo;
 
 /// Runs a balancer until `shutdown` is requested. Its connections and watchers are tasks of
-/// `shutdown`, to be drained by the caller.
+/// `shutdown`, to be drained by the caller. SIGHUP has its settings read again from `file`.
 ///
 /// # Errors
 /// A [`ConfigError`] when a geo file is missing or broken; otherwise when the process cannot
 /// have its signals.
-pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(
+    listener: TcpListener,
+    (config, file): (Config, Option<PathBuf>),
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let hangup = reload::asked().context("cannot listen for SIGHUP")?;
     let geo = open_geo(&config).map_err(ConfigError::new)?;
     let desk = Desk::open(&config).map_err(ConfigError::new)?;
     let address = listener
@@ -75,7 +81,10 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: Shutdown) -> a
         .context("cannot tell the address of the listening socket")?;
     tell_start(&config, address);
     let balancer = Arc::new(Balancer::with_desk(config, geo, desk));
-    start_tasks(&balancer, &shutdown)?;
+    start_tasks(&balancer, &shutdown);
+    let renewed = Arc::clone(&balancer);
+    let again = move || renewed.reread(file.as_deref());
+    shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
     notify_ready();
     let front = Arc::clone(&balancer);
     serve::serve(listener, routes::router(balancer), front, shutdown).await;
@@ -110,11 +119,10 @@ fn tell_start(config: &Config, address: std::net::SocketAddr) {
     }
 }
 
-fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) {
     shutdown.spawn(
         "geo",
-        geo::watch::watch(Arc::clone(balancer), hangup, shutdown.clone()),
+        geo::watch::watch(Arc::clone(balancer), shutdown.clone()),
     );
     shutdown.spawn(
         "watch",
@@ -151,5 +159,4 @@ fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) -> anyhow::Result<
             }
         });
     }
-    Ok(())
 }

@@ -67,7 +67,7 @@ Examples:
   Are there enough slots for 100,000 listeners?
     plenum-balancer simulate --help
 
-PLENUM_LOG=debug shows more in the log. SIGHUP reads the geo files again.
+PLENUM_LOG=debug shows more in the log. SIGHUP reads settings and geo files again.
 SIGTERM or Ctrl-C stops it.
 Exit codes: 0 stopped as told, 1 it failed while running, 2 the settings are wrong.";
 
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
         Some(Command::Simulate(arguments)) => return answer(simulate::run(arguments)),
         None => settings(&arguments).and_then(|config| match arguments.check {
             true => Ok(()),
-            false => start(config),
+            false => start(config, settings_file(&arguments)),
         }),
     };
     match outcome {
@@ -116,12 +116,13 @@ fn complain(failure: &anyhow::Error) {
     eprintln!("plenum-balancer: {failure:#}");
 }
 
+fn settings_file(arguments: &Arguments) -> Option<PathBuf> {
+    let named = arguments.config.clone();
+    named.or_else(|| default_file("balancer"))
+}
+
 fn settings(arguments: &Arguments) -> anyhow::Result<Config> {
-    let file = arguments
-        .config
-        .clone()
-        .or_else(|| default_file("balancer"));
-    let config = Config::load(file.as_deref())?;
+    let config = Config::load(settings_file(arguments).as_deref())?;
     if arguments.check {
         Geo::open(&config.geo_files).map_err(ConfigError::new)?;
         if let Some(directory) = config.state_directory() {
@@ -132,7 +133,7 @@ fn settings(arguments: &Arguments) -> anyhow::Result<Config> {
 }
 
 #[tokio::main]
-async fn start(config: Config) -> anyhow::Result<()> {
+async fn start(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
     let listener = door::bind(config.listen)
         .map_err(|error| anyhow!("{error}; set `listen` to another address"))?;
     let shutdown = Shutdown::new();
@@ -142,7 +143,7 @@ async fn start(config: Config) -> anyhow::Result<()> {
             warn!("signals cannot be received, so only SIGKILL will stop this: {error}");
         }
     });
-    let outcome = balancer::run(listener, config, shutdown.clone()).await;
+    let outcome = balancer::run(listener, (config, file), shutdown.clone()).await;
     notify_stopping();
     match shutdown.drain(DRAIN_MAX).await {
         Drained::Clean => info!("balancer stopped, everything finished"),

@@ -4,12 +4,14 @@
 //! An answer counts as a report, made when the question was sent. A question without an answer
 //! changes nothing: the last answer counts until it is too old.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use stream::shutdown::Shutdown;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::balancer::Balancer;
@@ -29,6 +31,8 @@ const NEAR_FULL: f64 = 0.8;
 const NEAR_FULL_PART: u32 = 5;
 /// … but not sooner than this.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// How soon one that is new in the settings is asked.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const AGENT: &str = concat!("Plenum-balancer/", env!("CARGO_PKG_VERSION"));
 
 /// Questions since the start.
@@ -40,26 +44,61 @@ pub struct Polls {
     pub n_failed: AtomicU64,
 }
 
-/// Asks until the program ends.
+/// Asks until the program ends, each Icecast for as long as the settings name it.
 pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
     let caller = Caller::new(shutdown.clone());
-    for relay in &balancer.config().relay {
-        if let (Some(icecast), Some(url)) = (&relay.icecast, &relay.url) {
+    let mut running: BTreeMap<String, (Asked, CancellationToken)> = BTreeMap::new();
+    loop {
+        let wanted = wanted(&balancer);
+        running.retain(|name, (asked, stop)| {
+            let is_same = wanted
+                .get(name)
+                .is_some_and(|(icecast, url)| icecast.is_same(&asked.0) && *url == asked.1);
+            if !is_same {
+                stop.cancel();
+            }
+            is_same
+        });
+        for (name, asked) in wanted {
+            if running.contains_key(&name) {
+                continue;
+            }
+            let (stop, until) = (CancellationToken::new(), shutdown.clone());
             let asking = Asking {
                 balancer: Arc::clone(&balancer),
                 caller: caller.clone(),
-                name: relay.name.clone(),
-                public_url: url.clone(),
-                login: icecast.login(),
-                icecast: icecast.clone(),
+                name: name.clone(),
+                public_url: asked.1.clone(),
+                login: asked.0.login(),
+                icecast: asked.0.clone(),
                 told: None,
             };
-            let until = shutdown.clone();
+            running.insert(name, (asked, stop.clone()));
             shutdown.spawn("poll", async move {
-                until.unless_requested(asking.run()).await;
+                until
+                    .unless_requested(stop.run_until_cancelled(asking.run()))
+                    .await;
             });
         }
+        let pause = tokio::time::sleep(LOOK_INTERVAL);
+        if shutdown.unless_requested(pause).await.is_none() {
+            return;
+        }
     }
+}
+
+/// How an Icecast is asked, and where listeners are sent.
+type Asked = (IcecastConfig, BaseUrl);
+
+/// All Icecasts among the relays.
+fn wanted(balancer: &Balancer) -> BTreeMap<String, Asked> {
+    let config = balancer.config();
+    let relays = config.relay.iter();
+    let asked = relays.filter_map(|relay| {
+        let asked = (relay.icecast.clone()?, relay.url.clone()?);
+        Some((relay.name.clone(), asked))
+    });
+    asked.collect()
 }
 
 /// The questions to one Icecast.

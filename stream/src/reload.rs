@@ -47,8 +47,8 @@ fn tell(differences: &Differences) {
     }
     if !differences.waiting.is_empty() {
         warn!(
-            "{} changed, too, and hold only in a program that begins anew: at the next upgrade \
-             (SIGUSR2) or restart",
+            "{} changed, too, and hold only in a program that begins anew: at the next restart, or \
+             upgrade (SIGUSR2) where there is one",
             differences.waiting.join(", ")
         );
     }

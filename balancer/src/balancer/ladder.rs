@@ -47,7 +47,7 @@ impl Balancer {
                 let relay = self.to_relay(listener, mount, intent, Some(came)).ok();
                 relay.or_else(|| to_master().ok())
             };
-            let at_most = self.config.wait_for_slot();
+            let at_most = self.config().wait_for_slot();
             if let Some(target) = self.waiting.wait(at_most, attempt).await {
                 return Ok(target);
             }

@@ -51,6 +51,13 @@ pub enum Comparing {
 }
 
 impl IcecastConfig {
+    /// Whether the same one is asked in the same way.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let password = |one: &Self| one.password.as_ref().map(|it| it.expose().to_owned());
+        (self.slots, &self.url, &self.user) == (other.slots, &other.url, &other.user)
+            && password(self) == password(other)
+    }
+
     /// What no single value can show to be wrong.
     ///
     /// # Errors

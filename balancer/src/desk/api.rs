@@ -202,11 +202,12 @@ async fn explain(State(balancer): Shared, request: Request) -> Answer {
 
 /// Lets the operator in and nobody else.
 async fn check(balancer: &Balancer, headers: &HeaderMap) -> Result<(), Response<Body>> {
-    let Some(login) = balancer.config().operator() else {
+    let config = balancer.config();
+    let Some(login) = config.operator() else {
         let sentence = "this is off: set `password` in [operator] of balancer.toml";
         return Err(complain(StatusCode::NOT_FOUND, sentence));
     };
-    let public = balancer.config().public_url.as_ref();
+    let public = config.public_url.as_ref();
     if !is_from_here(headers, public.map(BaseUrl::as_str)) {
         return Err(complain(
             StatusCode::FORBIDDEN,

@@ -58,6 +58,11 @@ impl Sessions {
         self.open.retain(|session| session.digest != *digest);
     }
 
+    /// Everybody has to sign in again.
+    pub fn close_all(&mut self) {
+        self.open.clear();
+    }
+
     fn sweep(&mut self, now: Instant) {
         self.open.retain(|session| {
             now.saturating_duration_since(session.opened) < SESSION_MAX

@@ -33,6 +33,12 @@ pub fn settle(
     for (name, registration) in wanted {
         match there.get(&name).filter(|at| registry.relay(**at).is_some()) {
             Some(at) => {
+                let is_other = registry.registration(*at).is_some_and(|now| {
+                    (&now.url, now.spot) != (&registration.url, registration.spot)
+                });
+                if is_other {
+                    registry.register_anew(*at, registration.clone(), now);
+                }
                 let is_news = registry
                     .relay(*at)
                     .is_some_and(|relay| relay.orders() != registration.orders);

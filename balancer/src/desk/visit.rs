@@ -73,7 +73,8 @@ impl Visit {
 
     /// Whether no other site made his browser ask.
     pub fn is_from_here(&self) -> bool {
-        let public = self.balancer.config().public_url.as_ref();
+        let config = self.balancer.config();
+        let public = config.public_url.as_ref();
         is_from_here(&self.head.headers, public.map(BaseUrl::as_str))
     }
 

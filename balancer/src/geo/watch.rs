@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use jiff::Zoned;
 use stream::shutdown::Shutdown;
-use tokio::signal::unix::Signal;
 use tracing::{error, info, warn};
 
 use super::{GeoSource, News, Refresh, embedded};
 use crate::balancer::Balancer;
 
-/// Reads files that changed, and all of them at every SIGHUP, until the program ends.
-pub(crate) async fn watch(balancer: Arc<Balancer>, mut hangup: Signal, shutdown: Shutdown) {
+/// Reads files that changed, and all of them whenever that is asked for, until the program ends.
+pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
     for source in balancer.geo().sources() {
         tell_age(&source);
     }
@@ -20,7 +19,7 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, mut hangup: Signal, shutdown:
         let next = async {
             tokio::select! {
                 () = pause => Some(Refresh::Changed),
-                signal = hangup.recv() => signal.map(|()| Refresh::All),
+                () = balancer.reread_geo.notified() => Some(Refresh::All),
             }
         };
         let Some(Some(which)) = shutdown.unless_requested(next).await else {

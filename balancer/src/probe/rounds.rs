@@ -78,7 +78,6 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, interval: Duration, shutdown:
                 balancer: Arc::clone(&balancer),
                 caller: caller.clone(),
                 turns: Arc::clone(&turns),
-                comparing: comparing(&balancer, &name),
                 at,
                 name: name.clone(),
                 interval,
@@ -111,7 +110,8 @@ fn names(balancer: &Balancer) -> Vec<(usize, String)> {
 
 /// What the operator says; of a relay that is in no file, the usual.
 fn comparing(balancer: &Balancer, name: &str) -> Comparing {
-    let mut relays = balancer.config().relay.iter();
+    let config = balancer.config();
+    let mut relays = config.relay.iter();
     let found = relays.find(|relay| relay.name == name);
     found.map(RelayConfig::comparing).unwrap_or_default()
 }
@@ -121,7 +121,6 @@ struct Rounds {
     balancer: Arc<Balancer>,
     caller: Caller,
     turns: Arc<Semaphore>,
-    comparing: Comparing,
     at: usize,
     name: String,
     interval: Duration,
@@ -163,14 +162,15 @@ impl Rounds {
         };
         let on_air = report.mounts.iter().filter(|(_, mount)| mount.is_on_air);
         let mounts: Vec<_> = on_air.map(|(path, _)| path.clone()).collect();
-        if mounts.is_empty() || self.comparing == Comparing::Nothing {
+        let comparing = comparing(&self.balancer, &self.name);
+        if mounts.is_empty() || comparing == Comparing::Nothing {
             return Aim::Nothing;
         }
         Aim::At(Target {
             url: report.url.clone(),
             mounts,
             is_full: relay.taken() >= u64::from(relay.usable(registry.policy(), now)),
-            comparing: self.comparing,
+            comparing,
         })
     }
 

@@ -191,6 +191,27 @@ impl Registry {
         self.relays.get(at).filter(|relay| !relay.is_removed)
     }
 
+    /// Other figures of the operator hold from now on.
+    pub fn follow(&mut self, policy: Policy, stale_after: Duration, now: Instant) {
+        (self.policy, self.stale_after) = (policy, stale_after);
+        self.sweep(now);
+    }
+
+    /// The operator says something else of a relay, which is the same one by its token: of where it
+    /// is, or what address it may report.
+    pub fn register_anew(&mut self, at: usize, registration: Registration, now: Instant) {
+        let relay = &mut self.relays[at];
+        relay.registration = registration;
+        relay.settle_spot();
+        self.columns.set_spot(at, relay.spot());
+        self.refresh(at, now);
+    }
+
+    /// What the operator says of a relay.
+    pub fn registration(&self, at: usize) -> Option<&Registration> {
+        self.relay(at).map(|relay| &relay.registration)
+    }
+
     /// What the operator wants of a relay from now on.
     pub fn order(&mut self, at: usize, orders: Orders, now: Instant) {
         self.relays[at].orders = orders;

@@ -96,7 +96,9 @@ impl Desk {
         let shutdown = Shutdown::new();
         let until = shutdown.clone();
         shutdown.spawn("balancer", async move {
-            balancer::run(listener, config, until).await.unwrap();
+            balancer::run(listener, (config, None), until)
+                .await
+                .unwrap();
         });
         Self { address, shutdown }
     }

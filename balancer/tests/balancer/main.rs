@@ -25,6 +25,8 @@ mod program;
 #[cfg(test)]
 mod relays;
 #[cfg(test)]
+mod reread;
+#[cfg(test)]
 mod share;
 #[cfg(test)]
 mod tickets;

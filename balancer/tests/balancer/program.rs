@@ -1,6 +1,7 @@
 //! The program as its operator meets it: arguments, exit codes, signals.
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -24,20 +25,20 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn write(folder: &tempfile::TempDir, name: &str, content: &str) -> String {
+pub(crate) fn write(folder: &tempfile::TempDir, name: &str, content: &str) -> String {
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
     path.display().to_string()
 }
 
 /// Ends with the test, however that ends.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     log: std::path::PathBuf,
 }
 
 impl Running {
-    fn start(folder: &tempfile::TempDir, config: &str) -> Self {
+    pub(crate) fn start(folder: &tempfile::TempDir, config: &str) -> Self {
         let log = folder.path().join("log");
         let child = program()
             .args(["--config", config])
@@ -47,13 +48,25 @@ impl Running {
         Self { child, log }
     }
 
-    fn signal(&self, name: &str) {
+    /// What it has said so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Where it listens, as it has said.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let log = self.log();
+        let (_, rest) = log.split_once("balancer listens on ").unwrap();
+        rest.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.unwrap().success());
     }
 
-    fn wait_for_log(&self, line: &str) {
+    pub(crate) fn wait_for_log(&self, line: &str) {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let log = std::fs::read_to_string(&self.log).unwrap();
