@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::frame::{FRAME_BYTES_MAX, Frame, HEAD_BYTES};
+use super::frame::{FRAME_BYTES_MAX, Frame, HEAD_BYTES, Sound};
 use crate::ogg::{Damage, Found, Page};
 
 /// A portion is complete when it lasts so long, in microseconds.
@@ -31,6 +31,8 @@ pub struct Framer {
     last: Option<Frame>,
     /// So much of a tag is still to come.
     n_tag_left: usize,
+    /// What it has given out: frames of another kind are no part of the same log.
+    kind: Option<Sound>,
     /// Another framer has seen these bytes: every frame is believed, and whole ones do not wait
     /// for others.
     is_trusting: bool,
@@ -149,7 +151,8 @@ impl Framer {
         let Some(frame) = Frame::parse(ahead) else {
             return Look::Damaged;
         };
-        if self.last.is_some_and(|last| last.sound != frame.sound) {
+        let known = self.last.map(|last| last.sound).or(self.kind);
+        if known.is_some_and(|sound| sound != frame.sound) {
             return Look::Damaged;
         }
         let Some(behind) = ahead.get(frame.n_bytes..) else {
@@ -191,7 +194,9 @@ impl Framer {
         }
         let frames: Vec<u8> = self.held.drain(..self.n_whole).collect();
         (self.n_whole, self.micros) = (0, 0);
-        Page::of_frames(Bytes::from(frames))
+        let page = Page::of_frames(Bytes::from(frames))?;
+        self.kind = page.frame().map(|frame| frame.sound);
+        Some(page)
     }
 
     /// Steps past a false beginning and drops all before the next possible one.
