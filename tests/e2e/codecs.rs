@@ -22,6 +22,8 @@ const AWAY: Duration = Duration::from_secs(6);
 const SILENCE_MIN: usize = 3 * RATE;
 /// The program has no silence by itself: no longer than this is anything in it as quiet as that.
 const SILENCE_MAX: usize = RATE / 100;
+/// Of each codec so much is at least 2 s of noise.
+const BYTES_ONCE_MORE: [u64; 2] = [30_000, 200_000];
 
 /// A mount that ffmpeg feeds, and who listens to it at the relay.
 struct Station {
@@ -93,7 +95,7 @@ impl Station {
         note(&format!(
             "{relay}: {n_loud} samples of noise, {longest} of silence at a stretch"
         ));
-        ensure!(n_loud > 3 * RATE, "too little is heard");
+        ensure!(n_loud > 3 * RATE, "too little is heard: {n_loud} samples");
         Ok(longest)
     }
 }
@@ -122,12 +124,12 @@ fn an_opus_source_that_is_away_is_silence_and_a_flac_source_is_waited_for() -> R
         n_bytes.push(station.n_bytes());
     }
     sleep(AWAY);
-    for (station, before) in stations.iter_mut().zip(n_bytes) {
+    for ((station, before), once_more) in stations.iter_mut().zip(n_bytes).zip(BYTES_ONCE_MORE) {
         ensure!(before > 0, "{} sent nothing", station.relay);
         let gone = station.n_bytes();
         station.ffmpeg.start()?;
         until(WAIT_MAX, "the same response goes on", || {
-            station.n_bytes() > gone + 20_000
+            station.n_bytes() > gone + once_more
         })
         .with_context(|| station.ffmpeg.story() + &cluster.story())?;
     }
