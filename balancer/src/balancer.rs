@@ -291,13 +291,13 @@ impl Balancer {
         is_final: impl Fn(&E) -> bool,
     ) -> Result<T, E> {
         loop {
-            let outcome = attempt();
+            let why = match attempt() {
+                Ok(found) => return Ok(found),
+                Err(why) => why,
+            };
             let is_early = self.started.elapsed() < self.config().wait_for_relays();
-            let may_change = outcome
-                .as_ref()
-                .is_err_and(|why| !is_final(why) || !self.has_heard_everybody());
-            if !is_early || !may_change {
-                return outcome;
+            if !is_early || (is_final(&why) && self.has_heard_everybody()) {
+                return Err(why);
             }
             tokio::time::sleep(WAIT_STEP).await;
         }

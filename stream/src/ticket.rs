@@ -7,6 +7,7 @@
 //! Whoever keeps one can use it again, and is served or sent back like anybody else.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -69,7 +70,7 @@ pub struct Bounced {
 #[derive(Clone)]
 pub struct TicketKey {
     relay: RelayId,
-    key: Key,
+    key: Arc<Key>,
 }
 
 impl Bounced {
@@ -111,7 +112,7 @@ impl TicketKey {
         let first = name.as_ref().first_chunk().copied().unwrap_or_default();
         Self {
             relay: RelayId(u32::from_be_bytes(first)),
-            key: Key::new(HMAC_SHA256, secret.as_ref()),
+            key: Arc::new(Key::new(HMAC_SHA256, secret.as_ref())),
         }
     }
 

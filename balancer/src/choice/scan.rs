@@ -24,6 +24,8 @@ pub struct Scratch {
     km: Vec<f32>,
     /// The least of these, for each block of relays.
     least: Vec<f32>,
+    /// Those that may win, and what they come to.
+    ties: Vec<(usize, f32)>,
 }
 
 /// The relay that wins, by its place in the list.
@@ -35,14 +37,14 @@ pub(super) fn choose(
 ) -> Option<usize> {
     let asker = Asker::new(question.listener, policy);
     let needed = Offers::needed(question.listener);
-    let Scratch { km, least } = scratch;
+    let Scratch { km, least, ties } = scratch;
     at_least(columns, &asker, km);
     least.clear();
     least.extend(km.chunks(BLOCK).map(least_of));
     let blocks = least.iter().enumerate();
     let nearest = blocks.clone().min_by(|(_, a), (_, b)| a.total_cmp(b));
     let mut limit = f32::INFINITY;
-    let mut ties: Vec<(usize, f32)> = Vec::new();
+    ties.clear();
     // The nearest ones first, and once more: then the others are seen to be too far at a glance.
     for (block, least_km) in nearest.into_iter().chain(blocks) {
         if *least_km > limit {

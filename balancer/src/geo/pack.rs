@@ -10,7 +10,7 @@ use maxminddb::{LookupResult, Reader, WithinOptions};
 use stream::report::Place;
 
 use super::cells::{CELLS_MAX, Cell, Cells, Origin, RANGES_MAX, upper_half};
-use super::ranges::Ranges;
+use super::ranges::{Address, Ranges};
 use super::{mmdb, packed};
 use crate::centroids;
 use crate::place::{Country, Spot};
@@ -266,7 +266,7 @@ fn rows(mut pieces: Vec<Piece>) -> Vec<(u64, Option<usize>)> {
     rows
 }
 
-fn ranges<A: Copy + Ord, const N: usize>(
+fn ranges<A: Address, const N: usize>(
     rows: &[(u64, Option<usize>)],
     narrow: impl Fn(u64) -> A,
     number: impl Fn(Option<usize>) -> u16,

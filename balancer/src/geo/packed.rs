@@ -14,7 +14,7 @@ use stream::ogg::crc;
 use stream::report::Place;
 
 use super::cells::{CELLS_MAX, Cell, Cells, Origin, RANGES_MAX};
-use super::ranges::Ranges;
+use super::ranges::{Address, Ranges};
 use crate::place::{Country, checked};
 
 /// The first word of a file; another one when the layout changes.
@@ -176,7 +176,7 @@ impl<R: Read> Numbers<R> {
         })
     }
 
-    fn ranges<A: Copy + Ord, const N: usize>(
+    fn ranges<A: Address, const N: usize>(
         &mut self,
         n_cells: usize,
         narrow: impl Fn(u64) -> Option<A>,
@@ -247,7 +247,7 @@ fn plain(cells: &Cells) -> Vec<u8> {
     bytes
 }
 
-fn push_ranges<A: Copy + Ord, const N: usize>(
+fn push_ranges<A: Address, const N: usize>(
     bytes: &mut Vec<u8>,
     ranges: &Ranges<A, N>,
     widen: impl Fn(A) -> u64,

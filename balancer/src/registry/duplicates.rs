@@ -4,7 +4,7 @@
 //! relay. And who comes back although he was sent somewhere did not get there: he goes elsewhere.
 //! Holds no address: only numbers that say nothing without a key that dies with the program.
 
-use std::collections::VecDeque;
+use std::mem::{swap, take};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
@@ -13,43 +13,70 @@ use hashbrown::HashTable;
 const SAME_MAX: Duration = Duration::from_secs(2);
 /// A player that comes back within this time may not have got where he was sent.
 const BACK_MAX: Duration = Duration::from_secs(30);
-/// More players are not remembered: the oldest is forgotten.
-pub const PLAYERS_MAX: usize = 100_000;
+/// More players are not remembered: those who came first are forgotten, half of all at once.
+pub const PLAYERS_MAX: usize = 131_072;
 /// Nobody can be kept from more relays than this.
 const RELAYS_MAX: usize = 4;
 
-/// Players that asked within the last half minute.
+/// Players that asked within the last half minute, and some who asked before.
+///
+/// Nobody is looked for to be forgotten: who has not come again when another half minute is over,
+/// or too many are there, goes with all like him.
 #[derive(Debug, Default)]
 pub struct Duplicates {
-    /// In the order of their first redirect. Everybody new is put at one end and forgotten at the
-    /// other, and the processor has both at hand.
-    players: VecDeque<Player>,
-    /// The number of the first of them; each has the number after the one before.
-    first: u32,
-    /// The numbers of all, to be found by who it is. Four bytes for each: of a crowd's players
-    /// little more than this is ever looked at.
-    numbers: HashTable<u32>,
+    young: HashTable<Player>,
+    /// Since when the young ones came.
+    since: Option<Instant>,
+    /// Who came in the time before.
+    old: HashTable<Player>,
 }
 
-/// What one player was answered.
-#[derive(Debug)]
+/// What one player was answered. Nothing in it needs to be given back.
+#[derive(Clone, Copy, Debug)]
 struct Player {
     /// Who it is: a hash already, with a key that nobody else knows.
     caller: u64,
+    /// When.
+    at: Instant,
     /// The relay he was sent to.
     relay: usize,
     /// His ticket's serial number there.
     serial: u32,
-    /// When.
-    at: Instant,
-    /// Since when he stands where he stands.
-    since: Instant,
-    /// Relays that he did not get to.
-    missed: Vec<usize>,
     /// Which entry of its playlist the player asked for.
     entry: u32,
     /// It asks for another one now: what it was sent to has ended.
     has_turned: bool,
+    missed: Missed,
+}
+
+/// Relays that a player did not get to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Missed {
+    relays: [usize; RELAYS_MAX],
+    n_relays: usize,
+}
+
+impl Missed {
+    /// Their places, the first one first.
+    pub fn relays(&self) -> &[usize] {
+        self.relays.get(..self.n_relays).unwrap_or_default()
+    }
+
+    /// `true`: that was not known.
+    fn add(&mut self, relay: usize) -> bool {
+        if self.relays().contains(&relay) {
+            return false;
+        }
+        if self.n_relays == RELAYS_MAX {
+            self.relays.rotate_left(1);
+            self.n_relays -= 1;
+        }
+        if let Some(free) = self.relays.get_mut(self.n_relays) {
+            *free = relay;
+            self.n_relays += 1;
+        }
+        true
+    }
 }
 
 /// What a player's last redirect says about this request.
@@ -75,127 +102,84 @@ impl Duplicates {
     /// What is known of a player that asks for this entry of its playlist. If that is another one
     /// than before, it is no second request for the same sound, however soon it comes.
     pub fn look(&mut self, caller: u64, entry: u32, now: Instant) -> Again {
-        let Some(player) = self.player(caller) else {
+        let Some(player) = self.player(caller, now) else {
             return Again::No;
         };
         player.has_turned |= player.entry != entry;
         player.entry = entry;
         let (relay, serial) = (player.relay, player.serial);
-        match now.saturating_duration_since(player.at) {
-            ago if ago <= SAME_MAX && !player.has_turned => Again::Same { relay },
-            ago if ago <= BACK_MAX => Again::Back { relay, serial },
-            _ => Again::No,
+        let ago = now.saturating_duration_since(player.at);
+        if ago <= SAME_MAX && !player.has_turned {
+            Again::Same { relay }
+        } else {
+            Again::Back { relay, serial }
         }
     }
 
     /// Relays that a player did not get to within the last half minute.
-    pub fn missed(&self, caller: u64) -> &[usize] {
-        let at = self.place(caller);
-        at.map_or(&[], |at| self.players[at].missed.as_slice())
+    pub fn missed(&mut self, caller: u64, now: Instant) -> Missed {
+        let player = self.player(caller, now);
+        player.map_or_else(Missed::default, |player| player.missed)
     }
 
     /// He did not get to this relay. `true`: that was not known.
-    pub fn miss(&mut self, caller: u64, relay: usize) -> bool {
-        let Some(player) = self.player(caller) else {
-            return false;
-        };
-        if player.missed.contains(&relay) {
-            return false;
-        }
-        if player.missed.len() == RELAYS_MAX {
-            player.missed.remove(0);
-        }
-        player.missed.push(relay);
-        true
+    pub fn miss(&mut self, caller: u64, relay: usize, now: Instant) -> bool {
+        let player = self.player(caller, now);
+        player.is_some_and(|player| player.missed.add(relay))
     }
 
     /// He is sent to this relay, with this ticket, for this entry of his playlist.
     pub fn note(&mut self, caller: u64, relay: usize, (serial, entry): (u32, u32), now: Instant) {
-        self.forget(now);
-        let Some(player) = self.player(caller) else {
-            return self.push(Player {
-                caller,
-                relay,
-                serial,
-                at: now,
-                since: now,
-                missed: Vec::new(),
-                entry,
-                has_turned: false,
-            });
+        self.grow_old(now);
+        let mut player = Player {
+            caller,
+            at: now,
+            relay,
+            serial,
+            entry,
+            has_turned: false,
+            missed: Missed::default(),
         };
-        (player.relay, player.serial, player.at) = (relay, serial, now);
-        player.entry = entry;
-        player.has_turned = false;
+        if let Some(known) = self.young.find_mut(caller, |other| other.caller == caller) {
+            if now.saturating_duration_since(known.at) <= BACK_MAX {
+                player.missed = known.missed;
+            }
+            *known = player;
+            return;
+        }
+        if let Ok(known) = self.old.find_entry(caller, |other| other.caller == caller) {
+            let (known, _) = known.remove();
+            if now.saturating_duration_since(known.at) <= BACK_MAX {
+                player.missed = known.missed;
+            }
+        }
+        self.young
+            .insert_unique(caller, player, |player| player.caller);
     }
 
-    /// Who was sent for the last time long ago goes; who came again is looked at again later.
-    fn forget(&mut self, now: Instant) {
-        while let Some(player) = self.players.front() {
-            let is_crowded = self.players.len() >= PLAYERS_MAX;
-            if now.saturating_duration_since(player.since) <= BACK_MAX && !is_crowded {
-                return;
+    /// When it is time for it, the young ones are the old ones.
+    fn grow_old(&mut self, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        let is_time = now.saturating_duration_since(since) > BACK_MAX;
+        if is_time || self.young.len() >= PLAYERS_MAX / 2 {
+            self.since = Some(now);
+            swap(&mut self.young, &mut self.old);
+            // A crowd's memory is kept as long as crowds come.
+            if self.young.is_empty() {
+                take(&mut self.young);
             }
-            let is_back = player.at > player.since && !is_crowded;
-            let Some(player) = self.pop() else {
-                return;
-            };
-            if is_back {
-                let since = player.at;
-                self.push(Player { since, ..player });
-            }
+            self.young.clear();
         }
     }
 
-    fn push(&mut self, player: Player) {
-        let Self {
-            players,
-            first,
-            numbers,
-        } = self;
-        let number = first.wrapping_add(place_of(players.len()));
-        let caller = player.caller;
-        players.push_back(player);
-        numbers.insert_unique(caller, number, |number| {
-            players[offset(*number, *first)].caller
-        });
+    /// One who was sent somewhere within the last half minute.
+    fn player(&mut self, caller: u64, now: Instant) -> Option<&mut Player> {
+        let is_it = |player: &Player| player.caller == caller;
+        let Self { young, old, .. } = self;
+        let player = young.find_mut(caller, is_it);
+        let player = player.or_else(|| old.find_mut(caller, is_it))?;
+        (now.saturating_duration_since(player.at) <= BACK_MAX).then_some(player)
     }
-
-    fn pop(&mut self) -> Option<Player> {
-        let player = self.players.pop_front()?;
-        let number = self.first;
-        self.first = number.wrapping_add(1);
-        if let Ok(entry) = self
-            .numbers
-            .find_entry(player.caller, |other| *other == number)
-        {
-            entry.remove();
-        }
-        Some(player)
-    }
-
-    fn place(&self, caller: u64) -> Option<usize> {
-        let place = |number: &u32| offset(*number, self.first);
-        let number = self.numbers.find(caller, |number| {
-            self.players[place(number)].caller == caller
-        })?;
-        Some(place(number))
-    }
-
-    fn player(&mut self, caller: u64) -> Option<&mut Player> {
-        let at = self.place(caller)?;
-        self.players.get_mut(at)
-    }
-}
-
-/// Where a number stands in the row that begins with `first`.
-fn offset(number: u32, first: u32) -> usize {
-    number.wrapping_sub(first) as usize
-}
-
-/// There are never more than [`PLAYERS_MAX`].
-fn place_of(n_players: usize) -> u32 {
-    u32::try_from(n_players).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -241,25 +225,64 @@ mod tests {
         let start = Instant::now();
         let mut duplicates = Duplicates::default();
         duplicates.note(1, 7, (1, 0), start);
-        assert!(duplicates.miss(1, 7) && !duplicates.miss(1, 7));
+        assert!(duplicates.miss(1, 7, start) && !duplicates.miss(1, 7, start));
         duplicates.note(1, 8, (1, 0), start + 20 * SECOND);
-        assert_eq!(duplicates.missed(1), [7]);
+        let missed = |duplicates: &mut Duplicates, seconds| {
+            let missed = duplicates.missed(1, start + seconds * SECOND);
+            missed.relays().to_vec()
+        };
+        assert_eq!(missed(&mut duplicates, 20), [7]);
         duplicates.note(2, 8, (2, 0), start + 45 * SECOND);
-        assert_eq!(duplicates.missed(1), [7], "he came again after 20 s");
+        assert_eq!(missed(&mut duplicates, 45), [7], "he came again after 20 s");
+        assert!(missed(&mut duplicates, 51).is_empty());
         duplicates.note(2, 8, (3, 0), start + 76 * SECOND);
-        assert!(duplicates.missed(1).is_empty());
-        assert_eq!(duplicates.players.len(), 1);
+        assert_eq!(duplicates.young.len() + duplicates.old.len(), 1);
+    }
+
+    #[test]
+    fn who_comes_late_in_one_half_minute_is_known_in_the_next() {
+        let start = Instant::now();
+        let mut duplicates = Duplicates::default();
+        duplicates.note(1, 7, (1, 0), start);
+        duplicates.note(2, 7, (2, 0), start + 29 * SECOND);
+        duplicates.note(3, 7, (3, 0), start + 31 * SECOND);
+        let back = |serial| Again::Back { relay: 7, serial };
+        assert_eq!(duplicates.look(1, 0, start + 32 * SECOND), Again::No);
+        assert_eq!(duplicates.look(2, 0, start + 58 * SECOND), back(2));
+        duplicates.note(2, 8, (4, 0), start + 58 * SECOND);
+        duplicates.note(3, 7, (5, 0), start + 70 * SECOND);
+        let back = Again::Back {
+            relay: 8,
+            serial: 4,
+        };
+        assert_eq!(duplicates.look(2, 0, start + 80 * SECOND), back);
+    }
+
+    #[test]
+    fn the_relays_missed_last_are_remembered() {
+        let start = Instant::now();
+        let mut duplicates = Duplicates::default();
+        duplicates.note(1, 0, (1, 0), start);
+        for relay in 0..6 {
+            assert!(duplicates.miss(1, relay, start));
+        }
+        assert_eq!(duplicates.missed(1, start).relays(), [2, 3, 4, 5]);
+        assert!(!duplicates.miss(2, 0, start), "nobody knows him");
     }
 
     #[test]
     fn a_crowd_is_remembered_up_to_a_limit() {
         let start = Instant::now();
         let mut duplicates = Duplicates::default();
-        for caller in 0..PLAYERS_MAX as u64 + 1_000 {
+        let n_players = PLAYERS_MAX as u64 + 1_000;
+        for caller in 0..n_players {
             duplicates.note(caller, 0, (0, 0), start);
+            assert!(duplicates.young.len() + duplicates.old.len() <= PLAYERS_MAX);
         }
-        assert!(duplicates.players.len() <= PLAYERS_MAX);
-        assert_eq!(duplicates.players.len(), duplicates.numbers.len());
         assert_eq!(duplicates.look(0, 0, start), Again::No);
+        let last = (n_players - PLAYERS_MAX as u64 / 2)..n_players;
+        for caller in last {
+            assert_ne!(duplicates.look(caller, 0, start), Again::No, "{caller}");
+        }
     }
 }

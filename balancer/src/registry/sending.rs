@@ -84,9 +84,8 @@ impl Registry {
         if let (Some(caller), Again::Back { relay, serial }) = (caller, again) {
             self.miss(caller, relay, serial, listener.key, now);
         }
-        let mut missed: Vec<usize> = caller
-            .map(|caller| self.duplicates.missed(caller).to_vec())
-            .unwrap_or_default();
+        let missed = caller.map(|caller| self.duplicates.missed(caller, now));
+        let mut missed = missed.unwrap_or_default().relays().to_vec();
         // He may be wrong, so nothing else follows.
         missed.extend(listener.left);
         let relay = match self.choose(listener, mount, (&missed, came), now) {
@@ -196,8 +195,8 @@ impl Registry {
         let relay = &mut self.relays[at];
         if !relay.names_arrivals() {
             // Nobody can know, but another one will do as well.
-            self.duplicates.miss(caller, at);
-        } else if relay.reservations.is_open(serial) && self.duplicates.miss(caller, at) {
+            self.duplicates.miss(caller, at, now);
+        } else if relay.reservations.is_open(serial) && self.duplicates.miss(caller, at, now) {
             relay.health.complain(network, now);
             self.refresh(at, now);
         }
