@@ -16,18 +16,18 @@ use anyhow::{Context, Result, anyhow, ensure};
 use tests::browser::sound_card;
 use tests::cluster::{Cluster, Role, STOP_MAX, Sound};
 use tests::figures::note;
-use tests::http::Request;
+use tests::http::{Address, Request};
 use tests::programs::cache;
 use tests::wait::eventually;
 
 use listeners::{Playing, browser_plays, ffmpeg_decodes};
 use sources::{Running, Studio};
-use table::{Format, HEARD, LISTENERS, Line, SOURCES, document};
+use table::{Format, LISTENERS, Line, SOURCES, document};
 
 /// All are on air by then.
 const ON_AIR_MAX: Duration = Duration::from_secs(120);
 /// So many listen at once: more would keep the sources from their work.
-const EARS_MAX: usize = 10;
+const EARS_MAX: usize = 16;
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/interop.md");
 
 /// Room for those who listen.
@@ -60,7 +60,7 @@ fn wait_until_late(url: &str) -> Result<()> {
     })
 }
 
-/// Everybody listens, as soon as there is something to hear.
+/// Everybody listens to everybody, as soon as there is something to hear.
 struct Audience<'a> {
     url: &'a str,
     folder: &'a Path,
@@ -68,58 +68,53 @@ struct Audience<'a> {
     room: Room,
 }
 
+/// Of all sources.
+fn all_mounts() -> impl Iterator<Item = (&'static Line, Format)> {
+    let mounts = |line: &'static Line| line.formats().map(move |format| (line, format));
+    SOURCES.iter().flat_map(mounts)
+}
+
 type Ear<'a> = ScopedJoinHandle<'a, Result<()>>;
 
 impl<'a> Audience<'a> {
-    /// One more listener.
-    fn ear(
-        &'a self,
-        scope: &'a Scope<'a, '_>,
-        (source, format): (&'a Line, Format),
-        what: String,
-        listen: impl FnOnce(&str) -> Result<()> + Send + 'a,
-    ) -> Ear<'a> {
-        let url = format!("{}{}", self.url, source.mount(format));
-        scope.spawn(move || {
-            wait_until_late(&url)
-                .and_then(|()| self.room.inside(|| listen(&url)))
-                .with_context(|| what)
-        })
-    }
-
-    /// ffmpeg hears each mount of a source.
+    /// All who can play what a source sends hear each of its mounts.
     fn hear(&'a self, scope: &'a Scope<'a, '_>, source: &'a Line) -> Vec<Ear<'a>> {
-        let ear = |format: Format| {
-            let what = format!("{}, {}", source.name, format.name);
-            self.ear(scope, (source, format), what, move |url| {
-                ffmpeg_decodes(url, format, self.folder)
+        let mounts = source.formats().flat_map(|format| {
+            let plays = move |line: &&Line| !line.is_browser() && line.is_tried_with(format);
+            let lines = LISTENERS.iter().filter(plays);
+            lines.map(move |line| (format, line))
+        });
+        let ear = |(format, line): (Format, &'a Line)| {
+            let url = format!("{}{}", self.url, source.mount(format));
+            scope.spawn(move || {
+                let listen = || match line.slug {
+                    "ffmpeg" => ffmpeg_decodes(&url, format, self.folder),
+                    _ => Playing::start(line, format, &url, self.folder)?.plays(),
+                };
+                wait_until_late(&url)
+                    .and_then(|()| self.room.inside(listen))
+                    .with_context(|| {
+                        format!("{} plays {} of {}", line.name, format.name, source.name)
+                    })
             })
         };
-        source.formats().map(ear).collect()
+        mounts.map(ear).collect()
     }
 
-    /// All others hear one source.
-    fn play(&'a self, scope: &'a Scope<'a, '_>) -> Vec<Ear<'a>> {
-        let mut ears = Vec::new();
-        // ffmpeg is there already.
-        for line in LISTENERS[1..].iter().rev() {
-            if ["chromium", "firefox"].contains(&line.slug) {
-                ears.push(scope.spawn(|| {
-                    let mut mounts = HEARD.formats().map(|format| HEARD.mount(format));
-                    mounts
-                        .try_for_each(|mount| wait_until_late(&format!("{}{mount}", self.url)))?;
-                    browser_plays(line, self.url, self.sound_card).context(line.name)
-                }));
-                continue;
-            }
-            ears.extend(line.formats().map(|format| {
-                let what = format!("{} plays {}", line.name, format.name);
-                self.ear(scope, (&HEARD, format), what, move |url| {
-                    Playing::start(line, format, url, self.folder)?.plays()
-                })
-            }));
-        }
-        ears
+    /// Each browser hears all mounts, on one page.
+    fn browse(&'a self, scope: &'a Scope<'a, '_>) -> Vec<Ear<'a>> {
+        let mounts: Vec<_> = all_mounts().collect();
+        let browsers = LISTENERS.iter().filter(|line| line.is_browser());
+        let ear = |line: &'a Line| {
+            let mounts = mounts.clone();
+            scope.spawn(move || {
+                for (source, format) in &mounts {
+                    wait_until_late(&format!("{}{}", self.url, source.mount(*format)))?;
+                }
+                browser_plays(line, &mounts, self.url, self.sound_card).context(line.name)
+            })
+        };
+        browsers.map(ear).collect()
     }
 }
 
@@ -132,10 +127,8 @@ fn try_all(studio: &Studio, audience: &Audience<'_>) -> Result<Vec<Running>> {
         for line in &SOURCES[1..] {
             running.extend(studio.start(line).context(line.name)?);
             ears.extend(audience.hear(scope, line));
-            if line.slug == HEARD.slug {
-                ears.extend(audience.play(scope));
-            }
         }
+        ears.extend(audience.browse(scope));
         let mut wrong = Vec::new();
         for ear in ears {
             let heard = ear.join().map_err(|_| anyhow!("a listener panicked"))?;
@@ -151,25 +144,21 @@ fn try_all(studio: &Studio, audience: &Audience<'_>) -> Result<Vec<Running>> {
 
 /// Each source came once, stayed to the end, and sent nothing that was thrown away.
 fn check_account(log: &str) -> Result<()> {
-    for line in &SOURCES {
-        for format in line.formats() {
-            let mount = format!(" {}", line.mount(format));
-            let began = format!("source began{mount}");
-            let n_began = log.lines().filter(|line| line.ends_with(&began)).count();
-            let ended = format!("source ended{mount} after ");
-            let mut lines = log.lines().filter(|line| line.contains(&ended));
-            let account = lines.next().context(ended.clone())?;
-            let is_clean = ["n_doubled=0", "n_missing=0", "n_stray=0", "n_junk_bytes=0"]
-                .iter()
-                .all(|none| account.contains(none));
-            ensure!(
-                n_began == 1
-                    && lines.next().is_none()
-                    && account.contains("the master is stopping"),
-                "{mount} was not there all the time: {log}"
-            );
-            ensure!(is_clean, "{account}");
-        }
+    for (line, format) in all_mounts() {
+        let mount = format!(" {}", line.mount(format));
+        let began = format!("source began{mount}");
+        let n_began = log.lines().filter(|line| line.ends_with(&began)).count();
+        let ended = format!("source ended{mount} after ");
+        let mut lines = log.lines().filter(|line| line.contains(&ended));
+        let account = lines.next().context(ended.clone())?;
+        let is_clean = ["n_doubled=0", "n_missing=0", "n_stray=0", "n_junk_bytes=0"]
+            .iter()
+            .all(|none| account.contains(none));
+        ensure!(
+            n_began == 1 && lines.next().is_none() && account.contains("the master is stopping"),
+            "{mount} was not there all the time: {log}"
+        );
+        ensure!(is_clean, "{account}");
     }
     Ok(())
 }
@@ -178,7 +167,11 @@ fn check_account(log: &str) -> Result<()> {
 fn interop_of_all_sources_and_all_players_is_what_the_document_says() -> Result<()> {
     let shoutcast = "PLENUM_MASTER__SHOUTCAST__MOUNT";
     let cluster = Cluster::prepare(0, &Sound::Tone)?;
-    let mut cluster = cluster.with_variable(Role::Master, shoutcast, "/old.mp3");
+    let everywhere = Address::parse(&cluster.ports().master_url())?.authority;
+    let everywhere = everywhere.replace("127.0.0.1", "0.0.0.0");
+    let mut cluster = cluster
+        .with_variable(Role::Master, shoutcast, "/old.mp3")
+        .with_variable(Role::Master, "PLENUM_MASTER__LISTEN", &everywhere);
     cluster.start_program(Role::Master)?;
     let folder = tempfile::tempdir()?;
     let began = Instant::now();
@@ -198,9 +191,17 @@ fn interop_of_all_sources_and_all_players_is_what_the_document_says() -> Result<
     cluster.program(Role::Master).stop(STOP_MAX)?;
     check_account(&cluster.program(Role::Master).log())?;
     drop(running);
-    let n_mounts: usize = SOURCES.iter().map(|line| line.formats().count()).sum();
+    let n_mounts = all_mounts().count();
+    let players = |format| {
+        LISTENERS
+            .iter()
+            .filter(move |line| line.is_tried_with(format))
+    };
+    let n_pairs: usize = all_mounts()
+        .map(|(_, format)| players(format).count())
+        .sum();
     note(&format!(
-        "{n_mounts} mounts heard within {:?}",
+        "{n_pairs} times one of {n_mounts} mounts was heard, within {:?}",
         began.elapsed()
     ));
     Ok(())

@@ -171,6 +171,7 @@ impl Studio {
             "settings.init.allow_root.set(true)\nsettings.log.stdout.set(true)\n\
              settings.frame.video.width.set({width})\nsettings.frame.video.height.set({height})\n\
              settings.frame.video.framerate.set({PICTURES_A_SECOND})\n\
+             settings.frame.audio.samplerate.set({RATE})\n\
              sound = sine({OWN}.)\nfilm = mux_video(video=video.testsrc(), sound)\n"
         );
         for format in line.formats() {

@@ -110,6 +110,16 @@ impl Line {
             .map(|(format, _)| format)
     }
 
+    /// Whether it is tried with a format.
+    pub(super) fn is_tried_with(&self, format: Format) -> bool {
+        self.formats().any(|tried| tried == format)
+    }
+
+    /// Whether it plays in a page.
+    pub(super) fn is_browser(&self) -> bool {
+        self.cells.contains(&NO_THEORA)
+    }
+
     /// Where it sends a format.
     pub(super) fn mount(&self, format: Format) -> String {
         format!("/{}.{}", self.slug, format.ending)
@@ -129,7 +139,7 @@ const NEITHER_IN_SHOUTCAST: Cell = Not("SHOUTcast's first protocol is for MP3 an
 const ONLY_MPEG: Cell = Not("mpg123 plays MPEG audio only");
 const ONLY_VORBIS_LIVE: Cell = Not("ogg123 takes every live stream for Vorbis");
 /// The test looks whether it is so.
-pub(super) const NO_THEORA: Cell =
+const NO_THEORA: Cell =
     Not("Browsers of today have no Theora: the sound is heard, and there is no picture");
 
 /// Who sends. The first needs longest to begin.
@@ -185,9 +195,6 @@ pub(super) const SOURCES: [Line; 9] = [
     ),
 ];
 
-/// The one to which all players listen.
-pub(super) const HEARD: Line = SOURCES[1];
-
 /// Who plays.
 pub(super) const LISTENERS: [Line; 8] = [
     line("ffmpeg", "ffmpeg", ALL),
@@ -225,12 +232,12 @@ pub(super) fn document() -> String {
         `make test` does what these tables say, with Debian's programs, and compares them with what it did: \
         they cannot be out of date.\n\n\
         ## Sources\n\n\
-        Each sends to a mount of its own, and each mount is heard by an ffmpeg that comes later: \
-        it decodes 10 s, hears the tone that was sent and sees the picture move, and has nothing to complain of.\n\n"
+        Each sends each format to a mount of its own.\n\n"
         .to_owned();
     text += &table("source", &SOURCES);
     text += "\n## Listeners\n\n\
-        Each comes late to what an ffmpeg (`PUT`) sends, and does the same.\n\n";
+        Each comes late to every mount of all sources whose format it plays: \
+        it decodes 10 s, hears the tone that was sent and sees the picture move, and has nothing to complain of.\n\n";
     text += &table("listener", &LISTENERS);
     text += "\n## How you see that it works\n\n\
         ```sh\ncargo test -p tests --test interop\n```\n";
