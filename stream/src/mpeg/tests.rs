@@ -134,7 +134,52 @@ fn what_is_neither_is_told_at_once_and_ogg_is_ogg() {
     assert_eq!(found, [Found::Page(page)]);
 }
 
+/// Damage in which frames of the other kind follow: they are left out, and what comes of it is read
+/// again, as a relay reads it, to the last byte.
+#[test]
+fn frames_of_another_kind_behind_damage_are_no_part_of_the_log() {
+    let mp3: Vec<u8> = (0..40).flat_map(mp3).collect();
+    let aac: Vec<u8> = (0..40).flat_map(|n| aac(300 + n)).collect();
+    for (first, other, n_last) in [(&aac, &mp3, 339), (&mp3, &aac, 417)] {
+        for junk in [&b""[..], b"\0", &[0x55; 900]] {
+            let all = [first, junk, other, first].concat();
+            for n_bytes in [1, 7, 500, all.len()] {
+                let cuts: Vec<usize> = (0..all.len()).step_by(n_bytes).collect();
+                let (pages, n_dropped) = frame(Framer::new(), &all, &cuts);
+                let log = sound(&pages);
+                assert_eq!(log.len() + n_dropped, all.len());
+                // But for the frame that nothing of its kind follows.
+                let kept = &first[..first.len() - n_last];
+                assert!(log == [kept, first].concat(), "{} bytes", log.len());
+                let (again, n_dropped) = frame(Framer::trusting(), &log, &cuts[..1]);
+                assert_eq!((sound(&again) == log, n_dropped), (true, 0));
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn of_any_mixture_a_log_holds_one_kind_and_is_read_again_to_the_last_byte(
+        mixture in proptest::collection::vec((0usize..4, 1usize..12), 1..12),
+        cuts in proptest::collection::vec(0usize..40_000, 0..6),
+    ) {
+        let part = |(kind, n): (usize, usize)| match kind {
+            0 => (0..n).flat_map(|n| mp3(n as u8)).collect(),
+            1 => (0..n).flat_map(|n| aac(200 + n)).collect(),
+            2 => vec![0xff; n],
+            _ => mp3(7)[..30 * n].to_vec(),
+        };
+        let bytes: Vec<u8> = mixture.into_iter().flat_map(part).collect();
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let (pages, _) = frame(Framer::new(), &bytes, &cuts);
+        let log = sound(&pages);
+        prop_assert!(log.is_empty() || frame::whole(&log).is_some());
+        let (again, n_dropped) = frame(Framer::trusting(), &log, &[log.len() / 2]);
+        prop_assert_eq!((sound(&again) == log, n_dropped), (true, 0));
+    }
+
     #[test]
     fn damage_costs_the_frames_it_hits_and_two_beside_them(
         at in 0usize..40 * 417,
