@@ -3,21 +3,10 @@
 
 #![no_main]
 
+use fuzz::pages;
 use libfuzzer_sys::fuzz_target;
 use stream::ogg::{Found, Page};
 use stream::webm::{CLUSTER_BYTES_MAX, Cutter, Framer, Head};
-
-fn clusters<'a>(framer: &mut Framer, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Page> {
-    let mut found = Vec::new();
-    for mut piece in pieces {
-        while let Some(next) = framer.next(&mut piece) {
-            if let Found::Page(page) = next {
-                found.push(page);
-            }
-        }
-    }
-    found
-}
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, rest)) = bytes.split_first() else {
@@ -26,8 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = Head::parse(rest);
     let n_bytes = usize::from(*first).max(1);
     let (mut whole, mut cut) = (Framer::new(), Framer::new());
-    let mut found = clusters(&mut whole, [rest].into_iter());
-    assert_eq!(clusters(&mut cut, rest.chunks(n_bytes)), found);
+    let mut found = pages(|piece| whole.next(piece), [rest]);
+    assert_eq!(pages(|piece| cut.next(piece), rest.chunks(n_bytes)), found);
     found.extend(whole.finish());
     let mut log = Vec::new();
     for page in &found {

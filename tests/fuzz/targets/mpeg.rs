@@ -3,21 +3,10 @@
 
 #![no_main]
 
+use fuzz::pages;
 use libfuzzer_sys::fuzz_target;
 use stream::mpeg::{Frame, Framer};
-use stream::ogg::{Found, Page};
-
-fn portions<'a>(framer: &mut Framer, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Page> {
-    let mut found = Vec::new();
-    for mut piece in pieces {
-        while let Some(next) = framer.next(&mut piece) {
-            if let Found::Page(page) = next {
-                found.push(page);
-            }
-        }
-    }
-    found
-}
+use stream::ogg::Page;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, rest)) = bytes.split_first() else {
@@ -26,8 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = Frame::parse(rest);
     let n_bytes = usize::from(*first).max(1);
     let (mut whole, mut cut) = (Framer::new(), Framer::new());
-    let mut found = portions(&mut whole, [rest].into_iter());
-    assert_eq!(portions(&mut cut, rest.chunks(n_bytes)), found);
+    let mut found = pages(|piece| whole.next(piece), [rest]);
+    assert_eq!(pages(|piece| cut.next(piece), rest.chunks(n_bytes)), found);
     let last = whole.finish();
     assert_eq!(cut.finish(), last);
     found.extend(last);
@@ -43,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         log.extend_from_slice(page.bytes());
     }
     let mut trusting = Framer::trusting();
-    let mut again = portions(&mut trusting, [log.as_slice()].into_iter());
+    let mut again = pages(|piece| trusting.next(piece), [log.as_slice()]);
     again.extend(trusting.finish());
     let n_again: usize = again.iter().map(Page::len).sum();
     assert_eq!(n_again, log.len(), "of the log");

@@ -3,36 +3,31 @@
 
 #![no_main]
 
+use fuzz::pages;
 use libfuzzer_sys::fuzz_target;
 use stream::mpeg::Sniffer;
-use stream::ogg::{Found, Page};
+use stream::ogg::Page;
 
-fn pages<'a>(mut sniffer: Sniffer, portions: impl Iterator<Item = &'a [u8]>) -> Vec<Page> {
-    let mut pages = Vec::new();
-    for mut portion in portions {
-        while let Some(found) = sniffer.next(&mut portion) {
-            if let Found::Page(page) = found {
-                pages.push(page);
-            }
-        }
-    }
-    pages.extend(sniffer.finish());
-    pages
+/// To the end of the stream.
+fn all<'a>(mut sniffer: Sniffer, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Page> {
+    let mut found = pages(|piece| sniffer.next(piece), pieces);
+    found.extend(sniffer.finish());
+    found
 }
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, rest)) = bytes.split_first() else {
         return;
     };
-    let found = pages(Sniffer::new(), [rest].into_iter());
+    let found = all(Sniffer::new(), [rest]);
     let n_bytes = usize::from(*first).max(1);
-    assert_eq!(found, pages(Sniffer::new(), rest.chunks(n_bytes)));
+    assert_eq!(found, all(Sniffer::new(), rest.chunks(n_bytes)));
     let mut log = Vec::new();
     for page in &found {
         assert_eq!(Page::parse(page.bytes().clone()).as_ref(), Ok(page));
         log.extend_from_slice(page.bytes());
     }
-    let again: usize = pages(Sniffer::trusting(), [log.as_slice()].into_iter())
+    let again: usize = all(Sniffer::trusting(), [log.as_slice()])
         .iter()
         .map(|page| page.bytes().len())
         .sum();
