@@ -45,8 +45,7 @@ pub struct Ring {
     entries: VecDeque<Entry>,
     n_bytes: usize,
     head: u64,
-    /// The newest stretch without bytes: from, to.
-    skipped: Option<(u64, u64)>,
+    skipped: Option<Skipped>,
     links: Links,
     /// Offset of the first header page of the current link.
     link_start: u64,
@@ -56,6 +55,15 @@ pub struct Ring {
     open: Vec<Stamp>,
     /// What must be known to go on with the oldest page.
     tail: Account,
+}
+
+/// The newest stretch without bytes.
+#[derive(Clone, Copy, Debug)]
+struct Skipped {
+    /// Where the page before it began.
+    newest: u64,
+    from: u64,
+    to: u64,
 }
 
 #[derive(Debug)]
@@ -176,9 +184,14 @@ impl Ring {
     /// before it have fallen behind; one that had everything goes on there, too.
     pub fn skip_to(&mut self, offset: u64) {
         if offset > self.head {
-            let is_next = |(_, to): &(u64, u64)| *to == self.head;
-            let from = self.skipped.filter(is_next).map_or(self.head, |s| s.0);
-            self.skipped = Some((from, offset));
+            let before = self.skipped.filter(|before| before.to == self.head);
+            let newest = self.entries.back().map_or(self.head, |entry| entry.offset);
+            let (newest, from) = before.map_or((newest, self.head), |s| (s.newest, s.from));
+            self.skipped = Some(Skipped {
+                newest,
+                from,
+                to: offset,
+            });
             while let Some(oldest) = self.entries.pop_front() {
                 self.forget(&oldest);
             }

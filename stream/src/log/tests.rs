@@ -151,8 +151,13 @@ fn who_has_everything_goes_on_behind_what_was_skipped() {
         first,
         last: FOR_EVER,
     };
-    let join = ring.join_behind_skip(resume(epoch, from)).unwrap();
-    assert_eq!((join.offset, join.prefix.is_empty()), (9_000, false));
+    // Also one who asks for the newest page once more, or has more than there was.
+    let newest = from - pages[3].len() as u64;
+    for first in [from, newest, from + 5, from + 10, 8_999] {
+        let join = ring.join_behind_skip(resume(epoch, first)).unwrap();
+        assert_eq!((join.offset, join.prefix.is_empty()), (9_000, false));
+    }
+    assert_eq!(ring.join_behind_skip(resume(epoch, newest - 1)), None);
     assert_eq!(ring.join_behind_skip(resume(epoch, from - 1)), None);
     assert_eq!(ring.join_behind_skip(resume(Epoch::new(1), from)), None);
     // Of a link that is over there are no header pages.

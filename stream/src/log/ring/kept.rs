@@ -53,16 +53,20 @@ impl Ring {
 
     /// Where somebody goes on who has everything up to `offset`, if what follows there was skipped.
     pub fn behind_skip(&self, offset: u64) -> Option<u64> {
-        let (from, to) = self.skipped?;
-        (from == offset && to >= self.oldest()).then_some(to)
+        let skipped = self.skipped?;
+        (skipped.from == offset && skipped.to >= self.oldest()).then_some(skipped.to)
     }
 
-    /// Where somebody starts who asks for what was skipped and misses nothing but that.
+    /// Where somebody starts who asks for what was skipped and misses nothing but that. He may have
+    /// more of it, from another master, or ask for the page before it once more, as a relay does
+    /// that compares.
     pub(in crate::log) fn join_behind_skip(&self, wish: Wish) -> Option<Join> {
         let Wish::Resume { epoch, first, .. } = wish else {
             return None;
         };
-        let offset = self.behind_skip(first).filter(|_| epoch == self.epoch)?;
+        let skipped = self.skipped.filter(|_| epoch == self.epoch)?;
+        let is_there = first == skipped.newest || (skipped.from..skipped.to).contains(&first);
+        let offset = self.behind_skip(skipped.from).filter(|_| is_there)?;
         let link = self.link()?;
         // Of an earlier link there are no header pages any more.
         let prefix = match offset.cmp(&self.link_start) {
