@@ -1,6 +1,7 @@
 //! A second master that stands by: the first dies, the second is promoted, and who listens at a
 //! relay under it notices nothing.
 
+mod picture;
 mod stage;
 
 use std::time::Duration;

@@ -2,7 +2,8 @@
 //!
 //! Reading order: `programs` (one child process), `cluster` (all of them, configured),
 //! `ear` (a listener that notes everything), `players` (other people's listeners), `radios`
-//! (the same as people have them), `pcm` (was anything lost?), `tone` (which one plays?). Sound to send comes from `speech`, through a sound card that is
+//! (the same as people have them), `pcm` (was anything lost?), `tone` (which one plays?),
+//! `picture` (the same for packets of WebM). Sound to send comes from `speech`, through a sound card that is
 //! not there from `alsa`, networks that are not there from `netns` with a program each in a
 //! `place`; `line` is a way between two programs that can be cut, `proxy` one that does worse;
 //! `clock` sets the time of day. `peers` are other people's servers and source clients; `tls` is
@@ -24,6 +25,7 @@ pub mod line;
 pub mod netns;
 pub mod pcm;
 pub mod peers;
+pub mod picture;
 pub mod place;
 pub mod players;
 pub mod ports;
