@@ -1,14 +1,18 @@
 //! Runs other people's programs that do one thing and end.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::Signal;
 
-use crate::wait::eventually;
+use crate::programs::signal;
+use crate::wait::{eventually, until};
 
 /// A tool that takes longer hangs.
 const TOOL_MAX: Duration = Duration::from_secs(120);
+/// Who is asked to end has so long to end what it has started.
+const GOODBYE_MAX: Duration = Duration::from_secs(5);
 
 /// Runs a tool to its end, at most [`TOOL_MAX`].
 ///
@@ -27,7 +31,7 @@ pub fn run(command: &mut Command) -> Result<Output> {
     Ok(output)
 }
 
-/// Runs a tool to its end, whatever that is. Killed at the deadline.
+/// Runs a tool to its end, whatever that is. Ended at the deadline, with all it has started.
 ///
 /// # Errors
 /// When it is not installed or still runs at the deadline.
@@ -47,8 +51,7 @@ pub fn finish(command: &mut Command, deadline: Duration) -> Result<Output> {
         child.try_wait()?.context("still running")
     });
     if ended.is_err() {
-        let _ = child.kill();
-        let _ = child.wait();
+        end(&mut child);
     }
     let join = |thread: std::thread::JoinHandle<Vec<u8>>| {
         thread.join().map_err(|_| anyhow!("reading {name} failed"))
@@ -60,6 +63,40 @@ pub fn finish(command: &mut Command, deadline: Duration) -> Result<Output> {
         stdout,
         stderr,
     })
+}
+
+/// Ends a tool and all it has started, also in groups of their own, as browsers are: who drives one
+/// ends it when he is asked to. What is still there then is killed.
+fn end(child: &mut Child) {
+    let below = descendants(child.id());
+    let _ = signal(child.id(), Signal::TERM);
+    let _ = until(GOODBYE_MAX, "it ends", || {
+        child.try_wait().is_ok_and(|status| status.is_some())
+    });
+    let _ = child.kill();
+    let _ = child.wait();
+    for pid in below {
+        let _ = signal(pid, Signal::KILL);
+    }
+}
+
+/// The processes that this one has started, and those that they have, and so on.
+fn descendants(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let started = tasks.into_iter().flatten().flatten().map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children"));
+        children.unwrap_or_default()
+    });
+    let children: Vec<u32> = started
+        .flat_map(|line| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let below = children.iter().flat_map(|child| descendants(*child));
+    children.iter().copied().chain(below).collect()
 }
 
 fn read(pipe: Option<impl std::io::Read>) -> Vec<u8> {
@@ -76,4 +113,25 @@ pub fn samples(bytes: &[u8]) -> Vec<i16> {
     pairs
         .map(|two| i16::from_le_bytes([two[0], two[1]]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::started_with;
+
+    #[test]
+    fn of_a_tool_that_hangs_nothing_stays() -> Result<()> {
+        // One that does not listen, in a session of its own, as a browser is.
+        let unique = format!("{}.5", 1000 + std::process::id());
+        let inner = format!("trap '' TERM; sleep {unique} & wait");
+        let outer = format!("setsid sh -c \"{inner}\" & echo started; trap '' TERM; wait");
+        let mut shell = Command::new("sh");
+        let ended = finish(shell.args(["-c", &outer]), Duration::from_secs(1));
+        let complaint = ended.err().context("it has ended by itself")?;
+        assert!(format!("{complaint:#}").contains("still running"));
+        until(GOODBYE_MAX, "nothing of it is there", || {
+            started_with(&unique).is_empty()
+        })
+    }
 }
