@@ -1,6 +1,7 @@
 //! Tones: which one is heard, and when. A source plays one for ever, and who hears another one, or
 //! none, hears something else.
 
+use std::f64::consts::TAU;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use crate::wait::until;
 
 /// Samples a second of what is looked at here.
 pub const RATE: usize = 48_000;
-/// What the source of a mount plays, in hertz.
-pub const OWN: usize = 400;
+/// What the source of a mount plays, in hertz. No codec's frame lasts as long as whole turns of it,
+/// or nearly: where one is missing, or comes twice, the tone jumps.
+pub const OWN: usize = 405;
 /// What is played in its place.
 pub const OTHER: usize = 1600;
 
@@ -29,6 +31,37 @@ pub fn hertz(sound: &[i16]) -> impl Iterator<Item = usize> {
 /// Whether this is that tone.
 pub fn is_near(hertz: usize, tone: usize) -> bool {
     hertz.abs_diff(tone) < tone / 10
+}
+
+/// So many samples tell where in its turn a tone is.
+const LOOK_SAMPLES: usize = RATE / 50;
+/// A tone that is so much of a turn from where it was has jumped.
+const JUMP_TURNS: f64 = 0.06;
+
+/// How often this tone jumps.
+pub fn n_jumps(sound: &[i16], hertz: usize) -> usize {
+    let step = TAU * hertz as f64 / RATE as f64;
+    let looks = sound.chunks_exact(LOOK_SAMPLES).enumerate();
+    let turns: Vec<f64> = looks
+        .map(|(look, samples)| {
+            let (mut along, mut across) = (0.0, 0.0);
+            for (n, sample) in samples.iter().enumerate() {
+                // A soft beginning and end, as it is no whole number of turns.
+                let weight = 1.0 - (TAU * n as f64 / LOOK_SAMPLES as f64).cos();
+                let (sin, cos) = (step * (look * LOOK_SAMPLES + n) as f64).sin_cos();
+                along += f64::from(*sample) * weight * cos;
+                across += f64::from(*sample) * weight * sin;
+            }
+            across.atan2(along) / TAU
+        })
+        .collect();
+    // The jump may be in the middle of the one between.
+    let beyond = turns.windows(3).map(|three| {
+        let moved = (three[2] - three[0]).rem_euclid(1.0);
+        moved.min(1.0 - moved) > JUMP_TURNS
+    });
+    let beyond: Vec<bool> = std::iter::once(false).chain(beyond).collect();
+    beyond.windows(2).filter(|two| !two[0] && two[1]).count()
 }
 
 /// Which of the two are heard, one after another; in a change neither may be.
@@ -113,7 +146,7 @@ mod tests {
     use super::*;
 
     fn sine(hertz: usize, seconds: usize) -> Vec<i16> {
-        let step = std::f64::consts::TAU * hertz as f64 / RATE as f64;
+        let step = TAU * hertz as f64 / RATE as f64;
         let sample = |n: usize| (step * n as f64).sin() * 8000.0;
         (0..seconds * RATE).map(|n| sample(n) as i16).collect()
     }
@@ -124,5 +157,20 @@ mod tests {
         assert_eq!(tones(&sound), [OWN, OTHER]);
         let n_near = hertz(&sound).filter(|hertz| is_near(*hertz, OWN)).count();
         assert_eq!(n_near, 10);
+    }
+    #[test]
+    fn a_frame_that_is_missing_or_comes_twice_is_a_jump() {
+        let whole = sine(OWN, 4);
+        assert_eq!(n_jumps(&whole, OWN), 0);
+        // Of Opus and Speex, Vorbis and AAC, MP3 (also from 44.1 kHz), FLAC (also from 44.1 kHz).
+        for n_samples in [960, 1024, 1114, 1152, 1254, 4096, 4458, 4608] {
+            for at in [50_000, 50_333] {
+                let (before, behind) = (&whole[..at], &whole[at + n_samples..]);
+                let missing = [before, behind].concat();
+                assert_eq!(n_jumps(&missing, OWN), 1, "{n_samples} missing");
+                let twice = [before, &whole[at - n_samples..]].concat();
+                assert_eq!(n_jumps(&twice, OWN), 1, "{n_samples} twice");
+            }
+        }
     }
 }

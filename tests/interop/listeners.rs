@@ -11,10 +11,11 @@ use serde::Deserialize;
 use tests::browser::scripts;
 use tests::programs::Program;
 use tests::radios::NOBODY;
-use tests::tone::{OWN, RATE, hertz, is_near};
+use tests::tone::{OWN, RATE, hertz, is_near, n_jumps};
 use tests::tools::{finish, samples};
 use tests::wait::until;
 
+use super::sources::plays_files;
 use super::table::{Format, Line};
 
 /// So much each plays.
@@ -23,6 +24,11 @@ const N_SAMPLES: usize = SECONDS * RATE;
 /// In so many tenths of a second the tone that was sent must be heard: where a file begins anew,
 /// or a decoder begins, it may be something else.
 const N_TENTHS: usize = 10 * SECONDS - 5;
+/// Where a decoder begins, it may still be something else.
+const BEGINNING_SAMPLES: usize = RATE / 2;
+/// So often the tone may jump where a file begins anew: at the end of the one and at the beginning of
+/// the other, and once more where a sound card was too slow.
+const JUMPS_MAX: usize = 3;
 /// So many pictures must be seen of ten a second; VLC leaves some out when it is busy.
 const N_PICTURES: usize = 4 * SECONDS;
 /// It has played by then.
@@ -47,12 +53,16 @@ fn modest(name: &str) -> Command {
     command
 }
 
-/// It is the tone that was sent, nearly everywhere.
-fn check_sound(raw: &[u8]) -> Result<()> {
+/// It is the tone that was sent, nearly everywhere; and it jumps only where its source does.
+fn check_sound(raw: &[u8], source: &Line) -> Result<()> {
     let sound = samples(raw);
     let heard: Vec<usize> = hertz(&sound).take(10 * SECONDS).collect();
     let n_right = heard.iter().filter(|hertz| is_near(**hertz, OWN)).count();
     ensure!(n_right >= N_TENTHS, "heard in hertz: {heard:?}");
+    let heard = sound.get(BEGINNING_SAMPLES..N_SAMPLES.min(sound.len()));
+    let n_jumps = n_jumps(heard.unwrap_or_default(), OWN);
+    let n_jumps_max = if plays_files(source) { JUMPS_MAX } else { 0 };
+    ensure!(n_jumps <= n_jumps_max, "the tone jumps {n_jumps} times");
     Ok(())
 }
 
@@ -78,7 +88,11 @@ fn check_pictures(format: Format, at: &Path) -> Result<()> {
 }
 
 /// ffmpeg decodes a link and has nothing to complain of.
-pub(super) fn ffmpeg_decodes(url: &str, format: Format, folder: &Path) -> Result<()> {
+pub(super) fn ffmpeg_decodes(
+    url: &str,
+    (source, format): (&Line, Format),
+    folder: &Path,
+) -> Result<()> {
     let pictures = folder.join(url.rsplit('/').next().unwrap_or_default().to_owned() + ".mjpeg");
     let mut ffmpeg = modest("ffmpeg");
     // Counted, not timed: in a FLAC that it joins late, also at an Icecast, ffmpeg takes the first
@@ -95,7 +109,7 @@ pub(super) fn ffmpeg_decodes(url: &str, format: Format, folder: &Path) -> Result
     let output = finish(&mut ffmpeg, PLAY_MAX)?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success() && said.trim().is_empty(), "{said}");
-    check_sound(&output.stdout)?;
+    check_sound(&output.stdout, source)?;
     check_pictures(format, &pictures)
 }
 
@@ -149,14 +163,20 @@ pub(super) fn browser_plays(
 }
 
 /// A player that plays into files.
-pub(super) struct Playing {
+pub(super) struct Playing<'a> {
     program: Program,
+    source: &'a Line,
     format: Format,
     folder: PathBuf,
 }
 
-impl Playing {
-    pub(super) fn start(line: &Line, format: Format, url: &str, folder: &Path) -> Result<Self> {
+impl<'a> Playing<'a> {
+    pub(super) fn start(
+        line: &Line,
+        (source, format): (&'a Line, Format),
+        url: &str,
+        folder: &Path,
+    ) -> Result<Self> {
         let mount = url.rsplit('/').next().unwrap_or_default();
         let folder = folder.join(format!("{}-{mount}", line.slug));
         std::fs::create_dir_all(&folder)?;
@@ -174,6 +194,7 @@ impl Playing {
         program.start()?;
         Ok(Self {
             program,
+            source,
             format,
             folder,
         })
@@ -200,7 +221,7 @@ impl Playing {
             _ => said.trim().is_empty(),
         };
         ensure!(is_clean, "{said}");
-        check_sound(&mono(self.program.name(), &sound)?)
+        check_sound(&mono(self.program.name(), &sound)?, self.source)
     }
 }
 

@@ -88,8 +88,8 @@ impl<'a> Audience<'a> {
             let url = format!("{}{}", self.url, source.mount(format));
             scope.spawn(move || {
                 let listen = || match line.slug {
-                    "ffmpeg" => ffmpeg_decodes(&url, format, self.folder),
-                    _ => Playing::start(line, format, &url, self.folder)?.plays(),
+                    "ffmpeg" => ffmpeg_decodes(&url, (source, format), self.folder),
+                    _ => Playing::start(line, (source, format), &url, self.folder)?.plays(),
                 };
                 wait_until_late(&url)
                     .and_then(|()| self.room.inside(listen))

@@ -336,6 +336,11 @@ impl Studio {
     }
 }
 
+/// Whether it sends a file again and again; others make a tone that never ends.
+pub(super) fn plays_files(line: &Line) -> bool {
+    ["curl", "darkice", "ezstream", "ices", "shoutcast"].contains(&line.slug)
+}
+
 fn one(program: Program, desk: Option<Desk>) -> Result<Vec<Running>> {
     let mut program = program.behind(["nice", "-n", "5"]);
     program.start()?;
