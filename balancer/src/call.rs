@@ -1,58 +1,35 @@
-//! One question to somebody else's server: over one connection, to one address, within one time.
+//! One question to somebody else's server, over one connection.
 //!
 //! Follows no redirect, uses no proxy and keeps nothing: a password goes where the operator said
 //! and nowhere else.
 
+use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use axum::http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use stream::outward::{self, Duplex, TlsConnector, cause, dial, dressed, this_machine};
 use stream::shutdown::Shutdown;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::warn;
-use url::Host;
 
 use crate::base_url::{BaseUrl, Scheme};
 use crate::config::IcecastLogin;
 
-/// A name is resolved within this time or not at all.
-const LOOKUP_TIME_MAX: Duration = Duration::from_secs(3);
-/// Addresses of one name that are looked at.
-const ADDRESSES_MAX: usize = 8;
 /// The size of an answer's head, and of the pieces in which a body is read.
 const READ_BYTES_MAX: usize = 64 * 1024;
+/// As whom the balancer asks, but for its probes.
+pub(crate) const AGENT: &str = concat!("Plenum-balancer/", env!("CARGO_PKG_VERSION"));
 
-/// Asks. Clones share what it knows of certificates.
+/// Asks.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    tls: TlsConnector,
+    agent: &'static str,
     shutdown: Shutdown,
-}
-
-/// A question.
-pub(crate) struct Call<'a> {
-    /// Whose server.
-    pub(crate) url: &'a BaseUrl,
-    /// Which of its addresses.
-    pub(crate) address: SocketAddr,
-    /// What.
-    pub(crate) path: &'a str,
-    /// Who asks.
-    pub(crate) agent: &'static str,
-    /// With which user and password.
-    pub(crate) login: Option<&'a IcecastLogin>,
 }
 
 /// Why there is no answer.
@@ -74,41 +51,56 @@ pub(crate) struct Reply {
     _connection: DropGuard,
 }
 
-trait Way: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Way for T {}
-
 impl Caller {
-    /// One who trusts the certificates that this machine trusts.
-    pub(crate) fn new(shutdown: Shutdown) -> Self {
-        let found = rustls_native_certs::load_native_certs();
-        if let Some(error) = found.errors.first() {
-            warn!("not all certificates of this machine can be read: {error}");
-        }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring knows the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self {
-            tls: TlsConnector::from(Arc::new(config)),
-            shutdown,
-        }
+    /// One who asks as this agent.
+    pub(crate) fn new(agent: &'static str, shutdown: Shutdown) -> Self {
+        Self { agent, shutdown }
     }
 
-    /// Asks, and waits for the head of the answer. The caller sets the deadline.
+    /// Asks at whichever address of a server lets us in first, and waits for the head of the
+    /// answer. The caller sets the deadline.
     ///
     /// # Errors
     /// Says why there is no answer.
-    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Reply, Failure> {
-        let way = self.connect(call.url, call.address).await?;
+    pub(crate) async fn call(
+        &self,
+        url: &BaseUrl,
+        path: &str,
+        login: Option<&IcecastLogin>,
+    ) -> Result<Reply, String> {
+        let host = url.host().to_string();
+        let way = dial(&host, url.port(), tls(url)).await?;
+        let request = self.request(url, path, login);
+        let reply = self.speak(way, request).await;
+        reply.map_err(|failure| failure.to_string())
+    }
+
+    /// Asks at one address of a server, otherwise as [`Caller::call`].
+    ///
+    /// # Errors
+    /// Says why there is no answer.
+    pub(crate) async fn call_at(
+        &self,
+        (url, address): (&BaseUrl, SocketAddr),
+        path: &str,
+    ) -> Result<Reply, Failure> {
+        let socket = TcpStream::connect(address).await;
+        let socket = socket.map_err(|error| failure(&error))?;
+        let way = dressed(socket, &url.host().to_string(), tls(url)).await;
+        let way = way.map_err(|error| failure(&error))?;
+        self.speak(way, self.request(url, path, None)).await
+    }
+
+    async fn speak(
+        &self,
+        way: Box<dyn Duplex>,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<Reply, Failure> {
         let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(READ_BYTES_MAX)
             .handshake(TokioIo::new(way))
             .await
-            .map_err(|error| Failure::Other(causes(&error)))?;
+            .map_err(|error| Failure::Other(cause(&error)))?;
         let stop = CancellationToken::new();
         let guard = stop.clone().drop_guard();
         self.shutdown.spawn("call", async move {
@@ -116,9 +108,9 @@ impl Caller {
             let _ = stop.run_until_cancelled(connection).await;
         });
         let answer = sender
-            .send_request(call.request())
+            .send_request(request)
             .await
-            .map_err(|error| Failure::Other(causes(&error)))?;
+            .map_err(|error| Failure::Other(cause(&error)))?;
         let (head, body) = answer.into_parts();
         Ok(Reply {
             head: Response::from_parts(head, ()),
@@ -127,44 +119,30 @@ impl Caller {
         })
     }
 
-    async fn connect(&self, url: &BaseUrl, address: SocketAddr) -> Result<Box<dyn Way>, Failure> {
-        let socket = TcpStream::connect(address)
-            .await
-            .map_err(|error| failure(&error))?;
-        if url.scheme() == Scheme::Http {
-            return Ok(Box::new(socket));
-        }
-        let name = match url.host() {
-            Host::Domain(name) => ServerName::try_from(name.clone()),
-            Host::Ipv4(address) => Ok(ServerName::from(IpAddr::from(*address))),
-            Host::Ipv6(address) => Ok(ServerName::from(IpAddr::from(*address))),
-        };
-        let name = name.map_err(|error| Failure::Other(error.to_string()))?;
-        let tls = self
-            .tls
-            .connect(name, socket)
-            .await
-            .map_err(|error| failure(&error))?;
-        Ok(Box::new(tls))
-    }
-}
-
-impl Call<'_> {
-    fn request(&self) -> Request<Empty<Bytes>> {
+    fn request(
+        &self,
+        url: &BaseUrl,
+        path: &str,
+        login: Option<&IcecastLogin>,
+    ) -> Request<Empty<Bytes>> {
         let mut request = Request::new(Empty::new());
         // A mount path, or one of ours: it is a URI, and a host of a checked URL is a header.
-        *request.uri_mut() = self.path.parse().unwrap_or_default();
+        *request.uri_mut() = path.parse().unwrap_or_default();
         let headers = request.headers_mut();
-        if let Ok(host) = HeaderValue::from_str(self.url.authority()) {
+        if let Ok(host) = HeaderValue::from_str(url.authority()) {
             headers.insert(header::HOST, host);
         }
         headers.insert(header::USER_AGENT, HeaderValue::from_static(self.agent));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        if let Some(shown) = self.login.and_then(IcecastLogin::header) {
+        if let Some(shown) = login.and_then(IcecastLogin::header) {
             headers.insert(header::AUTHORIZATION, shown);
         }
         request
     }
+}
+
+fn tls(url: &BaseUrl) -> Option<&'static TlsConnector> {
+    (url.scheme() == Scheme::Https).then(this_machine)
 }
 
 impl Reply {
@@ -184,7 +162,7 @@ impl Reply {
     /// When the connection breaks.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, String> {
         while let Some(frame) = self.body.frame().await {
-            let frame = frame.map_err(|error| causes(&error))?;
+            let frame = frame.map_err(|error| cause(&error))?;
             if let Ok(bytes) = frame.into_data() {
                 return Ok(Some(bytes));
             }
@@ -208,24 +186,12 @@ impl Reply {
     }
 }
 
-/// The addresses of a server, at most [`ADDRESSES_MAX`].
+/// The addresses of a server.
 ///
 /// # Errors
 /// When its name cannot be resolved.
 pub(crate) async fn addresses(url: &BaseUrl) -> Result<Vec<SocketAddr>, String> {
-    let port = url.port();
-    let name = match url.host() {
-        Host::Ipv4(address) => return Ok(vec![(*address, port).into()]),
-        Host::Ipv6(address) => return Ok(vec![(*address, port).into()]),
-        Host::Domain(name) => name.as_str(),
-    };
-    match timeout(LOOKUP_TIME_MAX, tokio::net::lookup_host((name, port))).await {
-        Ok(Ok(found)) => Ok(found.take(ADDRESSES_MAX).collect()),
-        Ok(Err(error)) => Err(format!("the name {name} has no address: {error}")),
-        Err(_) => Err(format!(
-            "the name {name} is not resolved in {LOOKUP_TIME_MAX:?}"
-        )),
-    }
+    outward::addresses(&url.host().to_string(), url.port()).await
 }
 
 fn failure(error: &io::Error) -> Failure {
@@ -234,15 +200,15 @@ fn failure(error: &io::Error) -> Failure {
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable => {
             Failure::NoWay(error.to_string())
         }
-        _ => Failure::Other(causes(error)),
+        _ => Failure::Other(cause(error)),
     }
 }
 
-/// The innermost cause says what happened; the outer ones that something did.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => f.write_str("the connection was refused"),
+            Self::NoWay(why) | Self::Other(why) => f.write_str(why),
+        }
     }
-    innermost.to_string()
 }

@@ -12,7 +12,7 @@ use stream::http::login::Login;
 use stream::report::Place;
 use stream::secret::Secret;
 
-use crate::base_url::{BaseUrl, Scheme};
+use crate::base_url::BaseUrl;
 use crate::choice::{Pair, Pairs, Policy};
 use crate::place::{Country, Spot, checked};
 use crate::registry::{Orders, RELAYS_MAX, Registration};
@@ -219,14 +219,7 @@ impl Config {
                 ));
             }
         }
-        match &self.master {
-            Some(master) if master.url.scheme() == Scheme::Https => Err(
-                "`url` of [master] begins with https, which the balancer cannot watch yet; \
-                 write http://…"
-                    .to_owned(),
-            ),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// See `report_stale_seconds`.

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use stream::mount::MountPath;
 use stream::shutdown::Shutdown;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::base_url::BaseUrl;
+use crate::call::{AGENT, Caller};
 use crate::icecast::{status_json, xml};
 use crate::registry::direct::Direct;
 use crate::registry::reservations::Reservations;
@@ -146,22 +148,11 @@ impl Overflow {
 
     /// Asks the master again and again until the program ends.
     pub async fn watch(&self, shutdown: Shutdown) {
-        let client = reqwest::Client::builder()
-            .timeout(ASK_TIME_MAX)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build();
-        let client = match client {
-            Ok(client) => client,
-            Err(error) => {
-                warn!("the master cannot be watched, so nobody will be sent there: {error}");
-                return;
-            }
-        };
+        let caller = Caller::new(AGENT, shutdown.clone());
         let mut told = None;
         loop {
             let asked = Instant::now();
-            let Some(answer) = shutdown.unless_requested(self.ask(&client)).await else {
+            let Some(answer) = shutdown.unless_requested(self.ask(&caller)).await else {
                 return;
             };
             self.tell(&answer, &mut told);
@@ -202,12 +193,12 @@ impl Overflow {
         }
     }
 
-    async fn ask(&self, client: &reqwest::Client) -> Result<Said, String> {
-        if let Some(body) = self.get(client, "/api/v1/status").await? {
+    async fn ask(&self, caller: &Caller) -> Result<Said, String> {
+        if let Some(body) = self.get(caller, "/api/v1/status").await? {
             return said::ours(&body, self.slots);
         }
-        let status = self.get(client, "/status-json.xsl");
-        let (status, load) = tokio::join!(status, self.get(client, "/load.xsl"));
+        let status = self.get(caller, "/status-json.xsl");
+        let (status, load) = tokio::join!(status, self.get(caller, "/load.xsl"));
         let status = status?.ok_or("it has neither /api/v1/status nor /status-json.xsl")?;
         let load = load.ok().flatten().map(|body| xml::load(&body));
         let load = load.transpose().ok().flatten().unwrap_or_default();
@@ -219,22 +210,19 @@ impl Overflow {
     }
 
     /// A page of it; `None`: it has no such page.
-    async fn get(&self, client: &reqwest::Client, path: &str) -> Result<Option<Vec<u8>>, String> {
-        let url = format!("{}{path}", self.url);
-        let mut answer = client.get(url).send().await.map_err(|e| causes(&e))?;
-        match answer.status() {
-            reqwest::StatusCode::OK => {}
-            reqwest::StatusCode::NOT_FOUND => return Ok(None),
-            status => return Err(format!("{path} is answered {status}")),
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|e| causes(&e))? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(format!("its answer has more than {ANSWER_BYTES_MAX} bytes"));
+    async fn get(&self, caller: &Caller, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let question = async {
+            let mut answer = caller.call(&self.url, path, None).await?;
+            match answer.status() {
+                200 => answer.body(ANSWER_BYTES_MAX).await.map(Some),
+                404 => Ok(None),
+                status => Err(format!("{path} is answered {status}")),
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Some(body))
+        };
+        let late = || Err(format!("no answer within {} s", ASK_TIME_MAX.as_secs()));
+        timeout(ASK_TIME_MAX, question)
+            .await
+            .unwrap_or_else(|_| late())
     }
 }
 
@@ -295,15 +283,6 @@ impl Known {
     fn all_mounts(&self) -> impl Iterator<Item = &MountPath> {
         self.said.mounts.keys().chain(&self.said.without_limit)
     }
-}
-
-/// The innermost cause says what happened; the outer ones that something did.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

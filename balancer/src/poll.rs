@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::balancer::Balancer;
 use crate::base_url::BaseUrl;
-use crate::call::{Call, Caller, Failure, addresses};
+use crate::call::{AGENT, Caller};
 use crate::config::{IcecastConfig, IcecastLogin};
 use crate::icecast::{Answers, Reading, status_json, xml};
 use crate::registry::Polled;
@@ -33,7 +33,6 @@ const NEAR_FULL_PART: u32 = 5;
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// How soon one that is new in the settings is asked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-const AGENT: &str = concat!("Plenum-balancer/", env!("CARGO_PKG_VERSION"));
 
 /// Questions since the start.
 #[derive(Debug, Default)]
@@ -46,7 +45,7 @@ pub struct Polls {
 
 /// Asks until the program ends, each Icecast for as long as the settings name it.
 pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
-    let caller = Caller::new(shutdown.clone());
+    let caller = Caller::new(AGENT, shutdown.clone());
     let mut running: BTreeMap<String, (Asked, CancellationToken)> = BTreeMap::new();
     loop {
         let wanted = wanted(&balancer);
@@ -200,33 +199,12 @@ impl Asking {
 
     async fn get(&self, path: &str) -> Result<Vec<u8>, String> {
         let url = self.icecast.url.as_ref().unwrap_or(&self.public_url);
-        let mut why = "its name has no address".to_owned();
-        for address in addresses(url).await? {
-            let call = Call {
-                url,
-                address,
-                path,
-                agent: AGENT,
-                login: self.login.as_ref(),
-            };
-            let mut reply = match self.caller.call(call).await {
-                Ok(reply) => reply,
-                Err(Failure::Refused) => {
-                    "the connection was refused".clone_into(&mut why);
-                    continue;
-                }
-                Err(Failure::NoWay(no_way) | Failure::Other(no_way)) => {
-                    why = no_way;
-                    continue;
-                }
-            };
-            return match reply.status() {
-                200 => reply.body(ANSWER_BYTES_MAX).await,
-                401 => Err("it refuses our user or password".to_owned()),
-                status => Err(format!("it answers {status}")),
-            };
+        let mut reply = self.caller.call(url, path, self.login.as_ref()).await?;
+        match reply.status() {
+            200 => reply.body(ANSWER_BYTES_MAX).await,
+            401 => Err("it refuses our user or password".to_owned()),
+            status => Err(format!("it answers {status}")),
         }
-        Err(why)
     }
 }
 

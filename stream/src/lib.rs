@@ -4,7 +4,8 @@
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
 //! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `reload`, `current`,
-//! `reel` (sound files), `post` (to other people's servers), `text`, `secret`, `shutdown`, `backoff`, `client_addr`, `log_setup`.
+//! `reel` (sound files), `outward` and `post` (to other people's servers), `text`, `secret`, `shutdown`,
+//! `backoff`, `client_addr`, `log_setup`.
 
 pub mod backoff;
 pub mod client_addr;
@@ -21,6 +22,7 @@ pub mod log_setup;
 pub mod mount;
 pub mod mpeg;
 pub mod ogg;
+pub mod outward;
 pub mod post;
 pub mod reel;
 pub mod reload;

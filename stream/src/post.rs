@@ -3,9 +3,7 @@
 //! A connection for each. Follows no redirect, uses no proxy and keeps nothing: what is posted may
 //! hold a password, and goes where the operator said.
 
-use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,16 +12,11 @@ use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tracing::warn;
 
 use crate::http::answer::SERVER;
+use crate::outward::{cause, dial, this_machine};
 use crate::text::guessed;
 
 /// The most bytes of an answer's head; of a longer one nothing is used.
@@ -32,17 +25,6 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const FORM: &str = "application/x-www-form-urlencoded";
 /// As documents are sent.
 pub const JSON: &str = "application/json";
-
-/// Trusts the certificates that this machine trusts. Read when it is needed for the first time.
-static TLS: LazyLock<TlsConnector> = LazyLock::new(|| {
-    let found = rustls_native_certs::load_native_certs();
-    if let Some(error) = found.errors.first() {
-        warn!("not all certificates of this machine can be read: {error}");
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    connector(roots)
-});
 
 /// Where something is posted to. Never shown as a whole: its path and query may be secret.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -116,17 +98,15 @@ pub async fn post(
     body: String,
     answer_max: Duration,
 ) -> Result<Reply, String> {
-    let answer = timeout(answer_max, exchange(&url.0, kind, body, None)).await;
+    let answer = timeout(answer_max, exchange(&url.0, kind, body)).await;
     answer.unwrap_or_else(|_| Err(format!("no answer within {} s", answer_max.as_secs())))
 }
 
-async fn exchange(
-    url: &Url,
-    kind: &'static str,
-    body: String,
-    tls: Option<&TlsConnector>,
-) -> Result<Reply, String> {
-    let way = connect(url, tls).await?;
+async fn exchange(url: &Url, kind: &'static str, body: String) -> Result<Reply, String> {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let tls = (url.scheme() == "https").then(this_machine);
+    let way = dial(host, port, tls).await?;
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(way))
@@ -162,43 +142,6 @@ fn request(url: &Url, kind: &'static str, body: String) -> http::Result<Request<
         .header(header::CONTENT_TYPE, kind)
         .header(header::CONNECTION, "close")
         .body(Full::new(Bytes::from(body)))
-}
-
-trait Way: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Way for T {}
-
-async fn connect(url: &Url, tls: Option<&TlsConnector>) -> Result<Box<dyn Way>, String> {
-    let host = url.host_str().unwrap_or_default();
-    // An address of IPv6 stands in brackets there.
-    let host = host.trim_matches(['[', ']']);
-    let port = url.port_or_known_default().unwrap_or_default();
-    let socket = TcpStream::connect((host, port)).await;
-    let socket = socket.map_err(|error| cause(&error))?;
-    if url.scheme() == "http" {
-        return Ok(Box::new(socket));
-    }
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-    let tls = tls.unwrap_or_else(|| &TLS).connect(name, socket).await;
-    Ok(Box::new(tls.map_err(|error| cause(&error))?))
-}
-
-fn connector(roots: RootCertStore) -> TlsConnector {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring knows the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
-}
-
-/// The innermost cause says what happened; the outer ones that something did.
-fn cause(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }
 
 /// A field of a form, with `%20` for a space.

@@ -20,7 +20,7 @@ const BACK_MAX: Duration = Duration::from_secs(7);
 const START_MAX: Duration = Duration::from_secs(10);
 
 /// A Redis that keeps nothing.
-fn redis(port: u16, password: &str, folder: &Path) -> Program {
+pub(crate) fn redis(port: u16, password: &str, folder: &Path) -> Program {
     let (port, folder_name) = (port.to_string(), folder.display().to_string());
     Program::new("redis", "/usr/bin/redis-server", folder).arguments([
         "--port",

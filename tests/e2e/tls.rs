@@ -5,18 +5,21 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tests::cluster::{Cluster, Role, STOP_MAX, Sound};
+use tests::cluster::{self, Cluster, PLAY_MAX, Role, START_MAX, STOP_MAX, Sound, secret};
 use tests::ear::Ear;
 use tests::figures::note;
 use tests::heard::same_bytes;
-use tests::http::get;
+use tests::http::{Address, Head, Request, get};
 use tests::peers::{self, Method};
 use tests::players::Player;
+use tests::ports;
 use tests::programs::Program;
 use tests::speech;
 use tests::tls::Certificate;
 use tests::tools::{finish, run};
 use tests::wait::eventually;
+
+use crate::share::redis;
 
 const EAR_MAX: Duration = Duration::from_secs(20);
 /// A renewed certificate is shown within this time: it is looked for every 10 s.
@@ -206,4 +209,98 @@ fn a_renewed_certificate_is_shown_while_everybody_listens_on() -> Result<()> {
     ensure!(log.contains("TLS from now on with"), "{log}");
     ensure!(!log.contains("PRIVATE"), "{log}");
     Ok(())
+}
+
+/// What a balancer answers somebody who came by https, to a proxy before it.
+fn looked_up(link: &str) -> Result<Head> {
+    let asked = Request::new("HEAD", link)?.header("X-Forwarded-Proto", "https");
+    Ok(asked.send()?.head)
+}
+
+/// A master with TLS, and a balancer that knows it, and a Redis, by that alone.
+fn behind_tls() -> Result<(Cluster, Program)> {
+    let mut cluster = Cluster::prepare(0, &Sound::Tone)?;
+    let folder = cluster.folder().to_owned();
+    let certificate = Certificate::make(&folder)?;
+    let (port, password) = (ports::free()?, secret()?);
+    let settings = |name: &str| std::fs::read_to_string(folder.join(name));
+    let master = settings("master.toml")? + &certificate.settings();
+    std::fs::write(folder.join("master.toml"), master)?;
+    let balancer = settings("balancer.toml")?.replace(
+        &format!("[master]\nurl = \"{}\"", cluster.ports().master_url()),
+        &format!("[master]\nurl = \"{}\"", secure_master(&cluster)),
+    );
+    let balancer = format!(
+        "trusted_proxies = [\"127.0.0.1\"]\n{balancer}\n[share]\n\
+         url = \"rediss://localhost:{port}\"\npassword = \"{password}\"\n"
+    );
+    cluster::write_private(&folder.join("balancer.toml"), &balancer)?;
+    let key = folder.join("privkey.pem").display().to_string();
+    let mut redis = redis(0, &password, &folder).arguments([
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &certificate.file(),
+        "--tls-key-file",
+        &key,
+        "--tls-auth-clients",
+        "no",
+    ]);
+    redis.start()?;
+    let address = Address::parse(&format!("http://127.0.0.1:{port}"))?;
+    eventually(START_MAX, "redis listens", || address.connect().map(drop))
+        .with_context(|| redis.story())?;
+    cluster
+        .program(Role::Balancer)
+        .set_variable("SSL_CERT_FILE", &certificate.file());
+    Ok((cluster, redis))
+}
+
+fn secure_master(cluster: &Cluster) -> String {
+    let plain = cluster.ports().master_url();
+    plain.replace("http://127.0.0.1", "https://localhost")
+}
+
+#[test]
+fn a_balancer_knows_its_master_and_its_redis_through_tls_and_believes_no_stranger() -> Result<()> {
+    let (mut cluster, redis) = behind_tls()?;
+    cluster.start_servers()?;
+    cluster.start_program(Role::Source)?;
+    let (link, master) = (cluster.link(), secure_master(&cluster));
+    eventually(PLAY_MAX, "listeners are sent to the master", || {
+        let head = looked_up(&link)?;
+        let to = head.header("location").unwrap_or_default();
+        ensure!(to == link_at(&master), "{head:?}");
+        Ok(())
+    })
+    .with_context(|| cluster.story())?;
+    let head = Request::new("HEAD", &link)?.send()?.head;
+    ensure!(head.status == 503, "down to http: {head:?}");
+    let status = cluster.ports().balancer_url() + "/api/v1/status";
+    eventually(START_MAX, "master and Redis are known", || {
+        let status = get(&status)?.text();
+        ensure!(status.contains("\"is_connected\":true"), "{status}");
+        let log = cluster.program(Role::Balancer).log();
+        ensure!(log.contains(&format!("compared with {master}")), "{log}");
+        Ok(())
+    })
+    .with_context(|| redis.story())?;
+    let balancer = cluster.program(Role::Balancer);
+    ensure!(balancer.stop(STOP_MAX)?.success());
+    // From now on it trusts nobody.
+    balancer.set_variable("SSL_CERT_FILE", "/dev/null");
+    cluster.start_program(Role::Balancer)?;
+    eventually(START_MAX, "nobody vouches for them", || {
+        let log = cluster.program(Role::Balancer).log();
+        let why = format!("the master {master} gives no status: invalid peer certificate");
+        ensure!(log.contains(&why), "{log}");
+        let status = get(&status)?.text();
+        ensure!(status.contains("\"is_connected\":false"), "{status}");
+        ensure!(looked_up(&link)?.status != 302, "it is used");
+        Ok(())
+    })
+}
+
+fn link_at(server: &str) -> String {
+    format!("{server}{}", cluster::MOUNT)
 }

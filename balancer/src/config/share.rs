@@ -46,6 +46,8 @@ pub enum ShareUrl {
         port: u16,
         /// Which of its databases.
         database: u32,
+        /// Through TLS.
+        is_encrypted: bool,
     },
     /// On this machine.
     Socket(PathBuf),
@@ -109,14 +111,11 @@ impl TryFrom<String> for ShareUrl {
         let Ok(url) = Url::parse(&text) else {
             return complain("is no address, write such as redis://127.0.0.1:6379/0");
         };
-        if url.scheme() == "rediss" {
-            return complain(
-                "asks for TLS, which is not built in: keep it on a network of your own",
-            );
-        }
-        if url.scheme() != "redis" && url.scheme() != "valkey" {
-            return complain("must begin with redis:// or unix:");
-        }
+        let is_encrypted = match url.scheme() {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
+            _ => return complain("must begin with redis://, rediss:// or unix:"),
+        };
         if !url.username().is_empty() || url.password().is_some() {
             return complain(
                 "has a user or password in it: write them as `user` and `password_file`",
@@ -139,6 +138,7 @@ impl TryFrom<String> for ShareUrl {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(PORT),
             database,
+            is_encrypted,
         })
     }
 }
@@ -171,7 +171,8 @@ mod tests {
         for (text, complaint) in [
             ("", "no address"),
             ("http://a", "must begin"),
-            ("rediss://a", "TLS"),
+            ("redisss://a", "must begin"),
+            ("rediss://s3cret@a", "password_file"),
             ("redis:///0", "no host"),
             ("redis://:s3cret@a/0", "password_file"),
             ("redis://s3cret@a/0", "password_file"),
@@ -196,15 +197,22 @@ mod tests {
             ("redis://a/", "a:6379"),
             ("valkey://10.0.0.1:7000/3", "10.0.0.1:7000"),
             ("redis://[::1]:7000", "[::1]:7000"),
+            ("rediss://a:7000", "a:7000"),
             ("unix:/run/redis.sock", "/run/redis.sock"),
             ("unix:///run/redis.sock", "/run/redis.sock"),
         ] {
             assert_eq!(parse(text).unwrap().to_string(), shown, "{text}");
         }
-        let ShareUrl::Network { host, database, .. } = parse("redis://[::1]/3").unwrap() else {
-            panic!("it is on the network");
-        };
-        assert_eq!((host.as_str(), database), ("::1", 3));
+        for (text, expected) in [("redis://[::1]/3", false), ("rediss://[::1]/3", true)] {
+            let parsed = parse(text).unwrap();
+            let expected = ShareUrl::Network {
+                host: "::1".to_owned(),
+                port: 6379,
+                database: 3,
+                is_encrypted: expected,
+            };
+            assert_eq!(parsed, expected, "{text}");
+        }
     }
 
     #[test]

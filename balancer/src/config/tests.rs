@@ -88,7 +88,6 @@ fn a_wrong_value_is_named_with_its_key() {
             "10.0.0.0/33",
         ),
         ("[master]\nurl = \"ftp://x\"", "url", "http:// and https://"),
-        ("[master]\nurl = \"https://x\"", "url", "https"),
         ("[master]", "url", "missing field"),
         ("[share]", "url", "missing field"),
         ("[share]\nurl = \"redis://a/x\"", "url", "number"),

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::truth::{Place, Truth};
 use crate::balancer::Balancer;
 use crate::base_url::BaseUrl;
-use crate::call::{Call, Caller, Failure, Reply, addresses};
+use crate::call::{AGENT, Caller, Reply};
 
 /// Mounts that are listened to; relays' bytes on others are not compared.
 const TRUTHS_MAX: usize = 32;
@@ -25,7 +25,6 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 const NOTHING_TIME_MAX: Duration = Duration::from_secs(15);
 /// How often it looks for new mounts.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-const AGENT: &str = concat!("Plenum-balancer/", env!("CARGO_PKG_VERSION"));
 
 /// What the master sent, by mount.
 #[derive(Debug, Default)]
@@ -62,7 +61,7 @@ pub(super) fn lock(truth: &Mutex<Truth>) -> MutexGuard<'_, Truth> {
 
 /// Listens to whatever any relay has on air, until the program ends.
 pub(crate) async fn watch(balancer: Arc<Balancer>, master: BaseUrl, shutdown: Shutdown) {
-    let caller = Caller::new(shutdown.clone());
+    let caller = Caller::new(AGENT, shutdown.clone());
     loop {
         for mount in wanted(&balancer, &master) {
             if let Some(truth) = balancer.probes.truths.begin(&mount) {
@@ -163,23 +162,12 @@ impl Following {
     }
 
     async fn ask(&self) -> Result<Reply, String> {
-        let mut why = "its name has no address".to_owned();
-        for address in addresses(&self.master).await? {
-            let call = Call {
-                url: &self.master,
-                address,
-                path: self.mount.as_str(),
-                agent: AGENT,
-                login: None,
-            };
-            match self.caller.call(call).await {
-                Ok(reply) if reply.status() == 200 => return Ok(reply),
-                Ok(reply) => return Err(format!("it answers {}", reply.status())),
-                Err(Failure::Refused) => "the connection was refused".clone_into(&mut why),
-                Err(Failure::NoWay(no_way) | Failure::Other(no_way)) => why = no_way,
-            }
+        let path = self.mount.as_str();
+        let reply = self.caller.call(&self.master, path, None).await?;
+        match reply.status() {
+            200 => Ok(reply),
+            status => Err(format!("it answers {status}")),
         }
-        Err(why)
     }
 }
 

@@ -8,10 +8,9 @@ use stream::mpeg::Sniffer;
 use stream::ogg::Found;
 use tokio::time::{Instant, timeout_at};
 
-use super::AGENT;
 use super::judge::{Came, Heard, OTHER_BYTES_MIN};
 use crate::base_url::BaseUrl;
-use crate::call::{Call, Caller, Failure, Reply};
+use crate::call::{Caller, Failure, Reply};
 
 /// A probe takes no longer than this.
 pub(super) const PROBE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -25,19 +24,13 @@ const JUNK_BYTES_SHOWN: usize = 16;
 /// Listens until `is_enough` says so of what came, or time or bytes are used up.
 pub(super) async fn listen(
     caller: &Caller,
-    (url, address): (&BaseUrl, SocketAddr),
+    place: (&BaseUrl, SocketAddr),
     mount: &MountPath,
     is_enough: impl Fn(&Heard) -> bool,
 ) -> Came {
     let deadline = Instant::now() + PROBE_TIME_MAX;
-    let call = Call {
-        url,
-        address,
-        path: mount.as_str(),
-        agent: AGENT,
-        login: None,
-    };
-    let mut reply = match timeout_at(deadline, caller.call(call)).await {
+    let asked = caller.call_at(place, mount.as_str());
+    let mut reply = match timeout_at(deadline, asked).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(Failure::Refused)) => return Came::Refused,
         Ok(Err(Failure::NoWay(why))) => return Came::NoWay(why),

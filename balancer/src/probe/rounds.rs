@@ -11,6 +11,7 @@ use stream::shutdown::Shutdown;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+use super::AGENT;
 use super::finding::{Family, Finding};
 use super::follow::lock;
 use super::health::Change;
@@ -62,7 +63,7 @@ pub(crate) enum Aim {
 
 /// Probes all relays until the program ends.
 pub(crate) async fn watch(balancer: Arc<Balancer>, interval: Duration, shutdown: Shutdown) {
-    let caller = Caller::new(shutdown.clone());
+    let caller = Caller::new(AGENT, shutdown.clone());
     let turns = Arc::new(Semaphore::new(ROUNDS_MAX));
     let running = Arc::new(Mutex::new(BTreeSet::new()));
     loop {

@@ -4,18 +4,18 @@
 //! `plenum:NAME:changes`, a hash with the changes (`document`) and their digest (`revision`).
 
 use std::future::Future;
-use std::io;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, RedisConnectionInfo, RedisError};
+use stream::outward::{Duplex, dial, this_machine};
 use stream::shutdown::Shutdown;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::metered::{Allowance, Metered, Way};
+use super::metered::{Allowance, Metered};
 use super::others::{BALANCERS_MAX, WORD_GONE};
 use super::word::{WORD_BYTES_MAX, plain};
 use crate::config::{ShareConfig, ShareUrl};
@@ -165,8 +165,8 @@ async fn drive(
 ) {
     let way = match way(&config.url).await {
         Ok(way) => way,
-        Err(error) => {
-            let _ = opened.send(Err(error.to_string()));
+        Err(why) => {
+            let _ = opened.send(Err(why));
             return;
         }
     };
@@ -186,14 +186,18 @@ async fn drive(
     }
 }
 
-async fn way(url: &ShareUrl) -> io::Result<Box<dyn Way>> {
+async fn way(url: &ShareUrl) -> Result<Box<dyn Duplex>, String> {
     match url {
-        ShareUrl::Network { host, port, .. } => {
-            let socket = TcpStream::connect((host.as_str(), *port)).await?;
-            let _ = socket.set_nodelay(true);
-            Ok(Box::new(socket))
-        }
-        ShareUrl::Socket(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        ShareUrl::Network {
+            host,
+            port,
+            is_encrypted,
+            ..
+        } => dial(host, *port, is_encrypted.then(this_machine)).await,
+        ShareUrl::Socket(path) => match UnixStream::connect(path).await {
+            Ok(way) => Ok(Box::new(way)),
+            Err(error) => Err(error.to_string()),
+        },
     }
 }
 

@@ -6,11 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use stream::outward::Duplex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// What a connection can be.
-pub(super) trait Way: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Way for T {}
 
 /// How many more bytes may come.
 #[derive(Clone, Debug, Default)]
@@ -32,12 +29,12 @@ impl Allowance {
 
 /// The connection.
 pub(super) struct Metered {
-    way: Box<dyn Way>,
+    way: Box<dyn Duplex>,
     allowance: Allowance,
 }
 
 impl Metered {
-    pub(super) fn new(way: Box<dyn Way>, allowance: Allowance) -> Self {
+    pub(super) fn new(way: Box<dyn Duplex>, allowance: Allowance) -> Self {
         Self { way, allowance }
     }
 }
