@@ -99,6 +99,21 @@ fn every_role_brings_what_its_operator_needs() -> Result<()> {
     all_there(ROLES.into_iter().flat_map(needed))
 }
 
+/// The source speaks no https.
+#[test]
+fn every_image_that_calls_out_knows_whom_to_trust() -> Result<()> {
+    for role in ROLES.into_iter().filter(|role| *role != "source") {
+        let path = root().join(role).join("Dockerfile");
+        let text = std::fs::read_to_string(&path).with_context(|| role.to_owned())?;
+        let last_image = text.rsplit("\nFROM ").next().unwrap_or_default();
+        ensure!(
+            last_image.contains("ca-certificates"),
+            "{role}: without certificates nobody can be reached by https"
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn shipped_settings_are_toml_and_hold_no_password() -> Result<()> {
     for role in ROLES {
