@@ -5,11 +5,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use relay::config::Config;
-use stream::config::{EXIT_CONFIG, command_line, default_file};
-use stream::handover::{self, Succession};
-use stream::log_setup;
-use stream::shutdown::{DRAIN_MAX, Shutdown, notify_ready, notify_stopping};
-use tracing::{error, info};
+use stream::config::{EXIT_CONFIG, default_file};
+use stream::{handover, log_setup};
+use tracing::error;
 
 /// Mirrors every stream of a master and serves it to listeners.
 #[derive(Debug, Parser)]
@@ -54,44 +52,12 @@ async fn main() -> ExitCode {
     if arguments.check {
         return ExitCode::SUCCESS;
     }
-    let met = handover::listen(relay::PROGRAM, config.listen, arguments.take_over);
-    let (listener, heir) = match met {
-        Ok(found) => found,
-        Err(complaint) => {
-            error!("{complaint}");
-            return ExitCode::FAILURE;
-        }
-    };
-    info!(
-        "plenum-relay {} listens on {}",
-        env!("CARGO_PKG_VERSION"),
-        config.listen
-    );
-    let shutdown = Shutdown::new();
-    let signals = shutdown.clone();
-    shutdown.spawn("signals", async move {
-        if let Err(complaint) = signals.on_signal().await {
-            error!("cannot listen for signals: {complaint}");
-        }
-    });
-    // systemd is told of an heir by the program before it.
-    if heir.is_none() {
-        notify_ready();
-    }
-    let succession = Succession {
-        launch: command_line(),
-        heir,
-    };
-    let result = relay::run(listener, (config, file), succession, shutdown.clone()).await;
-    if !shutdown.is_handed_over() {
-        notify_stopping();
-    }
-    info!("stopped: {}", shutdown.drain(DRAIN_MAX).await);
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(complaint) => {
-            error!("cannot serve: {complaint}");
-            ExitCode::FAILURE
-        }
-    }
+    let (listen, takes_over) = (config.listen, arguments.take_over);
+    handover::live(
+        relay::PROGRAM,
+        listen,
+        takes_over,
+        |listener, succession, shutdown| relay::run(listener, (config, file), succession, shutdown),
+    )
+    .await
 }

@@ -65,7 +65,7 @@ pub struct Inheritance {
 ///
 /// # Errors
 /// Says in words why it cannot.
-pub fn listen(
+pub(super) fn listen(
     program: &str,
     address: SocketAddr,
     takes_over: bool,
