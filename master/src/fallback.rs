@@ -5,21 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use stream::current::Current;
-use stream::handover::Stage;
 use stream::mount::course::TURN_EVERY;
 use stream::shutdown::Shutdown;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
 use crate::house::Master;
-use crate::is_time;
+use crate::ticks::Ticks;
 
 /// Looks where everybody has to be, again and again.
 pub(crate) async fn watch(master: Arc<Current<Master>>, shutdown: Shutdown) {
-    let mut clock = interval(TURN_EVERY);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut member = shutdown.freeze().join(Stage::Writers);
-    while is_time(&mut clock, &mut member, &shutdown).await {
+    let mut ticks = Ticks::every(TURN_EVERY, &shutdown);
+    while ticks.next().await {
         review(&master.now(), Instant::now());
     }
 }

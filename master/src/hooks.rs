@@ -11,18 +11,16 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use stream::current::Current;
-use stream::handover::Stage;
 use stream::mount::MountPath;
 use stream::shutdown::Shutdown;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use telling::Teller;
 
 use crate::house::Master;
-use crate::is_time;
+use crate::ticks::Ticks;
 
 /// So often it is looked which mounts are on air.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -35,14 +33,12 @@ const WAIT_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs what is to be run, until the program ends.
 pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
-    let mut clock = interval(LOOK_EVERY);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut member = shutdown.freeze().join(Stage::Writers);
+    let mut ticks = Ticks::every(LOOK_EVERY, &shutdown);
     let room = Arc::new(Semaphore::new(HOOKS_MAX));
     let mut teller = Teller::new(shutdown.clone());
     // Who was there before this program is no event.
     let mut before = on_air(&masters.now());
-    while is_time(&mut clock, &mut member, &shutdown).await {
+    while ticks.next().await {
         let master = masters.now();
         let now = on_air(&master);
         for path in now.symmetric_difference(&before) {

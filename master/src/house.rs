@@ -3,7 +3,7 @@
 
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use http::StatusCode;
@@ -16,7 +16,7 @@ use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::gate::Gate;
 use stream::http::head::Head;
-use stream::http::listener::{self, Service};
+use stream::http::listener::{self, RELAY_BURST, Service};
 use stream::http::{Caller, login, pages};
 use stream::log::resume::Wish;
 use stream::mount::{Class, Courses, Desk, Mirror, Mount, MountPath, MountTable, TableFull};
@@ -31,9 +31,6 @@ use crate::lasting::Lasting;
 use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
 use crate::stand_in::{self, Reels};
 use crate::{credentials, fallback, routes, shoutcast};
-
-/// Relays get this much recent sound when they join: enough for the bursts of their listeners.
-pub(crate) const RELAY_BURST: Duration = Duration::from_secs(15);
 
 /// A running master, with the settings of now.
 #[derive(Debug)]

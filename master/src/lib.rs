@@ -2,9 +2,10 @@
 //! and fans them out; relays first.
 //!
 //! Reading order: `config`, `house` (which connection goes where), `credentials`, `ingest`
-//! (one source's PUT), `lasting` and `reread` (other settings around the same mounts), `disk` (logs that outlive the program), `archive` (the same as recordings),
-//! `standby` (a second master; what it copies is in `recorded`, `promote` is the command), `routes`
-//! (pages).
+//! (one source's PUT), `lasting` and `reread` (other settings around the same mounts), `ticks` (the
+//! clock of those who look after them), `disk` (logs that outlive the program), `archive` (the same as
+//! recordings), `standby` (a second master; what it copies is in `recorded`, `promote` is the command),
+//! `routes` (pages).
 
 mod acknowledge;
 mod archive;
@@ -29,6 +30,7 @@ mod routes;
 mod shoutcast;
 mod stand_in;
 mod standby;
+mod ticks;
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -36,20 +38,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stream::current::Current;
-use stream::handover::{self, Giver, Heir, Member, Part, Stage, Succession, Verdict};
+use stream::handover::{self, Giver, Heir, Succession};
 use stream::http::door;
 use stream::http::tls::Tls;
 use stream::mount::Gap;
 use stream::reload;
 use stream::shutdown::Shutdown;
 use tokio::net::TcpListener;
-use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use config::Config;
 use disk::Disk;
 use house::{Files, Master};
 use lasting::Lasting;
+use ticks::Ticks;
 
 /// What it is called.
 pub const PROGRAM: &str = "plenum-master";
@@ -146,10 +148,8 @@ fn start_watches(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
 
 /// Removes mounts whose source has been away for too long.
 async fn sweep(masters: Arc<Current<Master>>, shutdown: Shutdown) {
-    let mut clock = interval(SWEEP_EVERY);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut member = shutdown.freeze().join(Stage::Writers);
-    while is_time(&mut clock, &mut member, &shutdown).await {
+    let mut ticks = Ticks::every(SWEEP_EVERY, &shutdown);
+    while ticks.next().await {
         let master = masters.now();
         if !master.trail().is_master() {
             // What is copied goes when the other master says so.
@@ -165,31 +165,10 @@ async fn sweep(masters: Arc<Current<Master>>, shutdown: Shutdown) {
     }
 }
 
-/// Waits for the next tick, and while everything stands still. `false`: there is no more to do here.
-pub(crate) async fn is_time(
-    clock: &mut Interval,
-    member: &mut Member,
-    shutdown: &Shutdown,
-) -> bool {
-    loop {
-        tokio::select! {
-            () = shutdown.requested() => return false,
-            () = member.asked() => {
-                if member.arrive(Part::Nothing).await == Verdict::Leave {
-                    return false;
-                }
-            }
-            _ = clock.tick() => return true,
-        }
-    }
-}
-
 /// Keeps time on mounts whose source is away or silent.
 async fn fill(masters: Arc<Current<Master>>, shutdown: Shutdown) {
-    let mut clock = interval(FILL_EVERY);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut member = shutdown.freeze().join(Stage::Writers);
-    while is_time(&mut clock, &mut member, &shutdown).await {
+    let mut ticks = Ticks::every(FILL_EVERY, &shutdown);
+    while ticks.next().await {
         let master = masters.now();
         let behind_max = |path: &_| master.config().filler_after(path);
         for gap in master.desk().fill(behind_max, Instant::now()) {

@@ -13,12 +13,12 @@ use stream::follow::upstream::RECORDED;
 use stream::http::asked::Rules;
 use stream::http::catalogs::{self, Catalogs};
 use stream::http::icecast::office;
+use stream::http::listener::RELAY_BURST;
 use stream::http::{common, events, login};
 use stream::mount::{Mount, MountTable};
 
 use crate::archive;
 use crate::config::Config;
-use crate::house::RELAY_BURST;
 use crate::lasting::Lasting;
 use crate::metadata;
 use crate::recorded::Logs;

@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 
 use stream::config::ConfigError;
 use stream::current::Current;
-use stream::handover::Stage;
 use stream::http::serving::MountSettings;
 use stream::log::Epoch;
 use stream::mount::{Claimant, Facts, Mount, MountPath, Publisher};
 use stream::reel::Reel;
 use stream::shutdown::Shutdown;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use crate::house::Master;
-use crate::is_time;
+use crate::ticks::Ticks;
 
 /// How often it is looked whether a page is due, and whether anybody is heard.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -57,11 +55,9 @@ struct Playing {
 
 /// Plays what has to be played, until the program ends.
 pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
-    let mut clock = interval(LOOK_EVERY);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut member = shutdown.freeze().join(Stage::Writers);
+    let mut ticks = Ticks::every(LOOK_EVERY, &shutdown);
     let mut playing: HashMap<MountPath, Playing> = HashMap::new();
-    while is_time(&mut clock, &mut member, &shutdown).await {
+    while ticks.next().await {
         look(&masters.now(), &mut playing, Instant::now());
     }
 }

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -25,7 +25,7 @@ use stream::http::guard::Departures;
 use stream::http::head::Head;
 use stream::http::icecast::office::{self, Office};
 use stream::http::icecast::stats_lines::StatsLines;
-use stream::http::listener::{self, Service};
+use stream::http::listener::{self, RELAY_BURST, Service};
 use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
 use stream::http::{Caller, common, login, pages};
@@ -34,8 +34,6 @@ use stream::shutdown::Shutdown;
 
 use crate::config::Config;
 
-/// Other relays get this much recent sound when they join: enough for the bursts of their listeners.
-const RELAY_BURST: Duration = Duration::from_secs(15);
 /// What is allowed, for those who ask.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 

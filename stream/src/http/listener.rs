@@ -28,7 +28,7 @@ use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
 pub struct Service {
     /// How often, and with how much at once.
     pub serving: Serving,
-    /// Recent sound that a new relay gets at once: enough for the bursts of its own listeners.
+    /// Recent sound that a new relay gets at once: [`RELAY_BURST`].
     pub relay_burst: Duration,
     /// Who serves.
     pub fanout: Arc<Fanout>,
@@ -40,6 +40,8 @@ pub struct Service {
     pub overflow: Option<Arc<Overflow>>,
 }
 
+/// A relay gets this much recent sound when it joins: enough for the bursts of its own listeners.
+pub const RELAY_BURST: Duration = Duration::from_secs(15);
 /// Seconds after which somebody who found no slot may try again.
 const RETRY_AFTER_SECONDS: &str = "5";
 
