@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
+use serde::Serialize;
 use stream::mount::MountPath;
 
 use crate::balancer::Target;
@@ -24,6 +25,17 @@ pub const ALWAYS: [(HeaderName, &str); 5] = [
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
+
+/// A value for programs.
+pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
+    match serde_json::to_string(value) {
+        Ok(text) => typed(status, "application/json", text + "\n"),
+        Err(error) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("the answer cannot be written: {error}\n"),
+        ),
+    }
+}
 
 /// 302 to a mount on a server. Nobody may keep it: the next listener goes elsewhere.
 pub fn redirect(target: &Target, mount: &MountPath, query: &str) -> Response<Body> {

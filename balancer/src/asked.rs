@@ -10,6 +10,7 @@ use crate::balancer::Balancer;
 use crate::base_url::Scheme;
 use crate::choice::{Family, Listener};
 use crate::client_addr::{client_address, client_scheme};
+use crate::playlist::is_plain_host;
 
 /// The one who asks, in the words of his request.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,6 +68,15 @@ impl<'a> Asked<'a> {
     pub(crate) fn scheme(&self, balancer: &Balancer) -> Scheme {
         let config = balancer.config();
         client_scheme(self.peer, self.forwarded_proto, &config.trusted_proxies)
+    }
+
+    /// The link listeners know this balancer by, without a path.
+    pub(crate) fn public_base(&self, balancer: &Balancer) -> Option<String> {
+        if let Some(url) = &balancer.config().public_url {
+            return Some(url.to_string());
+        }
+        let host = self.host.filter(|host| is_plain_host(host))?;
+        Some(format!("{}://{host}", self.scheme(balancer).as_str()))
     }
 
     /// As a listener.

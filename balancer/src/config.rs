@@ -156,7 +156,7 @@ impl Config {
         let (config, keys) = load_with_keys(file, ENVIRONMENT_PREFIX, environment)?;
         let mut config = Self { keys, ..config };
         if config.state_directory.is_none() {
-            config.state_directory = operator::from_systemd(stream::config::environment());
+            config.state_directory = stream::config::state_directory(stream::config::environment());
         }
         let name = file.map_or_else(|| "settings".to_owned(), |file| file.display().to_string());
         config

@@ -28,7 +28,7 @@ use crate::explain::Explanation;
 use crate::listen::listen;
 use crate::metrics;
 use crate::pages;
-use crate::playlist::{self, Format, is_plain_host};
+use crate::playlist::{self, Format};
 use crate::ranking::Ranking;
 use crate::registry::Refusal;
 use crate::status::Status;
@@ -146,7 +146,7 @@ async fn list(balancer: &Balancer, request: &Parts, format: Format, name: &str) 
     let Some(mount) = balancer.mount_meant(name).await else {
         return unknown_mount(balancer);
     };
-    let Some(base) = public_base(balancer, request) else {
+    let Some(base) = Asked::of(request).public_base(balancer) else {
         let sentence = "the Host header is missing or is no host, so there is no link to give\n";
         return answer::text(StatusCode::BAD_REQUEST, sentence);
     };
@@ -166,10 +166,10 @@ async fn ranked(balancer: &Balancer, request: &Parts, name: &str) -> Response<Bo
     let Some(mount) = balancer.mount_meant(name).await else {
         return unknown_mount(balancer);
     };
-    let base = public_base(balancer, request).unwrap_or_default();
+    let base = Asked::of(request).public_base(balancer).unwrap_or_default();
     let listener = listener(balancer, request);
     let link = format!("{base}{mount}");
-    json(StatusCode::OK, &ranking(balancer, &listener, &mount, link))
+    answer::json(StatusCode::OK, &ranking(balancer, &listener, &mount, link))
 }
 
 fn ranking(balancer: &Balancer, listener: &Listener, mount: &MountPath, link: String) -> Ranking {
@@ -178,22 +178,12 @@ fn ranking(balancer: &Balancer, listener: &Listener, mount: &MountPath, link: St
     Ranking::of(&Status::of(balancer, now), explanation, link)
 }
 
-/// The link listeners know this balancer by, without a path.
-pub fn public_base(balancer: &Balancer, request: &Parts) -> Option<String> {
-    if let Some(url) = &balancer.config().public_url {
-        return Some(url.to_string());
-    }
-    let host = word(&request.headers, header::HOST)?;
-    let scheme = Asked::of(request).scheme(balancer).as_str();
-    is_plain_host(host).then(|| format!("{scheme}://{host}"))
-}
-
 fn listener(balancer: &Balancer, request: &Parts) -> Listener {
     Asked::of(request).listener(balancer)
 }
 
 async fn status(State(balancer): Shared) -> Response<Body> {
-    json(StatusCode::OK, &Status::of(&balancer, Instant::now()))
+    answer::json(StatusCode::OK, &Status::of(&balancer, Instant::now()))
 }
 
 async fn metrics(State(balancer): Shared) -> Response<Body> {
@@ -222,7 +212,7 @@ async fn explain(
         return unknown_mount(&balancer);
     };
     let listener = listener(&balancer, &request);
-    json(
+    answer::json(
         StatusCode::OK,
         &Explanation::of(&balancer, &listener, &mount, Instant::now()),
     )
@@ -263,13 +253,15 @@ async fn report(State(balancer): Shared, request: Request) -> Response<Body> {
         return answer::text(StatusCode::BAD_REQUEST, sentence);
     }
     match balancer.take(relay, report) {
-        Ok(receipt) => json(StatusCode::OK, &receipt),
+        Ok(receipt) => answer::json(StatusCode::OK, &receipt),
         Err(refusal) => refused(&refusal),
     }
 }
 
 fn is_own_address(balancer: &Balancer, request: &Parts, url: &BaseUrl) -> bool {
-    let asked = public_base(balancer, request).and_then(|base| BaseUrl::parse(&base).ok());
+    let asked = Asked::of(request)
+        .public_base(balancer)
+        .and_then(|base| BaseUrl::parse(&base).ok());
     asked.as_ref() == Some(url)
 }
 
@@ -301,15 +293,4 @@ fn refused(refusal: &Refusal) -> Response<Body> {
         ),
     };
     answer::text(status, &sentence)
-}
-
-/// A value for programs.
-pub fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Response<Body> {
-    match serde_json::to_string(value) {
-        Ok(text) => answer::typed(status, "application/json", text + "\n"),
-        Err(error) => answer::text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            &format!("the answer cannot be written: {error}\n"),
-        ),
-    }
 }

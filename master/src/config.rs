@@ -192,7 +192,7 @@ impl Config {
         let (config, keys) = load_with_keys(file, "PLENUM_MASTER", environment())?;
         let mut config = Self { keys, ..config };
         if config.state_directory.is_none() {
-            config.state_directory = from_systemd(environment());
+            config.state_directory = stream::config::state_directory(environment());
         }
         config.checked()
     }
@@ -354,13 +354,6 @@ impl Config {
         let after = Duration::from_secs_f64(own.unwrap_or(self.filler_after_seconds));
         (!after.is_zero()).then_some(after)
     }
-}
-
-/// The first of the directories that `StateDirectory=` in a unit gives.
-fn from_systemd(mut environment: impl Iterator<Item = (String, String)>) -> Option<PathBuf> {
-    let (_, paths) = environment.find(|(name, _)| name == "STATE_DIRECTORY")?;
-    let first = paths.split(':').next()?;
-    (!first.is_empty()).then(|| PathBuf::from(first))
 }
 
 #[cfg(test)]

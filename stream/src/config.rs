@@ -283,6 +283,13 @@ pub fn default_file(role: &str) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
+/// The first of the directories that `StateDirectory=` in a unit gives.
+pub fn state_directory(mut environment: impl Iterator<Item = (String, String)>) -> Option<PathBuf> {
+    let (_, paths) = environment.find(|(name, _)| name == "STATE_DIRECTORY")?;
+    let first = paths.split(':').next()?;
+    (!first.is_empty()).then(|| PathBuf::from(first))
+}
+
 /// Takes an address such as `http://host:8000`: with scheme and host, without path, query or
 /// password.
 ///

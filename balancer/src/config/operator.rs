@@ -1,6 +1,6 @@
 //! Settings for the operator's page and for what survives a restart. Pure.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use stream::http::login::Login;
 
@@ -33,28 +33,14 @@ impl Config {
     }
 }
 
-/// The first of the directories that `StateDirectory=` in a unit gives.
-pub(super) fn from_systemd(
-    mut environment: impl Iterator<Item = (String, String)>,
-) -> Option<PathBuf> {
-    let (_, paths) = environment.find(|(name, _)| name == "STATE_DIRECTORY")?;
-    let first = paths.split(':').next()?;
-    (!first.is_empty()).then(|| PathBuf::from(first))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
-    fn systemd_says_where_the_state_is_and_the_operator_can_say_nowhere() {
-        let environment = |value: &str| {
-            let pair = ("STATE_DIRECTORY".to_owned(), value.to_owned());
-            from_systemd([pair].into_iter())
-        };
-        assert_eq!(environment("/a:/b"), Some(PathBuf::from("/a")));
-        assert_eq!(environment(""), None);
-        assert_eq!(from_systemd(std::iter::empty()), None);
+    fn the_operator_can_say_that_the_state_is_kept_nowhere() {
         let nowhere = Config {
             state_directory: Some(PathBuf::new()),
             ..Config::default()

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use stream::report::Place;
 
+use crate::asked::Asked;
 use crate::base_url::BaseUrl;
 use crate::desk::acts;
 use crate::desk::changes::{Added, Change, Complaint};
@@ -18,7 +19,6 @@ use crate::desk::single;
 use crate::desk::visit::{Visit, see};
 use crate::desk::words::Words;
 use crate::place::Country;
-use crate::routes::public_base;
 use crate::status::Totals;
 use crate::token::{self, TokenDigest};
 
@@ -75,7 +75,7 @@ pub async fn add(visit: &Visit, form: &Form) -> Response<Body> {
     if let Err(sentence) = made {
         return all(visit, Some((sentence, form)));
     }
-    let base = public_base(&visit.balancer, &visit.head);
+    let base = Asked::of(&visit.head).public_base(&visit.balancer);
     let base = base.unwrap_or_else(|| "http://balancer.example:8000".to_owned());
     let content = single::welcome(w, name, &fresh.unwrap_or_default(), &base);
     visit.page(StatusCode::OK, Section::Relays, w.added, &content)

@@ -14,9 +14,9 @@ use stream::mount::MountPath;
 
 use super::{CONTENT_SECURITY_POLICY, STATE, Wish, find, front};
 use crate::answer;
+use crate::asked::Asked;
 use crate::balancer::Balancer;
 use crate::language::Language;
-use crate::routes::public_base;
 use crate::status::{Status, Totals};
 
 /// Its address changes with the file, so nobody ever has to ask again.
@@ -34,7 +34,9 @@ pub fn routes() -> Router<Arc<Balancer>> {
 
 async fn page(State(balancer): State<Arc<Balancer>>, request: Request) -> Response<Body> {
     let (request, _) = request.into_parts();
-    let base = public_base(&balancer, &request).unwrap_or_default();
+    let base = Asked::of(&request)
+        .public_base(&balancer)
+        .unwrap_or_default();
     let wish = wish(&request, &base);
     let html = front(&Status::of(&balancer, Instant::now()), &wish);
     let mut answer = answer::typed(StatusCode::OK, "text/html; charset=utf-8", html);
@@ -99,5 +101,5 @@ async fn places(State(balancer): State<Arc<Balancer>>) -> Response<Body> {
         listeners: totals.listeners,
         free: totals.free,
     };
-    crate::routes::json(StatusCode::OK, &places)
+    answer::json(StatusCode::OK, &places)
 }

@@ -32,14 +32,7 @@ fn the_shipped_file_is_the_defaults() {
 }
 
 #[test]
-fn systemd_may_say_where_logs_are_kept() {
-    let of =
-        |value: &str| from_systemd([("STATE_DIRECTORY".to_owned(), value.to_owned())].into_iter());
-    assert_eq!(
-        of("/var/lib/plenum-master:/var/lib/more"),
-        Some("/var/lib/plenum-master".into())
-    );
-    assert_eq!((of(""), from_systemd(std::iter::empty())), (None, None));
+fn an_empty_state_directory_is_none() {
     let off = check(&format!("state_directory = \"\"\n{SOURCE}")).unwrap();
     assert_eq!(off.state_directory(), None);
 }

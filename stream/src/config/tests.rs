@@ -149,3 +149,19 @@ fn a_missing_file_is_named_with_a_remedy() {
     );
     assert!(text.to_string().contains("--config"), "{text}");
 }
+
+#[test]
+fn systemd_may_say_where_the_state_is() {
+    for (value, expected) in [
+        (
+            "/var/lib/plenum-master:/var/lib/more",
+            Some("/var/lib/plenum-master"),
+        ),
+        ("", None),
+    ] {
+        let environment = [("STATE_DIRECTORY".to_owned(), value.to_owned())];
+        let found = state_directory(environment.into_iter());
+        assert_eq!(found, expected.map(PathBuf::from), "{value}");
+    }
+    assert_eq!(state_directory(std::iter::empty()), None);
+}
