@@ -5,17 +5,17 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tests::cluster::{Cluster, PLAY_MAX, Role, STOP_MAX, Sound, write_private};
-use tests::configs;
+use tests::cluster::{Cluster, PLAY_MAX, Role, STOP_MAX, Sound};
 use tests::figures::note;
 use tests::http::get;
 use tests::line::Line;
 use tests::pcm::compare;
 use tests::players::{Decoder, oggz_validate};
-use tests::programs::{Program, find};
+use tests::programs::Program;
 use tests::soak::listen_from_the_start;
-use tests::speech;
 use tests::wait::until;
+
+use crate::spool::source_over;
 
 const SECOND: i64 = 48_000;
 /// Longer than what is sent late.
@@ -43,17 +43,7 @@ impl Stage {
             .with_variable(Role::Master, "PLENUM_MASTER__FILLER_AFTER_SECONDS", filler);
         cluster.start_servers()?;
         let line = Line::to(cluster.ports().master)?;
-        let config = folder.path().join("source.toml");
-        let url = format!("{}/live.ogg", line.url());
-        let spool = folder.path().join("spool");
-        let text = configs::source(&url, &cluster.secrets().source, &spool);
-        write_private(&config, &format!("{text}{SETTINGS}"))?;
-        let record = folder.path().join("record.ogg").display().to_string();
-        let file = speech::sitting()?.display().to_string();
-        let config = config.display().to_string();
-        let source = Program::new("source", find("plenum-source")?, folder.path())
-            .arguments(["--config", &config].map(str::to_owned))
-            .arguments(["--record", &record, "file", "--loop", &file].map(str::to_owned));
+        let source = source_over(&line, &cluster, SETTINGS, folder.path())?;
         Ok(Self {
             cluster,
             line,

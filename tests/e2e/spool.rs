@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use stream::ogg::{Found, Framer, Page};
-use tests::cluster::{Cluster, Role, STOP_MAX, Sound, write_private};
+use tests::cluster::{Cluster, MOUNT, Role, STOP_MAX, Sound, write_private};
 use tests::configs;
 use tests::ear::Ear;
 use tests::figures::note;
@@ -42,18 +42,7 @@ impl Stage {
         cluster.start_servers()?;
         let line = Line::to(cluster.ports().master)?;
         let folder = tempfile::tempdir()?;
-        let config = folder.path().join("source.toml");
-        let url = format!("{}/live.ogg", line.url());
-        let spool = folder.path().join("spool");
-        let text = configs::source(&url, &cluster.secrets().source, &spool);
-        write_private(&config, &text)?;
-        let words =
-            |words: &[&str]| -> Vec<String> { words.iter().map(ToString::to_string).collect() };
-        let record = folder.path().join("record.ogg").display().to_string();
-        let file = speech::sitting()?.display().to_string();
-        let source = Program::new("source", find("plenum-source")?, folder.path())
-            .arguments(words(&["--config", &config.display().to_string()]))
-            .arguments(words(&["--record", &record, "file", "--loop", &file]));
+        let source = source_over(&line, &cluster, "", folder.path())?;
         Ok(Self {
             cluster,
             line,
@@ -78,6 +67,27 @@ impl Stage {
             .filter_map(|line| line.strip_prefix("acknowledged = "));
         Ok(lines.next_back().context("no mark")?.parse()?)
     }
+}
+
+/// A source that reaches the master over this line, loops speech, and keeps what it encodes
+/// (`record.ogg`) and its spool in `folder`; with these settings besides.
+pub(crate) fn source_over(
+    line: &Line,
+    cluster: &Cluster,
+    settings: &str,
+    folder: &Path,
+) -> Result<Program> {
+    let config = folder.join("source.toml");
+    let url = format!("{}{MOUNT}", line.url());
+    let text = configs::source(&url, &cluster.secrets().source, &folder.join("spool"));
+    write_private(&config, &format!("{text}{settings}"))?;
+    let config = config.display().to_string();
+    let record = folder.join("record.ogg").display().to_string();
+    let file = speech::sitting()?.display().to_string();
+    let source = Program::new("source", find("plenum-source")?, folder)
+        .arguments(["--config", &config].map(str::to_owned))
+        .arguments(["--record", &record, "file", "--loop", &file].map(str::to_owned));
+    Ok(source)
 }
 
 /// The pages with sound of each logical stream in a file, in order, without their stamps.
