@@ -43,18 +43,26 @@ impl Ground {
         &self.km[spot * self.n_relays..][..self.n_relays]
     }
 
-    /// Where everybody who asks should go. Relays that let nobody in are no use.
+    /// Where everybody who asks should go. Relays that let nobody in are no use, and slots that
+    /// those take who do not ask are not to be had.
     pub(crate) fn optimum(&self, scene: &Scene, step: &mut dyn FnMut()) -> Solution {
         let mut supply = vec![0; self.spots.len()];
         for arrival in scene.arrivals.iter().filter(|a| a.direct.is_none()) {
             supply[arrival.spot] += 1;
+        }
+        let mut n_direct = vec![0; self.n_relays];
+        for at in scene.arrivals.iter().filter_map(|a| a.direct) {
+            n_direct[at] += 1;
         }
         // Neighbours in the list are neighbours on the globe: so it is solved faster.
         let mut order: Vec<_> = (0..self.n_relays).collect();
         order.sort_by_key(|relay| around(&self.relays[*relay]));
         let slots = order.iter().map(|at| match &scene.relays[*at] {
             hole if hole.is_black_hole => 0,
-            relay => i64::from(relay.slots.saturating_sub(relay.taken)),
+            relay => {
+                let taken = relay.taken.saturating_add(n_direct[*at]);
+                i64::from(relay.slots.saturating_sub(taken))
+            }
         });
         let rows = self.km.chunks(self.n_relays.max(1));
         let metres = rows.flat_map(|row| order.iter().map(|at| (row[*at] * 1000.0) as i32));
@@ -79,4 +87,52 @@ fn around(spot: &Spot) -> u32 {
         })
     };
     bits((place.latitude + 90.0) / 180.0) | bits((place.longitude + 180.0) / 360.0) << 1
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stream::report::Place;
+
+    use super::super::scene::{Arrival, Site};
+    use super::*;
+
+    #[test]
+    fn a_slot_that_somebody_takes_without_asking_is_not_the_best_one_for_who_asks() {
+        let spot = |latitude| Spot {
+            place: Some(Place {
+                latitude,
+                longitude: 0.0,
+            }),
+            ..Spot::default()
+        };
+        let relay = |latitude| Site {
+            name: String::new(),
+            spot: spot(latitude),
+            slots: 1,
+            taken: 0,
+            is_black_hole: false,
+            turns_black: None,
+            is_proved: true,
+        };
+        let arrival = |direct| Arrival {
+            at: Duration::ZERO,
+            spot: 0,
+            key: 0,
+            way: Some(Duration::ZERO),
+            direct,
+        };
+        let mut scene = Scene {
+            name: String::new(),
+            relays: vec![relay(0.0), relay(9.0)],
+            spots: vec![spot(0.0)],
+            arrivals: vec![arrival(None)],
+            span: Duration::ZERO,
+        };
+        let km = |scene: &Scene| Ground::of(scene).optimum(scene, &mut || ()).metres / 1000;
+        assert_eq!(km(&scene), 0);
+        scene.arrivals.push(arrival(Some(0)));
+        assert_eq!(km(&scene), 1000);
+    }
 }
