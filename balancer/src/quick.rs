@@ -7,6 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
+use stream::client_addr::is_trusted;
 use stream::http::date::http_date;
 use stream::mount::MountPath;
 
@@ -55,6 +56,10 @@ enum Read<'a> {
 }
 
 impl Front for Arc<Balancer> {
+    fn trusts(&self, peer: IpAddr) -> bool {
+        is_trusted(peer.to_canonical(), &self.config().trusted_proxies)
+    }
+
     async fn answer(&self, peer: SocketAddr, bytes: &[u8]) -> Answered {
         let plain = match read(peer.ip(), bytes) {
             Read::More => return Answered::More,

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of what the requests mean. Outlives every error of a connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use stream::http::Rewound;
+use stream::http::proxied::{self, Proxied};
 use stream::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -67,6 +68,11 @@ pub enum Answered {
 pub trait Front: Clone + Send + Sync + 'static {
     /// Answers the request at the front of `bytes` that `peer` sends, if it is one for it.
     fn answer(&self, peer: SocketAddr, bytes: &[u8]) -> impl Future<Output = Answered> + Send;
+
+    /// Whether what this one says before the first byte of for whom it connects is believed.
+    fn trusts(&self, _: IpAddr) -> bool {
+        false
+    }
 }
 
 /// Nobody: the router answers all.
@@ -111,7 +117,7 @@ pub async fn serve<F: Front>(listener: TcpListener, router: Router, front: F, sh
 
 async fn connection<F: Front>(
     socket: TcpStream,
-    peer: SocketAddr,
+    mut peer: SocketAddr,
     (router, front): (Router, F),
     shutdown: Shutdown,
     place: OwnedSemaphorePermit,
@@ -122,7 +128,16 @@ async fn connection<F: Front>(
     }
     let end = Instant::now() + CONNECTION_TIME_MAX;
     let mut socket = Lingering::new(socket);
-    let Some((read, first)) = in_front(&mut socket, peer, &front, end, &shutdown).await else {
+    let mut read = BytesMut::new();
+    if front.trusts(peer.ip()) {
+        let who = timeout(HEAD_TIME_MAX, behind(&mut socket, peer.ip(), &mut read));
+        let Some(Ok(Some(who))) = shutdown.unless_requested(who).await else {
+            return;
+        };
+        peer.set_ip(who);
+    }
+    let found = in_front(&mut socket, read, (peer, &front), end, &shutdown).await;
+    let Some((read, first)) = found else {
         return;
     };
     let router = TowerToHyperService::new(router);
@@ -165,16 +180,36 @@ async fn connection<F: Front>(
     drop(place);
 }
 
+/// Who is behind a trusted proxy, as it says before the first byte (PROXY protocol); itself, if it
+/// says nothing of the kind. `None`: it talks nonsense, or hung up.
+async fn behind(socket: &mut Lingering, proxy: IpAddr, read: &mut BytesMut) -> Option<IpAddr> {
+    loop {
+        match proxied::read(read) {
+            Proxied::No => return Some(proxy),
+            Proxied::Bad => return None,
+            Proxied::For(from, n_bytes) => {
+                read.advance(n_bytes);
+                return Some(from.unwrap_or(proxy));
+            }
+            Proxied::Unclear => {
+                read.reserve(HEAD_BYTES_USUAL);
+                if socket.read_buf(read).await.ok()? == 0 {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
 /// Answers what it can. What it read of the first request that is not for it, and perhaps the
 /// answer; `None`: the connection is over.
 async fn in_front<F: Front>(
     socket: &mut Lingering,
-    peer: SocketAddr,
-    front: &F,
+    mut read: BytesMut,
+    (peer, front): (SocketAddr, &F),
     end: Instant,
     shutdown: &Shutdown,
 ) -> Option<(BytesMut, Option<Response<Body>>)> {
-    let mut read = BytesMut::new();
     let mut head_end = Instant::now() + HEAD_TIME_MAX;
     // One for the whole connection: what it should be set to is looked at when it goes off.
     let mut alarm = pin!(sleep_until(end.min(head_end)));

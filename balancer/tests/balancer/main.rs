@@ -27,6 +27,8 @@ mod relays;
 #[cfg(test)]
 mod reread;
 #[cfg(test)]
+mod proxied;
+#[cfg(test)]
 mod share;
 #[cfg(test)]
 mod tickets;

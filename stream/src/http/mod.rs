@@ -34,7 +34,7 @@ mod metrics;
 pub mod overflow;
 pub mod pages;
 mod porch;
-mod proxied;
+pub mod proxied;
 mod rewound;
 pub mod serving;
 pub mod shown;

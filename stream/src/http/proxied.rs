@@ -14,7 +14,7 @@ const ADDED_BYTES_MAX: usize = 2048;
 
 /// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proxied {
+pub enum Proxied {
     /// More bytes are needed to say so.
     Unclear,
     /// Nobody speaks for somebody else.
@@ -26,7 +26,7 @@ pub(super) enum Proxied {
 }
 
 /// Looks at the first bytes of a connection.
-pub(super) fn read(bytes: &[u8]) -> Proxied {
+pub fn read(bytes: &[u8]) -> Proxied {
     if bytes.starts_with(SIGNATURE) {
         binary(bytes)
     } else if bytes.starts_with(LINE_START) {
