@@ -14,7 +14,7 @@ use stream::secret::Secret;
 
 use crate::base_url::BaseUrl;
 use crate::choice::{Pair, Pairs, Policy};
-use crate::place::{Country, Spot, checked};
+use crate::place::{Country, Location, Spot, checked};
 use crate::registry::{Orders, RELAYS_MAX, Registration};
 use crate::token::TokenDigest;
 
@@ -98,6 +98,8 @@ pub struct RelayConfig {
     pub longitude: Option<f64>,
     /// Two letters.
     pub country: Option<Country>,
+    /// It has one address in many places.
+    pub location: Option<Location>,
     /// It is taken for so many kilometres nearer than it is.
     #[serde(default)]
     pub bias_km: f32,
@@ -294,6 +296,10 @@ impl RelayConfig {
         self.check_kind()?;
         match (self.latitude, self.longitude) {
             (None, None) => Ok(()),
+            _ if self.location.is_some() => Err(format!(
+                "relay `{}` has a `location` and degrees, write one or the other",
+                self.name
+            )),
             (Some(latitude), Some(longitude)) => checked(Place {
                 latitude,
                 longitude,
@@ -356,6 +362,7 @@ impl RelayConfig {
                     longitude,
                 }),
             country: self.country,
+            is_everywhere: self.location == Some(Location::Any),
             ..Spot::default()
         }
     }

@@ -31,7 +31,7 @@ pub struct RelayExplanation {
     pub name: String,
     /// Everything that puts it out of the question; empty: it is not.
     pub excluded: Vec<Excluded>,
-    /// How far away it is; null: nobody knows.
+    /// How far away it is; null: nobody knows, or it is everywhere.
     pub distance_km: Option<f64>,
     /// Share of its usable slots that are taken or promised, 0 to 1.
     pub utilisation: f32,

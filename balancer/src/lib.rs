@@ -132,12 +132,10 @@ fn start_tasks(balancer: &Arc<Balancer>, shutdown: &Shutdown) {
         "minutes",
         desk::minutes::write(Arc::clone(balancer), shutdown.clone()),
     );
-    if balancer.geo().is_of_use() {
-        shutdown.spawn(
-            "locate",
-            locate::watch(Arc::clone(balancer), shutdown.clone()),
-        );
-    }
+    shutdown.spawn(
+        "locate",
+        locate::watch(Arc::clone(balancer), shutdown.clone()),
+    );
     if let Some(interval) = balancer.config().probe_interval() {
         let rounds = probe::rounds::watch(Arc::clone(balancer), interval, shutdown.clone());
         shutdown.spawn("probes", rounds);

@@ -1,7 +1,8 @@
-//! Finds out where relays are: their host's address, asked of the databases.
+//! Finds out where relays are, and over which families of addresses they and the master are
+//! reached: the addresses of their hosts, asked of the resolver and the databases.
 //!
 //! One task does this for all of them, one after the other, so names that do not resolve
-//! cost nobody else anything.
+//! cost nobody else anything. What was known of such a name stays.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,17 +19,28 @@ const LOOKUP_TIME_MAX: Duration = Duration::from_secs(2);
 /// Everybody is looked up again after this long: names move.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Keeps the relays' places true until the program ends.
+/// Keeps what is known of hosts true until the program ends.
 pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
     loop {
-        let hosts = balancer.registry().hosts();
-        for (at, host) in hosts {
-            let Some(address) = shutdown.unless_requested(resolve(&host)).await else {
+        if let Some(overflow) = balancer.overflow() {
+            let host = overflow.url().host();
+            let Some(found) = shutdown.unless_requested(resolve(host)).await else {
                 return;
             };
-            if let Some(address) = address {
-                let spot = balancer.geo().spot(address);
-                balancer.registry().locate(at, &host, spot);
+            if let Some(found) = found {
+                overflow.set_families(found.has_v4, found.has_v6);
+            }
+        }
+        let hosts = balancer.registry().hosts();
+        for (at, host) in hosts {
+            let Some(found) = shutdown.unless_requested(resolve(&host)).await else {
+                return;
+            };
+            if let Some(found) = found {
+                let spot = balancer.geo().spot(found.address);
+                let mut registry = balancer.registry();
+                registry.locate(at, &host, spot);
+                registry.set_families(at, &host, found.has_v4, found.has_v6);
             }
         }
         let pause = tokio::time::timeout(LOOKUP_INTERVAL, balancer.moved.notified());
@@ -38,27 +50,82 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
     }
 }
 
-/// The first IPv4 address of a host, or else its first address.
-async fn resolve(host: &Host) -> Option<IpAddr> {
+/// What the addresses of a host say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    /// The first of IPv4, or else the first: of that one it is looked up where it is.
+    address: IpAddr,
+    has_v4: bool,
+    has_v6: bool,
+}
+
+impl Found {
+    fn of(addresses: &[IpAddr]) -> Option<Self> {
+        let first_v4 = addresses.iter().find(|address| address.is_ipv4());
+        Some(Self {
+            address: *first_v4.or_else(|| addresses.first())?,
+            has_v4: first_v4.is_some(),
+            has_v6: addresses.iter().any(IpAddr::is_ipv6),
+        })
+    }
+}
+
+/// `None`: nobody knows at the moment.
+async fn resolve(host: &Host) -> Option<Found> {
     let name = match host {
-        Host::Ipv4(address) => return Some((*address).into()),
-        Host::Ipv6(address) => return Some((*address).into()),
+        Host::Ipv4(address) => return Found::of(&[(*address).into()]),
+        Host::Ipv6(address) => return Found::of(&[(*address).into()]),
         Host::Domain(name) => name.as_str(),
     };
     let lookup = tokio::time::timeout(LOOKUP_TIME_MAX, tokio::net::lookup_host((name, 0)));
     match lookup.await {
         Ok(Ok(addresses)) => {
             let addresses: Vec<IpAddr> = addresses.map(|socket| socket.ip()).collect();
-            let first_v4 = addresses.iter().find(|address| address.is_ipv4());
-            first_v4.or_else(|| addresses.first()).copied()
+            Found::of(&addresses)
         }
         Ok(Err(error)) => {
-            warn!("the relay host {name} has no address, so its place is unknown: {error}");
+            warn!("the host {name} has no address, so where it is is not known: {error}");
             None
         }
         Err(_) => {
-            warn!("the relay host {name} could not be looked up in {LOOKUP_TIME_MAX:?}");
+            warn!("the host {name} could not be looked up in {LOOKUP_TIME_MAX:?}");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(addresses: &[&str], expected: Option<(&str, bool, bool)>) {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let expected = expected.map(|(address, has_v4, has_v6)| Found {
+            address: address.parse().unwrap(),
+            has_v4,
+            has_v6,
+        });
+        assert_eq!(Found::of(&addresses), expected, "{addresses:?}");
+    }
+
+    #[test]
+    fn every_address_of_a_host_counts_and_the_first_of_ipv4_says_where_it_is() {
+        check(&[], None);
+        check(&["192.0.2.1"], Some(("192.0.2.1", true, false)));
+        check(
+            &["2001:db8::1", "2001:db8::2"],
+            Some(("2001:db8::1", false, true)),
+        );
+        check(
+            &["2001:db8::1", "192.0.2.1"],
+            Some(("192.0.2.1", true, true)),
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve_says_nothing() {
+        let host = |name: &str| Host::Domain(name.to_owned());
+        assert_eq!(resolve(&host("nowhere.invalid")).await, None);
+        assert!(resolve(&host("localhost")).await.is_some());
     }
 }

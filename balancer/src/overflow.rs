@@ -15,7 +15,9 @@ use tracing::{info, warn};
 
 use crate::base_url::BaseUrl;
 use crate::call::{AGENT, Caller};
+use crate::choice::{Listener, Offers};
 use crate::icecast::{status_json, xml};
+use crate::registry::Families;
 use crate::registry::direct::Direct;
 use crate::registry::reservations::Reservations;
 
@@ -38,6 +40,7 @@ pub struct Overflow {
     slots: Option<u32>,
     /// Who was sent there has come within this time, or never comes.
     arrival: Duration,
+    families: Mutex<Families>,
     known: Mutex<Known>,
 }
 
@@ -79,6 +82,7 @@ impl Overflow {
     /// A master that has not been asked yet.
     pub fn new(url: BaseUrl, slots: Option<u32>, arrival: Duration) -> Self {
         Self {
+            families: Mutex::new(Families::of(Some(url.host()))),
             url,
             slots,
             arrival,
@@ -89,6 +93,17 @@ impl Overflow {
     /// Where listeners reach it.
     pub fn url(&self) -> &BaseUrl {
         &self.url
+    }
+
+    /// Its host has addresses of IPv4, and of IPv6.
+    pub fn set_families(&self, has_v4: bool, has_v6: bool) {
+        self.families().look_up(has_v4, has_v6);
+    }
+
+    /// Whether a listener gets there at all: by his scheme, over his kind of address.
+    pub fn is_reached_by(&self, listener: &Listener) -> bool {
+        let offers = self.families().offers(self.url.scheme());
+        offers.has(Offers::needed(listener))
     }
 
     /// Whether it answered when it was asked last.
@@ -140,6 +155,10 @@ impl Overflow {
             free,
             reserved: known.n_sent(),
         }
+    }
+
+    fn families(&self) -> MutexGuard<'_, Families> {
+        self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

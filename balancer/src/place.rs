@@ -82,6 +82,17 @@ pub struct Spot {
     /// A number that addresses of one announced prefix share, if it is known. Shown to nobody.
     #[serde(skip)]
     pub prefix: Option<u64>,
+    /// A relay with one address in many places (anycast): it is near to everybody.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_everywhere: bool,
+}
+
+/// Where a relay is that is in no single place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Location {
+    /// Its address leads everybody to a place near him (anycast).
+    Any,
 }
 
 impl Spot {
@@ -92,19 +103,24 @@ impl Spot {
             country: self.country.or(other.country),
             asn: self.asn.or(other.asn),
             prefix: self.prefix.or(other.prefix),
+            is_everywhere: self.is_everywhere || other.is_everywhere,
         }
     }
 
     /// Whether nothing is known.
     pub fn is_unknown(&self) -> bool {
-        self.place.is_none() && self.country.is_none() && self.asn.is_none()
+        let is_nowhere = self.place.is_none() && self.country.is_none();
+        is_nowhere && self.asn.is_none() && !self.is_everywhere
     }
 
-    /// How far apart two spots are, in kilometres. `None`: nobody knows.
+    /// How far apart two spots are, in kilometres. `None`: nobody knows, also of what is everywhere.
     ///
     /// Where one of them is known by its country only, the same country is no distance and
     /// another one is as far as its middle.
     pub fn distance_km(&self, other: &Self) -> Option<f64> {
+        if self.is_everywhere || other.is_everywhere {
+            return None;
+        }
         if let (Some(here), Some(there)) = (self.place, other.place) {
             return Some(haversine_km(here, there));
         }
@@ -204,6 +220,12 @@ mod tests {
         check("", "52.52,13.40", None);
         check("DE", "", None);
         check("QQ", "DE", None);
+        let everywhere = Spot {
+            is_everywhere: true,
+            ..spot("DE")
+        };
+        assert_eq!(spot("DE").distance_km(&everywhere), None);
+        assert!(!everywhere.is_unknown());
     }
 
     #[test]

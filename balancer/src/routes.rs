@@ -124,7 +124,7 @@ fn why(miss: Option<Excluded>, scheme: Scheme) -> String {
         Some(Excluded::WrongScheme) => {
             format!("is on air, but on no relay that speaks {}", scheme.as_str())
         }
-        Some(Excluded::WrongFamily) => {
+        Some(Excluded::WrongFamily | Excluded::FamilyDown) => {
             "is on air, but on no relay that this kind of address can reach".to_owned()
         }
         Some(Excluded::CountryDenied) => "is on no relay that serves your country".to_owned(),

@@ -99,7 +99,7 @@ impl Balancer {
         intent: Intent,
     ) -> Result<Target, Room> {
         let overflow = self.overflow.as_ref().ok_or(Room::NoMount)?;
-        if overflow.url().scheme() != listener.scheme {
+        if !overflow.is_reached_by(listener) {
             return Err(Room::NoMount);
         }
         let now = Instant::now();

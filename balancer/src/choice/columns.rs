@@ -31,6 +31,9 @@ impl Offers {
     const HTTPS: u8 = 2;
     const V4: u8 = 4;
     const V6: u8 = 8;
+    const FAMILIES: u8 = Self::V4 | Self::V6;
+    /// Of each family, so far to the left: it has such addresses, but probes got nothing over them.
+    const DOWN: u8 = 2;
 
     /// An address with this scheme that resolves to these families.
     pub fn new(scheme: Scheme, has_v4: bool, has_v6: bool) -> Self {
@@ -38,6 +41,15 @@ impl Offers {
         let v4 = if has_v4 { Self::V4 } else { 0 };
         let v6 = if has_v6 { Self::V6 } else { 0 };
         Self(scheme | v4 | v6)
+    }
+
+    /// The same, but nobody gets anything over IPv4, or over IPv6.
+    #[must_use]
+    pub fn with_down(self, v4: bool, v6: bool) -> Self {
+        let v4 = if v4 { Self::V4 } else { 0 };
+        let v6 = if v6 { Self::V6 } else { 0 };
+        let down = self.0 & (v4 | v6);
+        Self(self.0 & !down | down << Self::DOWN)
     }
 
     /// What a listener cannot do without.
@@ -53,6 +65,11 @@ impl Offers {
     /// Whether it has all of this.
     pub fn has(self, needed: Self) -> bool {
         self.0 & needed.0 == needed.0
+    }
+
+    /// Whether a family is needed that is there and down.
+    pub(super) fn is_down_for(self, needed: Self) -> bool {
+        self.0 & (needed.0 & Self::FAMILIES) << Self::DOWN != 0
     }
 
     pub(super) fn has_scheme(self, scheme: Scheme) -> bool {
@@ -79,6 +96,8 @@ pub(super) enum Known {
     /// The country; the point is its middle.
     Country,
     Point,
+    /// It is near to everybody.
+    Everywhere,
 }
 
 /// A spot, ready to be compared with thousands.
@@ -100,6 +119,7 @@ pub(super) struct Site {
 impl Site {
     pub(super) fn of(spot: &Spot) -> Self {
         let known = match (spot.place, spot.middle()) {
+            _ if spot.is_everywhere => Known::Everywhere,
             (Some(_), _) => Known::Point,
             (None, Some(_)) => Known::Country,
             (None, None) => Known::Nothing,

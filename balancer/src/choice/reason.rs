@@ -27,6 +27,8 @@ pub enum Excluded {
     WrongScheme,
     /// The listener cannot reach its address.
     WrongFamily,
+    /// The listener needs a kind of address over which probes got nothing.
+    FamilyDown,
     /// The operator does not want listeners of this country there.
     CountryDenied,
     /// It has just sent this listener back, or he two others.

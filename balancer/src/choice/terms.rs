@@ -66,6 +66,7 @@ impl<'a> Asker<'a> {
     fn distance_km(&self, relay: &Site) -> f32 {
         let km = match (self.site.known, relay.known) {
             (Known::Nothing, _) => return 0.0,
+            (_, Known::Everywhere) => 0.0,
             (_, Known::Nothing) => self.policy.unknown_km,
             (Known::Point, Known::Point) => between_km(self.site.at, relay.at),
             _ if self.site.country != 0 && self.site.country == relay.country => 0.0,
@@ -79,7 +80,8 @@ impl<'a> Asker<'a> {
         if let Some(km) = self.pairs.and_then(|row| row.get(&relay.country)) {
             return *km;
         }
-        if self.site.country == 0 || self.site.country == relay.country {
+        let is_everywhere = relay.known == Known::Everywhere;
+        if is_everywhere || self.site.country == 0 || self.site.country == relay.country {
             0.0
         } else if relay.continent == 0 || self.site.continent == relay.continent {
             self.policy.neighbour_km

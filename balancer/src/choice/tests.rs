@@ -84,7 +84,9 @@ impl Relays {
 fn spot(text: &str) -> Spot {
     let mut spot = Spot::default();
     for part in text.split('/') {
-        if let Some(km) = part.strip_suffix("km") {
+        if part == "everywhere" {
+            spot.is_everywhere = true;
+        } else if let Some(km) = part.strip_suffix("km") {
             spot.place = Some(Place {
                 latitude: km.parse::<f64>().unwrap() / 111.195,
                 longitude: 0.0,
@@ -225,6 +227,16 @@ fn nobody_is_sent_where_he_cannot_reach() {
 }
 
 #[test]
+fn a_relay_that_is_everywhere_is_near_to_everybody_and_behind_no_border() {
+    check("any everywhere 0%\nfar 200km/DE 0%", "0km/DE", "any");
+    check("any everywhere/US 0%\nfar 200km/DE 0%", "0km/DE", "any");
+    check("any everywhere 20%\nhere 0km/DE 10%", "0km/DE", "here");
+    check("any everywhere 0%\nfr FR 0%", "DE", "any");
+    check("any everywhere 20%\nfar 9000km 10%", "?", "far");
+    check("any everywhere 99%\nfar 900km/DE 0%", "0km/DE", "far");
+}
+
+#[test]
 fn who_is_nowhere_goes_where_there_is_most_room() {
     check("a 10km/DE 30%\nb 9000km/JP 10%\nc ? 20%", "?", "b");
     // And a relay that is nowhere is neither the nearest nor the last.
@@ -275,12 +287,14 @@ fn some_spot() -> impl Strategy<Value = Spot> {
         country,
         prop::option::of(0_u32..3),
         prop::option::of(0_u64..3),
+        prop::bool::weighted(0.1),
     )
-        .prop_map(|(place, country, asn, prefix)| Spot {
+        .prop_map(|(place, country, asn, prefix, is_everywhere)| Spot {
             place,
             country,
             asn,
             prefix,
+            is_everywhere,
         })
 }
 

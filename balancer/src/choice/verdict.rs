@@ -75,10 +75,12 @@ impl Question<'_> {
                 Carries::Silent => reasons.push(Excluded::NotOnAir),
                 Carries::OnAir => {}
             }
-            let offers = columns.offers[at];
+            let (offers, needed) = (columns.offers[at], Offers::needed(self.listener));
             if !offers.has_scheme(self.listener.scheme) {
                 reasons.push(Excluded::WrongScheme);
-            } else if !offers.has(Offers::needed(self.listener)) {
+            } else if offers.is_down_for(needed) {
+                reasons.push(Excluded::FamilyDown);
+            } else if !offers.has(needed) {
                 reasons.push(Excluded::WrongFamily);
             }
         }

@@ -107,6 +107,11 @@ fn a_wrong_relay_is_named() {
         ("latitude = 52.5", "only one of latitude and longitude"),
         ("latitude = 100\nlongitude = 0", "latitude is not between"),
         ("country = \"Germany\"", "two letters"),
+        ("location = \"here\"", "`any`"),
+        (
+            "location = \"any\"\nlatitude = 1\nlongitude = 1",
+            "or the other",
+        ),
     ] {
         let refused = check(&relay("a", rest), &[]).unwrap_err();
         assert!(refused.contains(complaint), "{rest}: {refused}");

@@ -98,7 +98,7 @@ impl Balancer {
             Some(at) if is_put_away => {
                 registry.quarantine(at, "the operator put it away".to_owned(), now);
             }
-            Some(at) => registry.lift(at, now),
+            Some(at) => registry.release(at, now),
             None => {}
         }
     }

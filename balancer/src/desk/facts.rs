@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::balancer::Balancer;
+use crate::probe::finding::Family;
 use crate::registry::{Orders, Relay};
 use crate::status::{RelayStatus, Status};
 
@@ -21,6 +22,8 @@ pub struct Facts {
     pub orders: Orders,
     /// Why it is in quarantine; null: it is not.
     pub quarantine: Option<Quarantine>,
+    /// Over which kinds of addresses it is reached: IPv4, then IPv6.
+    pub families: Vec<FamilyFacts>,
     /// Listeners that come a second without being sent.
     pub direct_per_second: f64,
     /// It says who came, so that it can be noticed if nobody does.
@@ -34,6 +37,17 @@ pub struct Quarantine {
     pub evidence: String,
     /// How much longer it lasts at least; null: until it is found good, or released.
     pub seconds_left: Option<u64>,
+}
+
+/// One kind of address of a relay.
+#[derive(Debug, Serialize)]
+pub struct FamilyFacts {
+    /// Which.
+    pub family: Family,
+    /// Whether its host has such addresses; null: it was not looked up.
+    pub is_there: Option<bool>,
+    /// Why nobody who needs it is sent there; null: they are.
+    pub evidence: Option<String>,
 }
 
 /// Where a relay stands written.
@@ -80,8 +94,21 @@ impl Facts {
                 evidence: evidence.to_owned(),
                 seconds_left: until.map(left),
             }),
+            families: Family::ALL
+                .map(|family| FamilyFacts::of(own, family))
+                .into(),
             direct_per_second: own.direct_per_second(),
             names_arrivals: own.names_arrivals(),
+        }
+    }
+}
+
+impl FamilyFacts {
+    fn of(relay: &Relay, family: Family) -> Self {
+        Self {
+            family,
+            is_there: relay.families().has(family),
+            evidence: relay.families().down(family).map(str::to_owned),
         }
     }
 }

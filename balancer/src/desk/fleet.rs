@@ -267,6 +267,9 @@ pub fn place(w: &Words, facts: &Facts) -> String {
     let Some(spot) = &facts.relay.place else {
         return w.unknown.to_owned();
     };
+    if spot.is_everywhere {
+        return w.everywhere.to_owned();
+    }
     let country = spot.country.map(|country| country.to_string());
     let point = spot
         .place

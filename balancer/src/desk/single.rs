@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::desk::facts::{Facts, Origin};
+use crate::desk::facts::{Facts, FamilyFacts, Origin};
 use crate::desk::fleet::{place, state};
 use crate::desk::page::{fact, field, table};
 use crate::desk::stamp::age;
@@ -58,6 +58,9 @@ fn write_facts(html: &mut String, w: &Words, facts: &Facts) {
     fact(html, w.bias_km, facts.orders.bias_km);
     fact(html, w.last_report, age(w, relay.last_report_ms_ago));
     fact(html, w.address, relay.url.as_deref().unwrap_or(w.unknown));
+    for family in &facts.families {
+        fact(html, family.family.name(), reached(w, family));
+    }
     fact(html, w.where_it_is, place(w, facts));
     fact(
         html,
@@ -75,6 +78,16 @@ fn write_facts(html: &mut String, w: &Words, facts: &Facts) {
     };
     fact(html, w.comes_from, origin);
     html.push_str("</dl>\n");
+}
+
+/// Whether listeners get there over a kind of address.
+fn reached(w: &Words, family: &FamilyFacts) -> String {
+    match (&family.evidence, family.is_there) {
+        (Some(evidence), _) => format!("{} {evidence}", w.family_down),
+        (None, Some(true)) => w.yes.to_owned(),
+        (None, Some(false)) => w.no.to_owned(),
+        (None, None) => w.unknown.to_owned(),
+    }
 }
 
 fn write_mounts(html: &mut String, w: &Words, facts: &Facts) {
@@ -112,9 +125,11 @@ fn write_switches(html: &mut String, w: &Words, facts: &Facts) {
     } else {
         switch(html, name, "drain", w.drain, w.drain_hint);
     }
-    if facts.quarantine.is_some() {
+    let is_down = facts.families.iter().any(|one| one.evidence.is_some());
+    if facts.quarantine.is_some() || is_down {
         switch(html, name, "release", w.release, w.release_hint);
-    } else {
+    }
+    if facts.quarantine.is_none() {
         switch(html, name, "quarantine", w.quarantine, w.quarantine_hint);
     }
     html.push_str("</div>\n");

@@ -177,6 +177,7 @@ fn reason(w: &Words, why: Excluded) -> &'static str {
         Excluded::Quarantined => w.why_quarantined,
         Excluded::WrongScheme => w.why_wrong_scheme,
         Excluded::WrongFamily => w.why_wrong_family,
+        Excluded::FamilyDown => w.why_family_down,
         Excluded::CountryDenied => w.why_country_denied,
         Excluded::SentBack => w.why_sent_back,
         Excluded::NotReached => w.why_not_reached,

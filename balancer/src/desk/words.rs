@@ -60,6 +60,7 @@ words! {
     places: "Places", "Plätze";
     free_places: "Free places", "Freie Plätze";
     last_report: "Last report", "Letzter Bericht";
+    everywhere: "everywhere", "überall";
     where_it_is: "Where", "Wo";
     address: "Address", "Adresse";
     bias: "Bias", "Bevorzugung";
@@ -132,6 +133,7 @@ words! {
     remove_unsure: "Tick “I am sure” to remove a relay.", "Zum Entfernen bitte „Ja, wirklich“ ankreuzen.";
     evidence: "Evidence", "Belege";
     at_least_still: "At least for another", "Mindestens noch";
+    family_down: "Probes got nothing, so nobody who needs it is sent there:", "Proben bekamen nichts, also wird niemand hinverwiesen, der es braucht:";
     direct_per_second: "Come a second without being sent", "Kommen je Sekunde unverwiesen";
     names_arrivals: "Says who arrived", "Sagt, wer ankam";
 
@@ -222,6 +224,7 @@ words! {
     why_quarantined: "in quarantine", "in Quarantäne";
     why_wrong_scheme: "does not speak http or https as asked", "spricht nicht http oder https wie gefragt";
     why_wrong_family: "cannot be reached over his kind of address", "über seine Art Adresse nicht erreichbar";
+    why_family_down: "probes got nothing over his kind of address", "Proben bekamen über seine Art Adresse nichts";
     why_country_denied: "not for this country", "nicht für dieses Land";
     why_sent_back: "has just sent him back", "hat ihn eben zurückgeschickt";
     why_not_reached: "he did not get there a moment ago", "dort kam er eben nicht an";

@@ -192,7 +192,7 @@ impl Record {
                 .flatten()
                 .find_map(AsnField::value)
                 .filter(|number| *number != 0),
-            prefix: None,
+            ..Spot::default()
         }
     }
 }

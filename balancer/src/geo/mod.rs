@@ -132,11 +132,6 @@ impl Geo {
         }
     }
 
-    /// Whether anything is known of anybody.
-    pub fn is_of_use(&self) -> bool {
-        self.builtin.is_some() || !self.files().is_empty()
-    }
-
     /// What is in use, in the order in which it is asked.
     pub fn sources(&self) -> Vec<GeoSource> {
         let own = self.builtin.map(|own| GeoSource {

@@ -21,11 +21,11 @@ impl Family {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    /// As people write it.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Ipv4 => "ipv4",
-            Self::Ipv6 => "ipv6",
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
         }
     }
 }

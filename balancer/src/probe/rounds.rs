@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use stream::mount::MountPath;
 use stream::shutdown::Shutdown;
 use tokio::sync::Semaphore;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::AGENT;
-use super::finding::{Family, Finding};
+use super::finding::{Evidence, Family, Finding};
 use super::follow::lock;
 use super::health::Change;
 use super::judge::{Asked, Came, Judgement, Known, Newest, family_of, is_enough, judge, newest};
@@ -223,6 +223,7 @@ impl Rounds {
                 .filter(|address| family_of(**address) == family);
             let own: Vec<SocketAddr> = own.copied().collect();
             if own.is_empty() {
+                self.tell_way(family, None);
                 continue;
             }
             let address = own[self.n_rounds % own.len()];
@@ -234,6 +235,24 @@ impl Rounds {
                 self.note(family, finding);
             }
         }
+    }
+
+    /// Whether listeners get something over this family, and if not, why.
+    fn tell_way(&self, family: Family, evidence: Option<String>) {
+        let mut registry = self.balancer.registry();
+        let Some(relay) = self.relay(&registry) else {
+            return;
+        };
+        let (name, word) = (&self.name, family.name());
+        match (relay.families().down(family), &evidence) {
+            (None, Some(why)) => warn!(
+                relay = name,
+                "relay {name} gets no listeners who need {word}: {why}"
+            ),
+            (Some(_), None) => info!(relay = name, "relay {name} is reached over {word} again"),
+            _ => {}
+        }
+        registry.put_down(self.at, family, evidence);
     }
 
     fn tell_nameless(&mut self, why: String) {
@@ -315,9 +334,15 @@ impl Rounds {
         let note = |ways: &mut Ways| {
             let change = ways.note(family, finding, now);
             let evidence = ways.evidence().filter(|_| ways.is_out());
-            (change, evidence.map(|(evidence, _)| evidence.sentence()))
+            let evidence = evidence.map(|(evidence, _)| evidence.sentence());
+            let of_way = ways.out(family).map(Evidence::sentence);
+            (change, evidence, of_way)
         };
-        let (change, evidence) = self.balancer.probes.with(&self.name, note);
+        let (change, evidence, of_way) = self.balancer.probes.with(&self.name, note);
+        // Once the operator has released it, one good probe does not put it down again.
+        if of_way.is_none() || !is_good {
+            self.tell_way(family, of_way);
+        }
         let mut registry = self.balancer.registry();
         if self.relay(&registry).is_none() {
             return;
@@ -335,3 +360,6 @@ impl Rounds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,10 +45,10 @@ impl Ways {
         serves_wrong || (!self.known.is_empty() && !self.known.values().any(is_open))
     }
 
-    /// A listener with an address of this family gets nothing there.
-    pub fn is_out_for(&self, family: Family) -> bool {
-        let is_closed = |health: &Health| health.out().is_some();
-        self.is_out() || self.known.get(&family).is_some_and(is_closed)
+    /// What speaks against the way over this family: nobody who needs it may be sent there.
+    pub fn out(&self, family: Family) -> Option<&Evidence> {
+        let out = self.known.get(&family)?.out()?;
+        Some(&out.evidence)
     }
 
     /// What speaks against it, if it is out on any way.
@@ -123,7 +123,7 @@ mod tests {
             ways.note(Family::Ipv6, hard(Fault::Refused), now),
             Change::None
         );
-        assert!(ways.is_out_for(Family::Ipv6) && !ways.is_out_for(Family::Ipv4));
+        assert!(ways.out(Family::Ipv6).is_some() && ways.out(Family::Ipv4).is_none());
         assert_eq!(
             ways.note(Family::Ipv4, hard(Fault::Refused), now),
             Change::Out
@@ -137,7 +137,7 @@ mod tests {
         ways.note(Family::Ipv4, GOOD, now);
         let change = ways.note(Family::Ipv6, hard(Fault::WrongBytes), now);
         assert_eq!(change, Change::Out);
-        assert!(ways.is_out_for(Family::Ipv4));
+        assert!(ways.is_out());
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! Reading order: `reservations` (why nobody is sent to a full relay), `trust` (nor to one that
 //! serves nobody), `relay` and `taking` (all that is known of one, and what a report changes),
 //! `sending` (who is sent where), `duplicates` (players that ask twice), `sweeping` (what changes by
-//! itself). Beside them: `demand`, `direct`, `health`, `hearsay`, `orders`, `mounts`.
+//! itself). Beside them: `demand`, `direct`, `families`, `health`, `hearsay`, `hosts`,
+//! `orders`, `mounts`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -15,19 +16,19 @@ use stream::mount::MountPath;
 use stream::report::Receipt;
 use stream::secret::HOW_TO_MAKE_ONE;
 use stream::ticket::RelayId;
-use url::Host;
 
 use crate::base_url::BaseUrl;
 use crate::checked_report::CheckedReport;
 use crate::choice::{Columns, Policy, Scratch};
-use crate::place::Spot;
 use crate::token::TokenDigest;
 
 mod demand;
 pub mod direct;
 pub mod duplicates;
+mod families;
 pub mod health;
 mod hearsay;
+mod hosts;
 mod mounts;
 mod orders;
 mod registration;
@@ -41,6 +42,7 @@ pub mod trust;
 
 use demand::Demand;
 use duplicates::Duplicates;
+pub use families::Families;
 pub use health::{Health, Probe};
 pub use hearsay::Belief;
 pub use mounts::MOUNTS_MAX;
@@ -231,6 +233,12 @@ impl Registry {
         self.refresh(at, now);
     }
 
+    /// As [`Registry::lift`], by the operator: also what probes hold against it over one family.
+    pub fn release(&mut self, at: usize, now: Instant) {
+        self.relays[at].families.lift();
+        self.lift(at, now);
+    }
+
     /// Somebody has listened to a relay as listeners do. `true`: it now gets listeners, or none,
     /// unlike before.
     pub fn probed(&mut self, at: usize, probe: Probe, now: Instant) -> bool {
@@ -339,30 +347,6 @@ impl Registry {
             .filter(|(_, carried)| carried.is_on_air)
             .map(|(path, _)| path)
             .collect()
-    }
-
-    /// The host of each relay that has reported, and the relay's place in the list.
-    pub fn hosts(&self) -> Vec<(usize, Host)> {
-        let host = |(at, relay): (usize, &Relay)| Some((at, relay.url()?.host().clone()));
-        self.relays.iter().enumerate().filter_map(host).collect()
-    }
-
-    /// A database says that the relay at place `at` is here, if `host` still is its host.
-    pub fn locate(&mut self, at: usize, host: &Host, spot: Spot) {
-        let relay = &mut self.relays[at];
-        if relay.url().is_some_and(|url| url.host() == host) {
-            relay.locate(spot);
-            self.columns.set_spot(at, relay.spot());
-        }
-    }
-
-    /// The host of the relay at place `at`, if it still is its host, has IPv4 or IPv6 addresses.
-    pub fn set_families(&mut self, at: usize, host: &Host, has_v4: bool, has_v6: bool) {
-        let relay = &mut self.relays[at];
-        if relay.url().is_some_and(|url| url.host() == host) {
-            relay.set_families((has_v4, has_v6));
-            self.columns.set_offers(at, relay.offers());
-        }
     }
 
     /// Relays whose state is another than at the last call: name, before, now. Full counts as

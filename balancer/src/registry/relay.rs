@@ -7,6 +7,7 @@ use stream::lease::LEASE_LIFE;
 use stream::ticket::TicketKey;
 
 use super::direct::Direct;
+use super::families::Families;
 use super::health::Health;
 use super::orders::Orders;
 use super::reservations::Reservations;
@@ -44,8 +45,7 @@ pub struct Relay {
     pub(super) host_spot: Spot,
     /// The outcome of operator, report and database.
     spot: Spot,
-    /// The families of its host's addresses, IPv4 and IPv6, once they were looked up.
-    families: Option<(bool, bool)>,
+    pub(super) families: Families,
     /// What the log was told last.
     pub(super) told: State,
 }
@@ -65,7 +65,7 @@ pub(super) struct Last {
 
 impl Relay {
     pub(super) fn new(registration: Registration, policy: &Policy) -> Self {
-        let mut relay = Self {
+        Self {
             key: registration.token.map(|token| token.ticket_key()),
             orders: registration.orders,
             is_removed: false,
@@ -79,12 +79,10 @@ impl Relay {
             is_brimful: false,
             host_spot: Spot::default(),
             spot: registration.spot,
-            families: None,
+            families: Families::default(),
             told: State::Unheard,
             registration,
-        };
-        relay.settle_families();
-        relay
+        }
     }
 
     /// The name its operator gave it.
@@ -274,12 +272,13 @@ impl Relay {
 
     /// What its address is good for.
     pub(super) fn offers(&self) -> Offers {
-        let Some(url) = self.url() else {
-            return Offers::default();
-        };
-        // A name that was not looked up may have both.
-        let (has_v4, has_v6) = self.families.unwrap_or((true, true));
-        Offers::new(url.scheme(), has_v4, has_v6)
+        let offers = |url: &BaseUrl| self.families.offers(url.scheme());
+        self.url().map(offers).unwrap_or_default()
+    }
+
+    /// Over which families of addresses listeners get there.
+    pub fn families(&self) -> &Families {
+        &self.families
     }
 
     /// The relay sent the listener with this ticket back.
@@ -297,22 +296,14 @@ impl Relay {
         self.settle_spot();
     }
 
-    pub(super) fn set_families(&mut self, families: (bool, bool)) {
-        self.families = Some(families);
-    }
-
-    pub(super) fn settle_families(&mut self) {
-        self.families = match self.url().map(BaseUrl::host) {
-            Some(url::Host::Ipv4(_)) => Some((true, false)),
-            Some(url::Host::Ipv6(_)) => Some((false, true)),
-            Some(url::Host::Domain(_)) | None => None,
-        };
-    }
-
     /// Operator before report before database. When the operator gives a point, he
     /// distrusts the database, so its country does not count either.
     pub(super) fn settle_spot(&mut self) {
         let fixed = self.registration.spot;
+        if fixed.is_everywhere {
+            self.spot = fixed;
+            return;
+        }
         let reported = Spot {
             place: self.report().and_then(|report| report.place),
             ..Spot::default()

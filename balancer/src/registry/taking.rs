@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use stream::mount::MountPath;
 use stream::report::Arrivals;
 
+use super::families::Families;
 use super::relay::{Last, REPORTS_BACK_MIN, Relay};
 use super::reservations::Lost;
 use crate::base_url::BaseUrl;
@@ -232,7 +233,7 @@ impl Relay {
         });
         if is_moved {
             self.host_spot = Spot::default();
-            self.settle_families();
+            self.families = Families::of(self.url().map(BaseUrl::host));
         }
         self.settle_spot();
         is_moved

@@ -8,7 +8,7 @@ use super::*;
 use crate::base_url::Scheme;
 use crate::checked_report::Carried;
 use crate::choice::{Excluded, Family, Listener};
-use crate::place::Country;
+use crate::place::{Country, Spot};
 
 const STALE: Duration = Duration::from_secs(4);
 pub(super) const RUN: u32 = 77;
@@ -222,6 +222,11 @@ fn the_operator_knows_best_where_a_relay_is_then_the_relay_then_the_database() {
         (Some(place(2.0)), database.country)
     );
     assert_eq!(spot(Spot::default(), None), database);
+    let everywhere = Spot {
+        is_everywhere: true,
+        ..Spot::default()
+    };
+    assert_eq!(spot(everywhere, Some(place(2.0))), everywhere);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod defects_of_2011;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod listeners;

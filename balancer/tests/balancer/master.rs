@@ -126,6 +126,21 @@ async fn no_more_are_sent_to_the_master_than_it_has_slots_for() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_needs_ipv6_is_not_sent_to_a_master_that_has_none() {
+    let master = Master::start(9).await;
+    let desk = master.desk("").await;
+    let at = async |host: &str| {
+        let request = format!("GET /live.ogg HTTP/1.0\r\nHost: {host}\r\n\r\n");
+        Answer::parse(&desk.raw(request.as_bytes()).await)
+    };
+    let answer = at("[::1]:8000").await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    for host in ["127.0.0.1:8000", "radio.example"] {
+        assert_eq!(at(host).await.target(), master.target(), "{host}");
+    }
+}
+
 /// All steps: relays, the master, a wait, and only then 503.
 #[tokio::test(flavor = "multi_thread")]
 async fn when_all_are_full_who_comes_waits_and_gets_the_first_slot_anywhere() {

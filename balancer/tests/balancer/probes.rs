@@ -36,7 +36,7 @@ async fn wait_for(desk: &Desk, state: &str) {
 
 /// A server of MP3 as ours sends it: each has the same log, and gives what it has of it by now. One
 /// of `lies` has another byte in each frame.
-async fn music(start: Instant, lies: bool) -> SocketAddr {
+pub(crate) async fn music(start: Instant, lies: bool) -> SocketAddr {
     const FRAME: usize = 417;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
