@@ -38,6 +38,7 @@ mod linger;
 mod listen;
 mod locate;
 pub mod metrics;
+mod openapi;
 pub mod overflow;
 pub mod pages;
 pub mod place;

@@ -27,6 +27,7 @@ use crate::desk;
 use crate::explain::Explanation;
 use crate::listen::listen;
 use crate::metrics;
+use crate::openapi;
 use crate::pages;
 use crate::playlist::{self, Format};
 use crate::ranking::Ranking;
@@ -52,6 +53,7 @@ pub fn router(balancer: Arc<Balancer>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/explain", get(explain))
         .route("/api/v1/report", post(report))
+        .merge(openapi::routes())
         .merge(desk::routes::router())
         .fallback(mount)
         .with_state(balancer)

@@ -10,16 +10,22 @@ use crate::text::{files, root};
 const START: &str = "/api/v1/";
 
 #[test]
-fn the_openapi_document_names_every_route_and_no_other() -> Result<()> {
-    let file = root().join("stream/src/http/openapi.json");
+fn the_openapi_documents_name_every_route_and_no_other() -> Result<()> {
+    check(
+        "stream/src/http/openapi.json",
+        &["stream/", "master/", "relay/"],
+    )?;
+    check("balancer/src/openapi.json", &["balancer/src/"])
+}
+
+fn check(document: &str, folders: &[&str]) -> Result<()> {
+    let file = root().join(document);
     let document: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
     let paths = document["paths"].as_object().into_iter().flatten();
     let named: BTreeSet<String> = paths.map(|(path, _)| path.clone()).collect();
     let mut routed = BTreeSet::new();
     for file in files(".rs")? {
-        let is_served = ["stream/", "master/", "relay/"]
-            .iter()
-            .any(|folder| file.name.starts_with(folder));
+        let is_served = folders.iter().any(|folder| file.name.starts_with(folder));
         if !is_served || file.name.ends_with("tests.rs") {
             continue;
         }

@@ -15,6 +15,8 @@ mod listeners;
 #[cfg(test)]
 mod master;
 #[cfg(test)]
+mod openapi;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod people;
@@ -25,11 +27,11 @@ mod probes;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod proxied;
+#[cfg(test)]
 mod relays;
 #[cfg(test)]
 mod reread;
-#[cfg(test)]
-mod proxied;
 #[cfg(test)]
 mod share;
 #[cfg(test)]
