@@ -14,6 +14,7 @@ use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings, Titles, check_number};
 use stream::mount::{MountPath, Terms};
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
+use stream::text::Charset;
 
 use crate::archive::{ArchiveConfig, Retentions};
 use crate::directory::DirectoryConfig;
@@ -316,6 +317,7 @@ impl Config {
                 is_hidden: true,
                 needs_password: mount.needs_password(),
                 fallback: None,
+                icy_interval_bytes: mount.icy_interval_bytes,
             };
         }
         let mount = self.mount.iter().find(|mount| mount.path == *path);
@@ -326,6 +328,12 @@ impl Config {
     pub(crate) fn titles(&self, path: &MountPath) -> Titles {
         let mount = self.mount.iter().find(|mount| mount.path == *path);
         mount.map(|mount| mount.titles).unwrap_or_default()
+    }
+
+    /// In which character set titles of a mount come that name none.
+    pub(crate) fn charset(&self, path: &MountPath) -> Option<Charset> {
+        let mount = self.mount.iter().find(|mount| mount.path == *path);
+        mount.and_then(|mount| mount.charset)
     }
 
     /// The mount whose fallback file is played at `path`, if one is.

@@ -55,8 +55,8 @@ pub(crate) fn by_password(config: &Config, password: &str, path: &MountPath) -> 
 }
 
 /// Somebody of whom others say that he may publish.
-pub(crate) fn as_shown(head: &Head) -> Known {
-    let shown = head.header("authorization").and_then(Credentials::parse);
+pub(crate) fn as_shown(header: &str) -> Known {
+    let shown = Credentials::parse(header);
     let (user, password) =
         shown.map_or_else(Default::default, |shown| (shown.user, shown.password));
     let login = Secret::given(password).mark(&user);

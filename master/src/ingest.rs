@@ -13,7 +13,7 @@ use http::StatusCode;
 use stream::follow::Trail;
 use stream::handover::{Stage, Verdict};
 use stream::http::Caller;
-use stream::http::guard::Guard;
+use stream::http::guard::{Applicant, Guard};
 use stream::http::head::Head;
 use stream::log::Epoch;
 use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
@@ -62,16 +62,19 @@ impl Ingest {
 }
 
 async fn publish(ingest: &Ingest, head: Head, caller: Caller, path: MountPath) {
+    let applicant = Applicant::of(&head, &caller);
     let who = match may_publish(&ingest.config, &head, &path) {
         MayPublish::Yes(who) => who,
         MayPublish::NotHere(user) => {
             let why = format!("user {user} may not publish {path}: see `mounts` in master.toml");
             return refuse(&head, caller, StatusCode::FORBIDDEN, &why).await;
         }
-        MayPublish::Unknown if ingest.guard.may_publish(&head, &caller, &path).await => {
-            credentials::as_shown(&head)
-        }
-        MayPublish::Unknown => return refuse_password(&head, caller).await,
+        MayPublish::Unknown => match applicant {
+            Some(applicant) if ingest.guard.knows(&applicant, &path).await => {
+                credentials::as_shown(&applicant.shown)
+            }
+            _ => return refuse_password(&head, caller).await,
+        },
     };
     let is_told = false;
     take_in(ingest, head, caller, path, Guest { who, is_told }).await;

@@ -9,19 +9,21 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use stream::follow::Trail;
+use stream::http::guard::{Applicant, Errand, Guard};
 use stream::http::icecast::element::Element;
 use stream::http::icecast::fields::Fields;
 use stream::http::icecast::office::{Form, done, fields, refused};
-use stream::http::{login, serving};
+use stream::http::{CameFrom, login, serving};
 use stream::mount::{Desk, Mount, MountPath, MountTable};
+use stream::text::Charset;
 use tracing::debug;
 
 use crate::config::Config;
-use crate::credentials::{MayPublish, by_header, by_password};
+use crate::credentials::{MayPublish, as_shown, by_header, by_password};
 use crate::lasting::Lasting;
 use crate::refuse::NOT_PROMOTED;
 use crate::shoutcast::named;
@@ -35,15 +37,18 @@ struct Titles {
     table: Arc<MountTable>,
     desk: Arc<Desk>,
     trail: Arc<Trail>,
+    /// Who is asked about those whose password is not known here.
+    guard: Arc<Guard>,
 }
 
 /// `/admin/metadata`, for those who may publish the mount, and for the operator.
-pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting) -> Router {
+pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting, guard: &Arc<Guard>) -> Router {
     let titles = Titles {
         config: Arc::clone(config),
         table: Arc::clone(&lasting.table),
         desk: Arc::clone(&lasting.desk),
         trail: Arc::clone(&lasting.trail),
+        guard: Arc::clone(guard),
     };
     Router::new()
         .route("/admin/metadata", any(metadata))
@@ -71,30 +76,31 @@ async fn metadata_with_ending(
 
 impl Titles {
     async fn answer(&self, form: Form, request: Request) -> Response {
-        let Some(shown) = authorization(request.headers()) else {
+        let Some(applicant) = applicant(&request) else {
             return login::turn_away(false, FOR_SOURCES).await;
         };
         let fields = match fields(request).await {
             Ok(fields) => fields,
             Err(answer) => return answer,
         };
-        let is_operator = login::is(self.config.operator(), Some(&shown));
+        let is_operator = login::is(self.config.operator(), Some(&applicant.shown));
         let Some(name) = fields.text("mount") else {
             return refused("Unknown admin request");
         };
         let path = MountPath::parse(&name).ok();
         let may = path
             .as_ref()
-            .map(|path| by_header(&self.config, &shown, path));
-        match may {
+            .map(|path| by_header(&self.config, &applicant.shown, path));
+        match (may, &path) {
             _ if is_operator => {}
-            Some(MayPublish::Yes(_)) => {}
-            Some(MayPublish::NotHere(_)) => {
+            (Some(MayPublish::Yes(_)), _) => {}
+            (Some(MayPublish::Unknown), Some(path)) if self.is_known(&applicant, path).await => {}
+            (Some(MayPublish::NotHere(_)), _) => {
                 let why = "this user may not publish here: see `mounts` in master.toml\n";
                 return (StatusCode::FORBIDDEN, why).into_response();
             }
-            Some(MayPublish::Unknown) => return login::turn_away(true, FOR_SOURCES).await,
-            None => return refused("Source does not exist"),
+            (Some(MayPublish::Unknown), _) => return login::turn_away(true, FOR_SOURCES).await,
+            (None, _) => return refused("Source does not exist"),
         }
         let Some(mount) = path.and_then(|path| self.table.find(&path)) else {
             return refused("Source does not exist");
@@ -110,6 +116,17 @@ impl Titles {
             }
             Some(_) => form.answer(&Element::response("No such action", false)),
         }
+    }
+
+    /// Whether somebody shows what the source shows that is there, or is one of whom others say that he
+    /// may. While the source is there nobody has to be asked about it again.
+    async fn is_known(&self, applicant: &Applicant, path: &MountPath) -> bool {
+        if !self.guard.asks_about(path) || self.table.find(path).is_none() {
+            return false;
+        }
+        let who = as_shown(&applicant.shown);
+        self.desk.is_written_by(path, &who.user, who.login)
+            || self.guard.knows(applicant, path).await
     }
 
     /// Those who speak SHOUTcast's first protocol say a password, and which mount they mean as they
@@ -146,30 +163,49 @@ impl Titles {
         done("Metadata update successful")
     }
 
-    /// Who says neither title nor song changes nothing, as at an Icecast.
+    /// Who says neither title nor song leaves the title as it is, as at an Icecast; and so it is with
+    /// the address, at an Icecast-KH.
     fn set(&self, mount: &Mount, fields: &Fields) {
-        let charset = fields.text("charset");
-        let said = |name| fields.text_in(name, charset.as_deref());
-        let (artist, title) = match (said("song"), said("artist"), said("title")) {
-            (Some(song), _, _) => (None, song),
-            (None, artist, Some(title)) => (artist, title),
-            (None, _, None) => return,
-        };
         let path = mount.path();
-        if self.config.titles(path) == serving::Titles::Chained {
+        let charset = fields.text("charset");
+        let charset = charset.and_then(|name| Charset::named(&name));
+        let charset = charset.or_else(|| self.config.charset(path));
+        let said = |name| fields.text_in(name, charset);
+        let told = match (said("song"), said("artist"), said("title")) {
+            (Some(song), _, _) => Some((None, song)),
+            (None, artist, Some(title)) => Some((artist, title)),
+            (None, _, None) => None,
+        };
+        if let Some((artist, title)) = &told
+            && self.config.titles(path) == serving::Titles::Chained
+        {
             let now = Instant::now();
-            self.desk.retitle(path, &title, artist.as_deref(), now);
+            self.desk.retitle(path, title, artist.as_deref(), now);
         }
-        let title = match artist {
+        let title = told.map(|(artist, title)| match artist {
             Some(artist) => format!("{artist} - {title}"),
             None => title,
-        };
-        self.table.set_title(mount, Some(&title));
-        debug!("{path} was told a title");
+        });
+        let url = said("url");
+        self.table.say(mount, |playing| {
+            if title.is_some() {
+                playing.set_title(title.as_deref());
+            }
+            if url.is_some() {
+                playing.set_url(url.as_deref());
+            }
+        });
+        debug!("{path} was told what plays");
     }
 }
 
-fn authorization(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?;
-    Some(value.to_str().ok()?.to_owned())
+fn applicant(request: &Request) -> Option<Applicant> {
+    let text = |name| request.headers().get(name)?.to_str().ok();
+    let from = request.extensions().get::<CameFrom>();
+    Some(Applicant {
+        shown: text(header::AUTHORIZATION)?.to_owned(),
+        host: text(header::HOST).unwrap_or_default().to_owned(),
+        from: from.and_then(|from| from.0),
+        errand: Errand::Tell,
+    })
 }

@@ -59,7 +59,7 @@ pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting, rules: &Rules) -> 
     }
     let office = lasting.office(config, rules);
     let table = Arc::clone(&shown.table);
-    let titles = metadata::router(config, lasting);
+    let titles = metadata::router(config, lasting, &rules.guard);
     let pages = for_relays
         .merge(promote)
         .merge(recordings)

@@ -104,6 +104,9 @@ pub struct MountStatus {
     /// What is playing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// The address that was said with the title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title_url: Option<String>,
     /// Who is playing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artist: Option<String>,
@@ -264,6 +267,7 @@ impl MountStatus {
             rate_hertz: codecs().find_map(Codec::sample_rate_hertz),
             n_channels: codecs().find_map(Codec::n_channels),
             title,
+            title_url: mount.playing().url.map(|url| url.to_string()),
             artist,
             name: facts.name,
             description: facts.description,
@@ -318,6 +322,8 @@ impl MountStatus {
         add("subtype", self.codec.clone().map(Into::into));
         add("audio_samplerate", self.rate_hertz.map(Into::into));
         add("audio_channels", self.n_channels.map(Into::into));
+        // As Icecast-KH calls it.
+        add("metadata_url", self.title_url.clone().map(Into::into));
         add("title", self.title.clone().map(Into::into));
         add("artist", self.artist.clone().map(Into::into));
         source["dummy"] = Value::Null;

@@ -21,6 +21,10 @@ const MOUNTS: [(&str, &str); 3] = [
     ("/put.aac", "audio/aac"),
 ];
 
+const TOLD: &str = "/put.aac";
+const TOLD_BLOCK: &[u8] =
+    b"\x04StreamTitle='Ute';StreamUrl='http://x.example/1.png';\0\0\0\0\0\0\0\0\0\0\0";
+
 /// ffmpeg as people start it: nothing is said of the content type.
 fn ffmpeg(cluster: &Cluster, mount: &str, folder: &Path) -> Result<Program> {
     let Address { authority, .. } = Address::parse(&cluster.ports().master_url())?;
@@ -120,20 +124,40 @@ fn check_players(url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Titles come where they are announced, and there is nothing but frames around them.
+/// Titles come where they are announced, and there is nothing but frames around them. One mount has
+/// an interval of its own, and something was said on it.
 fn check_titles(url: &str) -> Result<()> {
-    let (head, body) = hear(url, 16_000 + 17 + 2_000, true)?;
-    ensure!(head.number("icy-metaint")? == 16_000, "{head:?}");
-    ensure!(
-        &body[16_000..16_017] == b"\x01StreamTitle='';\0",
-        "no block"
-    );
-    check_frames(&[&body[..16_000], &body[16_017..]].concat())
+    let (interval, block) = match url.ends_with(TOLD) {
+        true => (8_000, TOLD_BLOCK),
+        false => (16_000, b"\x01StreamTitle='';\0".as_slice()),
+    };
+    let (head, body) = hear(url, interval + block.len() + 4_000, true)?;
+    ensure!(head.number("icy-metaint")? == interval as u64, "{head:?}");
+    let (sound, rest) = body.split_at(interval);
+    let rest = rest.strip_prefix(block);
+    let rest = rest.with_context(|| format!("no such block at {url}"))?;
+    check_frames(&[sound, rest].concat())
+}
+
+/// Says what plays on one mount, and waits until the relay knows.
+fn tell(cluster: &Cluster, relay: &str) -> Result<()> {
+    let master = cluster.ports().master_url();
+    let said = "song=Ute&url=http%3A%2F%2Fx.example%2F1.png";
+    let url = format!("{master}/admin/metadata?mode=updinfo&mount={TOLD}&{said}");
+    let request = Request::new("GET", &url)?.credentials("source", &cluster.secrets().source);
+    ensure!(request.send()?.head.status == 200, "the title is not taken");
+    until(WAIT_MAX, "the relay knows the title", || {
+        let status = http::get(&format!("{relay}/api/v1/status"));
+        status.is_ok_and(|status| status.text().contains("\"title\":\"Ute\""))
+    })
 }
 
 #[test]
 fn mp3_and_aac_are_heard_clean_at_master_and_relay() -> Result<()> {
     let mut cluster = Cluster::prepare(1, &Sound::Tone)?;
+    let file = cluster.folder().join("master.toml");
+    let own = format!("\n[[mount]]\npath = \"{TOLD}\"\nicy_interval_bytes = 8000\n");
+    std::fs::write(&file, std::fs::read_to_string(&file)? + &own)?;
     cluster.start_servers()?;
     let folder = tempfile::tempdir()?;
     let mut sources = Vec::new();
@@ -150,6 +174,7 @@ fn mp3_and_aac_are_heard_clean_at_master_and_relay() -> Result<()> {
             .with_context(|| cluster.story())?;
         check_same(&master, &relay, content_type).with_context(|| mount)?;
     }
+    tell(&cluster, &relay).with_context(|| cluster.story())?;
     // One listens on while its source is killed and comes back.
     let kept = format!("{relay}/put.mp3");
     let kept = thread::spawn(move || hear(&kept, 140_000, false));

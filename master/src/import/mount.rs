@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use roxmltree::Node;
-use stream::mount::MountPath;
+use stream::mount::{ICY_INTERVAL_BYTES, MountPath};
 use stream::post::PostUrl;
+use stream::text::Charset;
 
 use super::draft::Table;
 use super::remarks;
@@ -133,6 +134,16 @@ impl Translation<'_> {
             "fallback-mount" => match MountPath::parse(&said) {
                 Ok(path) => table.set("fallback", path.as_str()),
                 Err(_) => return false,
+            },
+            "charset" => match Charset::named(&said) {
+                Some(_) => table.set("charset", said.as_str()),
+                None => return false,
+            },
+            "mp3-metadata-interval" | "icy-metadata-interval" => match said.parse() {
+                Ok(number) if number == 0 || ICY_INTERVAL_BYTES.contains(&number) => {
+                    table.set("icy_interval_bytes", i64::from(number));
+                }
+                _ => return false,
             },
             "allow-url-ogg-metadata" if said == "1" => table.set("titles", "chained"),
             // One program without arguments, as it is here with one word.

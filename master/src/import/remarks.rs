@@ -21,6 +21,8 @@ const FALLBACK: &str = "listeners of a mount come home from its `fallback` by th
                         do; one who finds it full gets 403";
 const SCRIPT: &str = "`on_connect` and `on_disconnect` of a [[mount]] start programs";
 const ACCESS: &str = "put the addresses into `allow` and `deny` of [access]";
+const ICY_INTERVAL: &str = "`icy_interval_bytes` of the mount is 0 or 1000 to 1000000; without it, titles come every 16,000 \
+     bytes to players that ask";
 const DUMP: &str = "`dump_file` of the mount, which begins with /, and `dump_megabytes`; with a state_directory \
      `keep_hours` records it";
 
@@ -167,16 +169,10 @@ const INSTEAD: &[(&str, &str)] = &[
     ),
     (
         "mount/charset",
-        "titles are taken as UTF-8, or in the `charset` that comes with one",
+        "this one is not known here: put one that browsers know into `charset` of the mount",
     ),
-    (
-        "mount/mp3-metadata-interval",
-        "titles come every 16,000 bytes to players that ask",
-    ),
-    (
-        "mount/icy-metadata-interval",
-        "titles come every 16,000 bytes to players that ask",
-    ),
+    ("mount/mp3-metadata-interval", ICY_INTERVAL),
+    ("mount/icy-metadata-interval", ICY_INTERVAL),
     (
         "mount/cluster-password",
         "`cluster_password` of [directory]",
@@ -247,7 +243,7 @@ const INSTEAD: &[(&str, &str)] = &[
 ];
 
 /// What stands in a mount for all mounts there, and in each `[[mount]]` here; its key.
-const OF_EACH_MOUNT: [(&str, &str); 12] = [
+const OF_EACH_MOUNT: [(&str, &str); 15] = [
     ("max-listeners", "max_listeners"),
     ("max-listener-duration", "max_listener_seconds"),
     ("hidden", "hidden"),
@@ -260,6 +256,9 @@ const OF_EACH_MOUNT: [(&str, &str); 12] = [
     ("event-bindings", "on_connect"),
     ("authentication", "htpasswd` or `listener_auth_url"),
     ("mount-name", "path"),
+    ("charset", "charset"),
+    ("mp3-metadata-interval", "icy_interval_bytes"),
+    ("icy-metadata-interval", "icy_interval_bytes"),
 ];
 
 /// The key in each `[[mount]]` for a tag that holds for all mounts there.

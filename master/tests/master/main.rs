@@ -10,4 +10,6 @@ mod sources;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod titles;
+#[cfg(test)]
 mod told;

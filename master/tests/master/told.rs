@@ -98,6 +98,59 @@ fn somebody_else_may_say_who_publishes_and_is_told_when_it_is_heard_and_when_it_
 }
 
 #[test]
+fn whom_somebody_else_lets_publish_may_say_what_plays_and_is_asked_about_no_more_than_needed() {
+    let (url, told) = server();
+    let stage = Stage::start(&format!(
+        "[[mount]]\npath = \"/live.mp3\"\nsource_auth_url = \"{url}\""
+    ));
+    let next = || told.recv_timeout(PATIENCE).unwrap();
+    let say = |path: &str, password: &[u8]| {
+        let shown = basic(b"guest:", password);
+        let target = format!("/admin/metadata?mode=updinfo&mount={path}&song=Ute");
+        stage.ask(&format!(
+            "GET {target} HTTP/1.1\r\nHost: radio.example:8000\r\n{shown}\r\n\r\n"
+        ))
+    };
+    // About what is not there nobody is asked.
+    let refused = say("/live.mp3", b"let me in");
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    let guest = basic(b"guest:", b"let me in");
+    let (mut source, _) = stage.publish("/live.mp3", guest.as_bytes());
+    assert!(next().starts_with("action=stream_auth&"));
+    source.write_all(&frames(50)).unwrap();
+    until("the source is heard", || {
+        stage.get("/status-json.xsl").contains("/live.mp3")
+    });
+    // Nor about who shows what the source shows, however often.
+    for _ in 0..20 {
+        let told = say("/live.mp3", b"let me in");
+        assert!(told.contains("<return>1</return>"), "{told}");
+    }
+    assert!(told.try_recv().is_err(), "somebody was asked");
+    assert!(stage.get("/status-json.xsl").contains("\"title\":\"Ute\""));
+    let refused = say("/live.mp3", b"let me out");
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    let asked = next();
+    assert_eq!(
+        asked,
+        "action=stream_auth&mount=%2Flive.mp3&ip=127.0.0.1&server=radio.example&port=8000&\
+         user=guest&pass=let%20me%20out&admin=1"
+    );
+    // When it has gone the mount is held, and a script may go on.
+    drop(source);
+    until("the source has gone", || {
+        !stage.get("/status-json.xsl").contains("/live.mp3")
+    });
+    assert!(say("/live.mp3", b"let me in").contains("<return>1</return>"));
+    assert!(next().ends_with("&pass=let%20me%20in&admin=1"));
+    assert!(say("/other.mp3", b"let me in").starts_with("HTTP/1.1 401 "));
+    assert!(
+        told.try_recv().is_err(),
+        "somebody was asked about another mount"
+    );
+}
+
+#[test]
 fn who_was_asked_about_a_listener_is_told_when_he_goes() {
     let (url, told) = server();
     let stage = Stage::start(&format!(

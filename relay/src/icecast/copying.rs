@@ -17,6 +17,7 @@ use super::Means;
 use super::frames::FrameJoint;
 use super::joint::{Joint, Memory, Step};
 use super::pull::{News, Telling, pull};
+use super::titles::Said;
 
 /// After this long without a page a second connection is opened beside the first.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
@@ -36,7 +37,7 @@ pub(super) struct Copying {
     stop: CancellationToken,
     facts: Facts,
     publisher: Option<Publisher>,
-    title: Option<String>,
+    said: Option<Said>,
     memory: Memory,
     pulls: Vec<Pull>,
     telling: mpsc::Sender<(u64, News)>,
@@ -66,7 +67,7 @@ impl Copying {
             stop,
             facts: Facts::default(),
             publisher: None,
-            title: None,
+            said: None,
             memory: Memory::default(),
             pulls: Vec::new(),
             telling,
@@ -160,8 +161,8 @@ impl Copying {
         };
         match news {
             News::Start(facts) => self.facts = *facts,
-            News::Title(title) => {
-                self.title = Some(title);
+            News::Title(said) => {
+                self.said = Some(said);
                 self.tell_title();
             }
             News::Page(page) => self.take_page(at, &page),
@@ -233,8 +234,11 @@ impl Copying {
     }
 
     fn tell_title(&self) {
-        if let (Some(publisher), Some(title)) = (&self.publisher, &self.title) {
-            self.means.table.set_title(publisher.mount(), Some(title));
+        if let (Some(publisher), Some(said)) = (&self.publisher, &self.said) {
+            self.means.table.say(publisher.mount(), |playing| {
+                playing.set_title(Some(&said.title));
+                playing.set_url(said.url.as_deref());
+            });
         }
     }
 

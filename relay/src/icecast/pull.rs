@@ -10,7 +10,7 @@ use stream::ogg::{Found, Page};
 use stream::text::guessed;
 use tokio::sync::mpsc;
 
-use super::titles::{Piece, Titles};
+use super::titles::{Piece, Said, Titles};
 
 /// Bytes that are nothing before the first page: then it is something else.
 const JUNK_BYTES_MAX: usize = 64 * 1024;
@@ -21,7 +21,7 @@ pub(super) enum News {
     /// It has begun, and this is said of the stream.
     Start(Box<Facts>),
     /// What plays from here on.
-    Title(String),
+    Title(Said),
     Page(Page),
     /// It has ended, and why.
     End(String),
@@ -119,8 +119,8 @@ impl Hearing {
         while let Some(piece) = self.titles.next(&mut input) {
             let mut sound = match piece {
                 Piece::Sound(sound) => sound,
-                Piece::Title(title) => {
-                    telling.say(News::Title(title)).await?;
+                Piece::Title(said) => {
+                    telling.say(News::Title(said)).await?;
                     continue;
                 }
             };

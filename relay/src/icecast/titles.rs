@@ -9,7 +9,15 @@ pub(super) enum Piece<'a> {
     /// Sound.
     Sound(&'a [u8]),
     /// What plays from here on.
-    Title(String),
+    Title(Said),
+}
+
+/// What an Icecast says of what plays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) title: String,
+    /// The address beside it (`StreamUrl`): Icecast-KH has one.
+    pub(super) url: Option<String>,
 }
 
 /// One connection's place between two blocks.
@@ -56,9 +64,9 @@ impl Titles {
                 return None;
             }
             self.n_sound_left = interval;
-            let title = title(&std::mem::take(&mut self.block));
-            if let Some(title) = title {
-                return Some(Piece::Title(title));
+            let said = said(&std::mem::take(&mut self.block));
+            if let Some(said) = said {
+                return Some(Piece::Title(said));
             }
         }
         None
@@ -66,15 +74,20 @@ impl Titles {
 }
 
 /// What a block says. What is no UTF-8 is ISO 8859-1, which an Icecast sends unless told otherwise.
-fn title(block: &[u8]) -> Option<String> {
+fn said(block: &[u8]) -> Option<Said> {
     let words = block.get(1..).filter(|words| !words.is_empty())?;
     let text = match std::str::from_utf8(words) {
         Ok(text) => text.to_owned(),
         Err(_) => words.iter().map(|byte| char::from(*byte)).collect(),
     };
     let (_, rest) = text.split_once("StreamTitle='")?;
-    let (title, _) = rest.split_once("';")?;
-    Some(title.to_owned())
+    let (title, rest) = rest.split_once("';")?;
+    let url = rest.split_once("StreamUrl='");
+    let url = url.and_then(|(_, url)| Some(url.split_once("';")?.0.to_owned()));
+    Some(Said {
+        title: title.to_owned(),
+        url,
+    })
 }
 
 #[cfg(test)]
@@ -89,7 +102,7 @@ mod tests {
             while let Some(piece) = titles.next(&mut input) {
                 match piece {
                     Piece::Sound(bytes) => sound.extend_from_slice(bytes),
-                    Piece::Title(title) => told.push(title),
+                    Piece::Title(said) => told.extend([said.title].into_iter().chain(said.url)),
                 }
             }
         }
@@ -108,6 +121,21 @@ mod tests {
             let (before, after) = bytes.split_at(cut);
             assert_eq!(read(Some(4), &[before, after]), wanted, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn an_address_beside_the_title_is_told() {
+        for (words, url) in [
+            ("StreamTitle='a';StreamUrl='http://x/';", Some("http://x/")),
+            ("StreamTitle='a'; StreamUrl='';", Some("")),
+            ("StreamTitle='a';StreamUrl='http", None),
+            ("StreamTitle='a';adw_ad='true';", None),
+        ] {
+            let block = format!("\x05{words}");
+            let said = said(block.as_bytes()).unwrap();
+            assert_eq!((said.title.as_str(), said.url.as_deref()), ("a", url));
+        }
+        assert_eq!(said(b"\x05StreamUrl='http://x/';"), None);
     }
 
     #[test]

@@ -216,6 +216,7 @@ mod tests {
                     is_on_air: true,
                     is_filled: false,
                     title: None,
+                    title_url: None,
                     facts: Facts::default(),
                 })
                 .collect(),

@@ -88,6 +88,7 @@ impl Node {
                     is_on_air: true,
                     is_filled: false,
                     title: None,
+                    title_url: None,
                     facts: Facts::default(),
                 }],
                 removed: Vec::new(),

@@ -18,6 +18,7 @@ use crate::log::restore::{Restored, from_copy};
 use crate::log::{Ago, Keep};
 use crate::mount::departure::Visitor;
 use crate::mount::{Class, Facts, Mount, MountPath, OnAir, Writing};
+use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
 
 /// Two programs understand each other if this number is the same in both.
 pub(super) const VERSION: u32 = 1;
@@ -81,6 +82,8 @@ pub(crate) struct MountState {
     facts: Facts,
     #[serde(default)]
     title: Option<String>,
+    #[serde(default)]
+    title_url: Option<String>,
     on_air: Option<Timestamp>,
     away: Option<Ago>,
     filled_since: Option<Timestamp>,
@@ -103,6 +106,7 @@ pub(crate) struct MountTaken {
 #[derive(Debug)]
 pub(crate) struct About {
     title: Option<String>,
+    title_url: Option<String>,
     on_air: OnAir,
     filled_since: Option<Timestamp>,
     counts: Vec<u64>,
@@ -110,7 +114,7 @@ pub(crate) struct About {
 
 impl About {
     pub(crate) fn dress(&self, mount: &Mount) {
-        mount.set_title(self.title.as_deref());
+        mount.say_all(self.title.as_deref(), self.title_url.as_deref());
         mount.set_on_air(self.on_air);
         mount.set_filled_since(self.filled_since);
         for (count, n) in mount.counts().all().iter().zip(&self.counts) {
@@ -133,6 +137,9 @@ pub(crate) struct Seat {
     /// He gets titles, and so much sound went out since the last.
     #[serde(default)]
     pub(crate) icy: Option<usize>,
+    /// How much comes between two of them. Missing: a program of an older version.
+    #[serde(default)]
+    pub(crate) icy_interval: Option<usize>,
     /// When he was moved to the live edge.
     pub(crate) jumped: Option<Ago>,
     /// When he came, if he has not got anything yet.
@@ -152,6 +159,14 @@ pub(crate) struct Seat {
     /// Somebody is to be told when he goes, and since when he has been there.
     #[serde(default)]
     pub(crate) visitor: Option<(Visitor, Ago)>,
+}
+
+impl Seat {
+    /// Where between two titles he is, if he gets any.
+    pub(crate) fn icy(&self) -> Option<Icy> {
+        let interval = self.icy_interval.unwrap_or(INTERVAL_BYTES);
+        self.icy.map(|n_sent| Icy::at(interval, n_sent))
+    }
 }
 
 /// A source's connection, in the middle of its body.
@@ -240,10 +255,12 @@ impl MountState {
             OnAir::AwaySince(since) => (None, Some(Ago::of(since, now))),
         };
         let counts = mount.counts().all();
+        let playing = mount.playing();
         let state = Self {
             path: mount.path().clone(),
             facts: mount.facts(),
-            title: mount.title().map(|title| title.to_string()),
+            title: playing.title.map(|title| title.to_string()),
+            title_url: playing.url.map(|url| url.to_string()),
             on_air,
             away,
             filled_since: mount.filled_since(),
@@ -272,6 +289,7 @@ impl MountState {
             facts: self.facts,
             about: About {
                 title: self.title,
+                title_url: self.title_url,
                 on_air: self.on_air.map_or(away, OnAir::Since),
                 filled_since: self.filled_since,
                 counts: self.counts,

@@ -19,7 +19,6 @@ use crate::http::asked::Rules;
 use crate::http::door;
 use crate::log::Keep;
 use crate::mount::{Courses, Desk, Mirror, Mount, MountPath, MountTable, OnAir, Slots};
-use crate::mpeg::icy::Icy;
 use crate::shutdown::Shutdown;
 
 /// From its start, the giver has begun within this time.
@@ -265,6 +264,7 @@ impl Inheritance {
             let Some(Some(mount)) = self.placed.get(seat.mount) else {
                 continue;
             };
+            let icy = seat.icy();
             let asked = seat
                 .asked
                 .and_then(|asked| self.placed.get(asked)?.as_ref());
@@ -278,7 +278,7 @@ impl Inheritance {
                 first,
                 last: seat.last,
                 pace: seat.pace,
-                icy: seat.icy.map(Icy::at),
+                icy,
                 came: seat.came.map(|came| came.at(now)),
                 before: Some(Before {
                     jumped: seat.jumped.map(|jumped| jumped.at(now)),

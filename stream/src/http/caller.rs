@@ -35,6 +35,10 @@ pub struct Caller {
     pub from: Option<IpAddr>,
 }
 
+/// The address of who asks for a page, where it is known: as [`Caller::from`].
+#[derive(Clone, Copy, Debug)]
+pub struct CameFrom(pub Option<IpAddr>);
+
 impl Caller {
     /// A connection that the door has met, from within the runtime.
     ///

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::serving::{MountSettings, Titles, check_number};
 use crate::config::ConfigError;
 use crate::mount::course::{AFTER_MS, FALLBACKS_MAX};
-use crate::mount::{Fallback, MountPath, Terms};
+use crate::mount::{Fallback, ICY_INTERVAL_BYTES, MountPath, Terms};
 use crate::post::PostUrl;
 
 /// The longest time that a source may be away before its listeners go to the fallback.
@@ -94,6 +94,7 @@ impl MountSettings {
                     to,
                     after_ms: u64::try_from(after_ms).unwrap_or(u64::MAX),
                 }),
+            icy_interval_bytes: self.icy_interval_bytes,
         }
     }
 
@@ -167,13 +168,18 @@ impl MountSettings {
                 "only a master has sources",
             ),
             (
-                self.titles != Titles::OutOfBand,
-                "titles",
+                self.titles != Titles::OutOfBand || self.charset.is_some(),
+                "titles` or `charset",
                 "only a master is told titles",
             ),
             (
                 self.fallback_after_seconds.is_some(),
                 "fallback_after_seconds",
+                TOLD,
+            ),
+            (
+                self.icy_interval_bytes.is_some(),
+                "icy_interval_bytes",
                 TOLD,
             ),
         ];
@@ -198,6 +204,14 @@ impl MountSettings {
             1.0,
             LISTENER_SECONDS_MAX,
         )?;
+        let interval = self.icy_interval_bytes.unwrap_or(0);
+        if interval != 0 && !ICY_INTERVAL_BYTES.contains(&interval) {
+            let (least, most) = (ICY_INTERVAL_BYTES.start(), ICY_INTERVAL_BYTES.end());
+            return complain(format!(
+                "`{}` is {interval}, must be {least} to {most}, or 0 for no titles",
+                key("icy_interval_bytes")
+            ));
+        }
         if self.fallback.is_some() && self.fallback_file.is_some() {
             return complain(format!(
                 "`fallback` and `fallback_file` of mount `{}`: choose one; a fallback may have a \
@@ -346,6 +360,8 @@ mod tests {
             (mount("/a", "") + &mount("/a", ""), "two [[mount]]"),
             (mount("/a", "max_listener_seconds = 0"), "`/a`"),
             (mount("/a", "fallback_after_seconds = -1.0"), "`/a`"),
+            (mount("/a", "icy_interval_bytes = 999"), "1000 to 1000000"),
+            (mount("/a", "icy_interval_bytes = 1000001"), "or 0"),
             (mount("/a", "listener_auth_url = \"x\""), "http://"),
             (mount("/a~file", ""), "~file"),
             (
@@ -362,6 +378,8 @@ mod tests {
             assert!(complaint.contains(word), "{text}: {complaint}");
         }
         check(&(to("/a", "/b") + &to("/b", "/c"))).unwrap();
+        check(&(mount("/a", "icy_interval_bytes = 0") + &mount("/b", "icy_interval_bytes = 8192")))
+            .unwrap();
     }
 
     #[test]

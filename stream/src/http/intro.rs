@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::metadata;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use bytes::Bytes;
 use super::serving::MountSettings;
 use crate::config::ConfigError;
 use crate::mount::MountPath;
-use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
 use crate::ogg::Link;
 use crate::reel::Reel;
 
@@ -26,10 +26,9 @@ pub struct Intros(HashMap<MountPath, Intro>);
 pub(super) struct Intro {
     reel: Reel,
     plain: Bytes,
-    /// With an empty block wherever a title could stand.
-    titled: Bytes,
-    /// How much sound comes behind the last of these blocks.
-    n_behind: usize,
+    /// With an empty block wherever a title could stand, for the interval that was asked for last:
+    /// a mount has one.
+    titled: Mutex<(usize, Bytes)>,
 }
 
 impl Intros {
@@ -67,18 +66,9 @@ impl Intros {
 
 impl Intro {
     fn new(reel: Reel) -> Self {
-        let plain = reel.bytes();
-        let mut titled = Vec::with_capacity(plain.len() + plain.len() / INTERVAL_BYTES);
-        let mut chunks = plain.chunks_exact(INTERVAL_BYTES);
-        for chunk in &mut chunks {
-            titled.extend_from_slice(chunk);
-            titled.push(0);
-        }
-        titled.extend_from_slice(chunks.remainder());
         Self {
-            n_behind: chunks.remainder().len(),
-            titled: titled.into(),
-            plain,
+            titled: Mutex::default(),
+            plain: reel.bytes(),
             reel,
         }
     }
@@ -88,19 +78,33 @@ impl Intro {
         self.reel.length()
     }
 
-    /// Its bytes for somebody who gets titles, or does not.
-    pub(super) fn bytes(&self, gets_titles: bool) -> &Bytes {
-        if gets_titles {
-            &self.titled
-        } else {
-            &self.plain
+    /// Its bytes for somebody who gets titles after every so many bytes, or gets none.
+    pub(super) fn bytes(&self, interval: Option<usize>) -> Bytes {
+        let Some(interval) = interval else {
+            return self.plain.clone();
+        };
+        let mut titled = self.titled.lock().unwrap_or_else(PoisonError::into_inner);
+        if titled.0 != interval {
+            *titled = (interval, with_blocks(&self.plain, interval));
         }
+        titled.1.clone()
     }
 
-    /// Where between two titles he is behind it.
-    pub(super) fn icy(&self) -> Icy {
-        Icy::at(self.n_behind)
+    /// How much of it comes behind the last of these blocks.
+    pub(super) fn n_behind(&self, interval: usize) -> usize {
+        self.plain.len() % interval.max(1)
     }
+}
+
+fn with_blocks(plain: &[u8], interval: usize) -> Bytes {
+    let mut titled = Vec::with_capacity(plain.len() + plain.len() / interval.max(1));
+    let mut chunks = plain.chunks_exact(interval.max(1));
+    for chunk in &mut chunks {
+        titled.extend_from_slice(chunk);
+        titled.push(0);
+    }
+    titled.extend_from_slice(chunks.remainder());
+    titled.into()
 }
 
 #[cfg(test)]
@@ -113,10 +117,17 @@ mod tests {
         let mut frame = [0; 104];
         frame[..4].copy_from_slice(&[0xff, 0xfb, 0x10, 0xc0]);
         let intro = Intro::new(Reel::cut(&frame.repeat(400)).unwrap());
-        let (plain, titled) = (intro.bytes(false), intro.bytes(true));
+        let (plain, titled) = (intro.bytes(None), intro.bytes(Some(16_000)));
         assert_eq!((plain.len(), titled.len()), (41_600, 41_602));
         assert_eq!((titled[16_000], titled[32_001]), (0, 0));
-        assert_eq!(intro.icy().n_left(), 3 * 16_000 - 41_600);
+        assert_eq!(intro.n_behind(16_000), 41_600 - 2 * 16_000);
+        let titled = intro.bytes(Some(20_800));
+        assert_eq!(
+            (titled.len(), titled[20_800], titled[41_601]),
+            (41_602, 0, 0)
+        );
+        assert_eq!(intro.n_behind(20_800), 0);
+        assert_eq!(intro.bytes(Some(16_000)).len(), 41_602);
         assert!(intro.length() > Duration::from_secs(10));
     }
 }

@@ -21,7 +21,7 @@ use crate::fanout::{Fanout, Joiner, Pace, Stay, Wire};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Epoch};
 use crate::mount::{Audience, Class, Facts, Mount, Slot, Slots};
-use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
+use crate::mpeg::icy::Icy;
 
 /// How listeners are served.
 #[derive(Clone, Debug)]
@@ -155,13 +155,13 @@ fn place(
             .header("Content-Range", &format!("bytes */{next}"))
             .sentence("these bytes have not come yet"));
     }
-    let gets_titles = wants_titles(head, decision, &cursor, class);
-    let icy = gets_titles.then(|| intro.map_or_else(Icy::default, Intro::icy));
-    let intro = intro.map_or_else(Bytes::new, |intro| intro.bytes(gets_titles).clone());
+    let interval = title_interval(&mount, head, decision, &cursor, class);
+    let icy = interval.map(|every| Icy::at(every, intro.map_or(0, |i| i.n_behind(every))));
+    let intro = intro.map_or_else(Bytes::new, |intro| intro.bytes(interval));
     let n_prefix = intro.len() + prefix.len();
     let mut first = begin(head, decision, &cursor, n_prefix, &mount.facts());
-    if icy.is_some() {
-        first = first.header("icy-metaint", &INTERVAL_BYTES.to_string());
+    if let Some(interval) = interval {
+        first = first.header("icy-metaint", &interval.to_string());
     }
     let mut first = first.endless();
     if head.method == "HEAD" {
@@ -220,19 +220,22 @@ fn no_get(head: &Head, allow: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Whether somebody asked for titles between the frames, and can have them. Whoever counts bytes
-/// cannot; nor is there a place for them in Ogg.
-fn wants_titles(head: &Head, decision: Decision, cursor: &Cursor, class: Class) -> bool {
+/// How much sound comes between two titles, if somebody asked for them between the frames, and can
+/// have them. Whoever counts bytes cannot; nor is there a place for them in Ogg.
+fn title_interval(
+    mount: &Mount,
+    head: &Head,
+    decision: Decision,
+    cursor: &Cursor,
+    class: Class,
+) -> Option<usize> {
     let asked = head.header("icy-metadata").map(str::trim);
     let asks = asked
         .and_then(|number| number.parse().ok())
         .is_some_and(|number: u32| number > 0);
-    asks && class == Class::Listener
-        && matches!(decision, Decision::Join)
-        && cursor
-            .log()
-            .link()
-            .is_some_and(|link| link.frames().is_some())
+    let can = class == Class::Listener && matches!(decision, Decision::Join);
+    let link = cursor.log().link().filter(|_| asks && can)?;
+    link.frames().and_then(|_| mount.icy_interval())
 }
 
 /// Whether listeners need a password that nobody looks at here.

@@ -40,7 +40,7 @@ pub mod serving;
 pub mod shown;
 pub mod tls;
 
-pub use caller::Caller;
+pub use caller::{Caller, CameFrom};
 pub use certificate::{CertificateFiles, Certificates};
 pub use line::Line;
 pub use rewound::Rewound;

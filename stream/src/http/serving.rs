@@ -13,6 +13,7 @@ use crate::log::Keep;
 use crate::mount::MountPath;
 use crate::post::PostUrl;
 use crate::shutdown::Shutdown;
+use crate::text::Charset;
 
 /// Settings of one mount that differ from those for all.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -53,6 +54,10 @@ pub struct MountSettings {
     /// Where titles go. At a master only.
     #[serde(default)]
     pub titles: Titles,
+    /// In which character set titles come that name none. At a master only.
+    pub charset: Option<Charset>,
+    /// Bytes of sound between two titles for players that ask; 0 is no titles. At a master only.
+    pub icy_interval_bytes: Option<u32>,
     /// A file of users and passwords; only these may listen.
     pub htpasswd: Option<PathBuf>,
     /// Who is asked whether somebody may listen.

@@ -53,17 +53,22 @@ pub struct CatalogMount {
     /// What plays now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Arc<str>>,
+    /// The address that was said with it. A relay of an older version looks past it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title_url: Option<Arc<str>>,
 }
 
 impl CatalogMount {
     /// What there is to be said of a mount.
     pub(crate) fn of(mount: &Mount) -> Self {
+        let playing = mount.playing();
         Self {
             path: mount.path().clone(),
             is_on_air: mount.is_on_air(),
             is_filled: mount.filled_since().is_some(),
             facts: mount.facts(),
-            title: mount.title(),
+            title: playing.title,
+            title_url: playing.url,
         }
     }
 }

@@ -193,7 +193,7 @@ impl Mirror {
         let (facts, mount) = (&upstream.facts, &self.mount);
         let is_on_air = upstream.is_on_air && is_heard;
         let is_filled = upstream.is_filled && is_heard;
-        let is_retitled = mount.set_title(upstream.title.as_deref());
+        let is_retitled = mount.say_all(upstream.title.as_deref(), upstream.title_url.as_deref());
         let has_changed = is_retitled
             || mount.facts() != *facts
             || mount.is_on_air() != is_on_air

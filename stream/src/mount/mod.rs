@@ -36,8 +36,8 @@ pub use sinks::Sinks;
 pub use sitting::{Claimant, Refusal};
 pub use slots::{Class, Slot, Slots};
 pub use table::{MOUNTS_MAX, MountTable, TableFull};
-pub use terms::{Fallback, Terms};
-pub use title::TITLE_BYTES_MAX;
+pub use terms::{Fallback, ICY_INTERVAL_BYTES, Terms};
+pub use title::{Playing, TITLE_BYTES_MAX, TITLE_URL_BYTES_MAX};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::path::MountPath;
 use super::slots::Class;
 use super::terms::Terms;
-use super::title;
+use super::title::Playing;
 use crate::log::Log;
 
 /// A mount that exists. It outlives its source: listeners stay while the source is away.
@@ -20,7 +20,7 @@ pub struct Mount {
     path: MountPath,
     log: Mutex<Arc<Log>>,
     about: Mutex<About>,
-    title: watch::Sender<Option<Arc<str>>>,
+    playing: watch::Sender<Playing>,
     counts: Counts,
     is_removed: AtomicBool,
 }
@@ -93,7 +93,7 @@ impl Mount {
                 filled_since: None,
                 filled_at: None,
             }),
-            title: watch::Sender::default(),
+            playing: watch::Sender::default(),
             counts: Counts::default(),
             is_removed: AtomicBool::new(false),
         })
@@ -116,12 +116,17 @@ impl Mount {
 
     /// What plays now, if anybody has said so.
     pub fn title(&self) -> Option<Arc<str>> {
-        self.title.borrow().clone()
+        self.playing.borrow().title.clone()
     }
 
-    /// The title, for one who wants to know of every change.
-    pub fn watch_title(&self) -> watch::Receiver<Option<Arc<str>>> {
-        self.title.subscribe()
+    /// What plays now, and the address that was said with it.
+    pub fn playing(&self) -> Playing {
+        self.playing.borrow().clone()
+    }
+
+    /// What plays, for one who wants to know of every change.
+    pub fn watch_playing(&self) -> watch::Receiver<Playing> {
+        self.playing.subscribe()
     }
 
     /// What the operator says about it.
@@ -140,6 +145,11 @@ impl Mount {
     /// Whether it stands in no list.
     pub fn is_hidden(&self) -> bool {
         self.about().facts.terms.is_hidden
+    }
+
+    /// See [`Terms::icy_interval`].
+    pub fn icy_interval(&self) -> Option<usize> {
+        self.about().facts.terms.icy_interval()
     }
 
     /// Whether nobody hears it whose password has not been checked.
@@ -247,14 +257,21 @@ impl Mount {
         self.about().facts = facts;
     }
 
-    /// Says what plays now; `None` or nothing but blanks: nobody knows. `false`: it is what was
-    /// said before. Relays hear of it through [`MountTable::set_title`](super::MountTable).
-    pub(crate) fn set_title(&self, title: Option<&str>) -> bool {
-        let title = title.and_then(title::clean);
-        self.title.send_if_modified(|before| {
-            let is_new = *before != title;
-            *before = title;
-            is_new
+    /// Says what plays now. `false`: it is what was said before. Relays hear of it through
+    /// [`MountTable::say`](super::MountTable).
+    pub(crate) fn say(&self, change: impl FnOnce(&mut Playing)) -> bool {
+        self.playing.send_if_modified(|playing| {
+            let before = playing.clone();
+            change(playing);
+            *playing != before
+        })
+    }
+
+    /// Says all that plays now.
+    pub(crate) fn say_all(&self, title: Option<&str>, url: Option<&str>) -> bool {
+        self.say(|playing| {
+            playing.set_title(title);
+            playing.set_url(url);
         })
     }
 

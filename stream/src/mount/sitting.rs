@@ -111,6 +111,12 @@ impl Sitting {
         (self.n_sat, dismissed)
     }
 
+    /// Whether who sits here came with this login.
+    pub(super) fn came_with(&self, user: &str, login: u64) -> bool {
+        let mut sitters = self.sitters.iter();
+        sitters.any(|sitter| sitter.claimant.user == user && sitter.claimant.login == login)
+    }
+
     /// Dismisses all, since the operator wants it. `false`: there is nobody.
     pub(super) fn end(&mut self) -> bool {
         for sitter in &mut self.sitters {

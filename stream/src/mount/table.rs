@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::mount::Mount;
 use super::path::MountPath;
+use super::title::Playing;
 
 /// The most mounts of one program.
 pub const MOUNTS_MAX: usize = 256;
@@ -109,11 +110,16 @@ impl MountTable {
         self.touch();
     }
 
-    /// Says what plays on a mount now, here and at all relays: see [`Mount::title`].
-    pub fn set_title(&self, mount: &Mount, title: Option<&str>) {
-        if mount.set_title(title) {
+    /// Says what plays on a mount now, here and at all relays: see [`Mount::playing`].
+    pub fn say(&self, mount: &Mount, change: impl FnOnce(&mut Playing)) {
+        if mount.say(change) {
             self.touch();
         }
+    }
+
+    /// As [`Self::say`], of the title alone.
+    pub fn set_title(&self, mount: &Mount, title: Option<&str>) {
+        self.say(mount, |playing| playing.set_title(title));
     }
 
     /// Says that something about the mounts has changed.

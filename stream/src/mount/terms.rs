@@ -1,11 +1,17 @@
 //! What a mount's operator says about it, and what goes with it to relays: whether it is shown,
 //! whether listeners need a password, where they go while the source is away. Pure.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::path::MountPath;
+use crate::mpeg::icy::INTERVAL_BYTES;
+
+/// How much sound there may be between two titles. Less would be a write for every few frames,
+/// more a title that comes minutes late.
+pub const ICY_INTERVAL_BYTES: RangeInclusive<u32> = 1_000..=1_000_000;
 
 /// The operator's word on a mount.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +25,9 @@ pub struct Terms {
     /// Where its listeners are while its source is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// So much sound comes between two titles for players that ask; 0: they get none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icy_interval_bytes: Option<u32>,
 }
 
 /// The mount that stands in for another one.
@@ -35,6 +44,16 @@ impl Terms {
     pub fn are_none(&self) -> bool {
         *self == Self::default()
     }
+
+    /// So much sound comes between two titles for players that ask; `None`: they get none. What
+    /// makes no sense counts as if nothing were said.
+    pub fn icy_interval(&self) -> Option<usize> {
+        match self.icy_interval_bytes {
+            Some(0) => None,
+            Some(said) if ICY_INTERVAL_BYTES.contains(&said) => usize::try_from(said).ok(),
+            Some(_) | None => Some(INTERVAL_BYTES),
+        }
+    }
 }
 
 impl Fallback {
@@ -47,4 +66,26 @@ impl Fallback {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Terms;
+
+    #[test]
+    fn an_interval_that_makes_no_sense_is_the_usual_one() {
+        for (said, interval) in [
+            (None, Some(16_000)),
+            (Some(0), None),
+            (Some(1), Some(16_000)),
+            (Some(8_192), Some(8_192)),
+            (Some(u32::MAX), Some(16_000)),
+        ] {
+            let terms = Terms {
+                icy_interval_bytes: said,
+                ..Terms::default()
+            };
+            assert_eq!(terms.icy_interval(), interval, "{said:?}");
+        }
+    }
 }

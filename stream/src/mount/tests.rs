@@ -332,10 +332,13 @@ fn a_mirror_has_the_same_bytes_at_the_same_offsets() {
         is_filled: false,
         facts: Facts::default(),
         title: Some("Ute – Vier".into()),
+        title_url: Some("http://x.example/4.png".into()),
     };
     mirror.set_about(&upstream, true, house.now);
     let mount = table.find(&live()).unwrap();
-    assert_eq!(mount.title().as_deref(), Some("Ute – Vier"));
+    let playing = mount.playing();
+    assert_eq!(playing.title.as_deref(), Some("Ute – Vier"));
+    assert_eq!(playing.url.as_deref(), Some("http://x.example/4.png"));
     let wish = Wish::Resume {
         epoch,
         first: 4_000,
@@ -361,17 +364,31 @@ fn a_title_is_seen_by_who_watches_and_travels_with_the_catalog() {
     let log = crate::log::Log::new(crate::log::Epoch::new(1), 0, Keep::default());
     let make = || Mount::new(live(), Facts::default(), log, Instant::now());
     let mount = table.find_or_make(&live(), make).unwrap();
-    let (mut seen, version) = (mount.watch_title(), table.version());
+    let (mut seen, version) = (mount.watch_playing(), table.version());
     let before = *version.borrow();
     table.set_title(&mount, Some(" Ute\n- Vier "));
     assert!(seen.has_changed().unwrap());
-    assert_eq!(seen.borrow_and_update().as_deref(), Some("Ute- Vier"));
+    let title = seen.borrow_and_update().title.clone();
+    assert_eq!(title.as_deref(), Some("Ute- Vier"));
     table.set_title(&mount, Some("Ute- Vier"));
     assert!(!seen.has_changed().unwrap());
     assert_eq!(*version.borrow(), before + 1, "said once");
     let line = serde_json::to_string(&CatalogMount::of(&mount)).unwrap();
     let read: CatalogMount = serde_json::from_str(&line).unwrap();
     assert_eq!(read.title.as_deref(), Some("Ute- Vier"));
+    assert!(!line.contains("title_url"), "{line}");
+    table.say(&mount, |playing| playing.set_url(Some("http://x.example/")));
+    assert!(seen.has_changed().unwrap());
+    let line = serde_json::to_string(&CatalogMount::of(&mount)).unwrap();
+    let read: CatalogMount = serde_json::from_str(&line).unwrap();
+    assert_eq!(read.title_url.as_deref(), Some("http://x.example/"));
+    // What is new in a catalog does not disturb who does not know it.
+    let newer = line.replace("title_url", "what_comes_next");
+    let read: CatalogMount = serde_json::from_str(&newer).unwrap();
+    assert_eq!(
+        (read.title.as_deref(), read.title_url),
+        (Some("Ute- Vier"), None)
+    );
     table.set_title(&mount, Some("  "));
     assert_eq!(mount.title(), None);
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::Config;
 use proptest::prelude::*;
+use stream::text::Charset;
 
 struct Made;
 
@@ -188,6 +189,27 @@ fn a_station_keeps_its_settings() {
         !toml.contains("hackme") && !toml.contains("value=\"secret"),
         "{toml}"
     );
+}
+
+#[test]
+fn a_mount_keeps_its_interval_and_its_character_set() {
+    let east = "<mount><mount-name>/e</mount-name><charset>ISO8859-2</charset>\
+                <mp3-metadata-interval>8192</mp3-metadata-interval></mount>\
+                <mount><mount-name>/f</mount-name><charset>cp850</charset>\
+                <icy-metadata-interval>10</icy-metadata-interval></mount>";
+    let east = made(east).toml;
+    let mounts = checked(&east).mount;
+    assert_eq!(mounts[0].charset, Charset::named("iso-8859-2"));
+    assert_eq!(
+        (mounts[0].icy_interval_bytes, mounts.len()),
+        (Some(8192), 1)
+    );
+    for remark in [
+        "<mount/charset> (cp850)",
+        "<mount/icy-metadata-interval> (10)",
+    ] {
+        assert!(east.contains(remark), "{remark} is missing in\n{east}");
+    }
 }
 
 #[test]

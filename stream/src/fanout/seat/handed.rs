@@ -48,6 +48,7 @@ impl Seat {
             last: self.last,
             link_start: self.link_start,
             icy: self.icy.as_ref().map(Icy::n_sent),
+            icy_interval: self.icy.as_ref().map(Icy::interval),
             n_first_bytes: self.first.len(),
             jumped: self.last_jump.map(|at| Ago::of(at, now)),
             came: self.came.map(|at| Ago::of(at, now)),

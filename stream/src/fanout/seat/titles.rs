@@ -10,7 +10,7 @@ impl Seat {
         if let Some(block) = self
             .icy
             .as_mut()
-            .and_then(|icy| icy.pass(n_bytes, || mount.title()))
+            .and_then(|icy| icy.pass(n_bytes, || mount.playing()))
         {
             self.push_first(&[block]);
         }

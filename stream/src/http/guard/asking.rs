@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Admission, Verdict};
+use super::{Admission, Applicant, Errand, Verdict};
 use crate::http::basic::Credentials;
 use crate::http::head::Head;
 use crate::mount::MountPath;
@@ -53,14 +53,14 @@ impl Asking {
         self.told.as_ref()
     }
 
-    /// Whether a source may publish.
-    pub(super) async fn ask_about_source(&self, case: Case<'_>) -> bool {
-        match post(&self.url, FORM, source_form(&case), ANSWER_MAX).await {
+    /// Whether a source may do what it is here for.
+    pub(super) async fn ask_about_source(&self, applicant: &Applicant, path: &MountPath) -> bool {
+        match post(&self.url, FORM, source_form(applicant, path), ANSWER_MAX).await {
             Ok(answer) => answer
                 .header("icecast-auth-user")
                 .is_some_and(|word| is_yes(&word)),
             Err(why) => {
-                tracing::warn!("`source_auth_url` of {} does not answer: {why}", case.path);
+                tracing::warn!("`source_auth_url` of {path} does not answer: {why}");
                 false
             }
         }
@@ -107,20 +107,20 @@ fn is_yes(word: &str) -> bool {
 }
 
 /// User and password.
-fn given(head: &Head) -> (String, String) {
-    let given = head.header("authorization").and_then(Credentials::parse);
+fn given(shown: Option<&str>) -> (String, String) {
+    let given = shown.and_then(Credentials::parse);
     given.map_or_else(Default::default, |c| (c.user, c.password))
 }
 
 /// By which host and port he came.
-fn reached(head: &Head) -> (&str, &str) {
-    let host = head.header("host").unwrap_or_default();
+fn reached(host: Option<&str>) -> (&str, &str) {
+    let host = host.unwrap_or_default();
     host.rsplit_once(':').unwrap_or((host, ""))
 }
 
 /// What is said of him when he goes.
 fn visitor(case: &Case<'_>) -> Visitor {
-    let (server, port) = reached(case.head);
+    let (server, port) = reached(case.head.header("host"));
     let query = case.head.query.as_ref().map(|query| format!("?{query}"));
     Visitor {
         number: case.number,
@@ -128,26 +128,34 @@ fn visitor(case: &Case<'_>) -> Visitor {
         query: query.unwrap_or_default(),
         server: server.to_owned(),
         port: port.to_owned(),
-        user: given(case.head).0,
+        user: given(case.head.header("authorization")).0,
     }
 }
 
-fn source_form(case: &Case<'_>) -> String {
-    let ((user, password), (server, port)) = (given(case.head), reached(case.head));
-    post::form(&[
+fn source_form(applicant: &Applicant, path: &MountPath) -> String {
+    let (user, password) = given(Some(&applicant.shown));
+    let (server, port) = reached(Some(&applicant.host));
+    let from = applicant.from.map(|from| from.to_string());
+    let mut fields = vec![
         ("action", "stream_auth"),
-        ("mount", case.path.as_str()),
-        ("ip", &case.from),
+        ("mount", path.as_str()),
+        ("ip", from.as_deref().unwrap_or_default()),
         ("server", server),
         ("port", port),
         ("user", &user),
         ("pass", &password),
-    ])
+    ];
+    // So Icecast says that nothing is going to be published.
+    if applicant.errand == Errand::Tell {
+        fields.push(("admin", "1"));
+    }
+    post::form(&fields)
 }
 
 fn form(case: &Case<'_>) -> String {
     let Case { head, path, .. } = case;
-    let ((user, password), (server, port)) = (given(head), reached(head));
+    let (user, password) = given(head.header("authorization"));
+    let (server, port) = reached(head.header("host"));
     let query = head.query.as_ref().map(|query| format!("?{query}"));
     let mount = format!("{path}{}", query.unwrap_or_default());
     let number = case.number.to_string();
@@ -190,17 +198,20 @@ mod tests {
              mount=%2Flive.ogg%3Fa%3Db%26c&user=an%26na&pass=p%3D1%26action%3Dx&ip=192.0.2.1&\
              agent=x%20y"
         );
-        let source = source_form(&Case {
-            head: &head,
-            path: &path,
-            number: 8,
-            from: "192.0.2.1".to_owned(),
-        });
+        let mut applicant = Applicant {
+            shown: credentials,
+            host: "radio.example:8000".to_owned(),
+            from: Some([192, 0, 2, 1].into()),
+            errand: Errand::Publish,
+        };
+        let source = source_form(&applicant, &path);
         assert_eq!(
             source,
             "action=stream_auth&mount=%2Flive.ogg&ip=192.0.2.1&server=radio.example&port=8000&\
              user=an%26na&pass=p%3D1%26action%3Dx"
         );
+        applicant.errand = Errand::Tell;
+        assert_eq!(source_form(&applicant, &path), source + "&admin=1");
         assert!(is_yes("1") && is_yes("withintro=1, 1") && !is_yes("0") && !is_yes("11"));
     }
 }

@@ -7,6 +7,7 @@ mod departures;
 mod htpasswd;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -60,6 +61,41 @@ pub struct Guard {
 enum Lock {
     File(Arc<Htpasswd>),
     Asking(Asking),
+}
+
+/// A source, or a script beside it, whose password is not known here.
+#[derive(Debug)]
+pub struct Applicant {
+    /// What it shows: `Authorization`.
+    pub shown: String,
+    /// By which host and port it came.
+    pub host: String,
+    /// Its address, where it is known.
+    pub from: Option<IpAddr>,
+    /// What it is here for.
+    pub errand: Errand,
+}
+
+/// What a source is here for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// To publish.
+    Publish,
+    /// To say what plays.
+    Tell,
+}
+
+impl Applicant {
+    /// Who wants to publish. `None`: it shows nothing that anybody could be asked about.
+    pub fn of(head: &Head, caller: &Caller) -> Option<Self> {
+        // libshout asks without a password first, and wants to be told that one is needed.
+        Some(Self {
+            shown: head.header("authorization")?.to_owned(),
+            host: head.header("host").unwrap_or_default().to_owned(),
+            from: caller.from,
+            errand: Errand::Publish,
+        })
+    }
 }
 
 /// On which terms somebody may listen.
@@ -174,12 +210,15 @@ impl Guard {
         }
     }
 
-    /// Whether somebody may publish who shows no password that is known here: whoever is asked about
-    /// the sources of this mount says so.
-    pub async fn may_publish(&self, head: &Head, caller: &Caller, path: &MountPath) -> bool {
-        let asking = self.sources.get(path);
-        // libshout asks without a password first, and wants to be told that one is needed.
-        let Some(asking) = asking.filter(|_| head.header("authorization").is_some()) else {
+    /// Whether somebody is asked about the sources of this mount.
+    pub fn asks_about(&self, path: &MountPath) -> bool {
+        self.sources.contains_key(path)
+    }
+
+    /// Whether a source may do what it is here for that shows no password that is known here:
+    /// whoever is asked about the sources of this mount says so.
+    pub async fn knows(&self, applicant: &Applicant, path: &MountPath) -> bool {
+        let Some(asking) = self.sources.get(path) else {
             return false;
         };
         let Ok(_waiting) = self.waiting.try_acquire() else {
@@ -188,7 +227,7 @@ impl Guard {
         let Some(_turn) = turn(&self.asked).await else {
             return false;
         };
-        asking.ask_about_source(self.case(head, caller, path)).await
+        asking.ask_about_source(applicant, path).await
     }
 
     fn case<'a>(&self, head: &'a Head, caller: &Caller, path: &'a MountPath) -> Case<'a> {

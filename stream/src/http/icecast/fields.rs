@@ -1,8 +1,6 @@
 //! The fields of a query or a form, whose bytes may be in an older character set. Pure.
 
-use encoding_rs::Encoding;
-
-use crate::text::guess;
+use crate::text::{Charset, guessed};
 
 /// Further fields are not looked at.
 const FIELDS_MAX: usize = 32;
@@ -35,13 +33,12 @@ impl Fields {
         self.text_in(name, None)
     }
 
-    /// A field's text in a named character set; one that is not known counts as none.
-    pub fn text_in(&self, name: &str, charset: Option<&str>) -> Option<String> {
+    /// A field's text in a character set, if one is known.
+    pub fn text_in(&self, name: &str, charset: Option<Charset>) -> Option<String> {
         let fields = &mut self.0.iter();
         let (_, value) = fields.find(|(other, _)| other == name.as_bytes())?;
-        let named = charset.and_then(|label| Encoding::for_label(label.trim().as_bytes()));
-        let encoding = named.unwrap_or_else(|| guess(value));
-        Some(encoding.decode_without_bom_handling(value).0.into_owned())
+        let text = charset.map_or_else(|| guessed(value), |charset| charset.read(value));
+        Some(text.into_owned())
     }
 }
 
@@ -85,8 +82,9 @@ mod tests {
             (plain("song"), plain("utf")),
             ("Café & Bar".into(), "Café".into())
         );
-        assert_eq!(fields.text_in("utf", Some("latin1")).unwrap(), "CafÃ©");
-        assert_eq!(fields.text_in("utf", Some("no such")).unwrap(), "Café");
+        let latin_1 = Charset::named("latin1");
+        assert_eq!(fields.text_in("utf", latin_1).unwrap(), "CafÃ©");
+        assert_eq!(fields.text_in("utf", None).unwrap(), "Café");
         assert_eq!(fields.text("none"), None);
         assert_eq!(Fields::parse(b"a=100%&b=%4").text("a").unwrap(), "100%");
     }
@@ -94,7 +92,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Fields::parse(&bytes).text_in("a", Some("utf-16"));
+            let _ = Fields::parse(&bytes).text_in("a", Charset::named("utf-16"));
         }
     }
 }

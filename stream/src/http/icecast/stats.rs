@@ -77,6 +77,7 @@ fn source(mount: &MountStatus, base: &str, max_listeners: usize) -> Element {
         .number("listeners", mount.listeners as u64)
         .text("listenurl", &format!("{base}{}", mount.path))
         .number("max_listeners", max_listeners as u64)
+        .maybe("metadata_url", mount.title_url.as_deref())
         .number("public", u64::from(mount.is_public))
         .text(
             "server_description",

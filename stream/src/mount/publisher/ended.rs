@@ -1,8 +1,16 @@
-//! A source that the operator ends.
+//! Whose source writes a mount, and the end that the operator makes of it.
 
 use super::{Desk, MountPath, Publisher};
 
 impl Desk {
+    /// Whether the source that writes a mount now came with this login: see
+    /// [`Claimant`](crate::mount::Claimant).
+    pub fn is_written_by(&self, path: &MountPath, user: &str, login: u64) -> bool {
+        let seats = self.seats();
+        let seat = seats.get(path);
+        seat.is_some_and(|seat| seat.sitting.came_with(user, login))
+    }
+
     /// Sends away whoever writes a mount, as the operator wants. `false`: nobody does.
     pub fn end(&self, path: &MountPath) -> bool {
         let mut seats = self.seats();
