@@ -130,6 +130,7 @@ pub fn meant<'a>(
     name: &str,
     mounts: impl Iterator<Item = &'a MountPath> + Clone,
 ) -> Option<&'a MountPath> {
+    let name = MountPath::spelling_of(name);
     let exact = mounts.clone().find(|mount| mount.as_str() == name);
     exact.or_else(|| {
         mounts

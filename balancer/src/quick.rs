@@ -108,7 +108,9 @@ fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'#');
     let first = path.split('/').nth(1).unwrap_or_default();
+    // Another spelling of it is unusual.
     let mount = MountPath::parse(path).ok();
+    let mount = mount.filter(|mount| mount.as_str() == path);
     let (Some(mount), true, false) = (mount, is_query, PAGES.contains(&first)) else {
         return Read::Unusual;
     };

@@ -69,7 +69,7 @@ fn fill(
         "said" => html.push_str(&language.said()),
         "version" => html.push_str(&escaped(status.version)),
         "mount" => html.push_str(&escaped(path)),
-        "station" => html.push_str(&escaped(station(mount, language))),
+        "station" => html.push_str(&escaped(&station(mount, language))),
         "about" => {}
         "languages" => write_languages(html, mount, language),
         "plain" if mount.is_some_and(is_plain) => html.push_str(" data-plain"),
@@ -101,11 +101,10 @@ fn write_geo(html: &mut String, status: &Status) {
 }
 
 /// What the mount is called; a mount without a name by its path.
-fn station(mount: Option<&MountStatus>, language: Language) -> &str {
-    mount.map_or_else(
-        || language.word("nothing"),
-        |mount| mount.path.as_str().trim_start_matches('/'),
-    )
+fn station(mount: Option<&MountStatus>, language: Language) -> String {
+    let name = mount.map(|mount| mount.path.decoded());
+    let name = name.as_deref().map(|name| name.trim_start_matches('/'));
+    name.unwrap_or_else(|| language.word("nothing")).to_owned()
 }
 
 fn write_languages(html: &mut String, mount: Option<&MountStatus>, current: Language) {
@@ -169,7 +168,7 @@ fn write_streams(
     for (n, other) in others.into_iter().enumerate() {
         let path = escaped(other.path.as_str());
         let comma = if n > 0 { ", " } else { "" };
-        let name = escaped(station(Some(other), language));
+        let name = escaped(&station(Some(other), language));
         let _ = write!(
             html,
             "{comma}<a href=\"/?lang={tag}&amp;mount={path}\">{name}</a>"

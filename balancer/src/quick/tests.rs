@@ -41,6 +41,14 @@ fn a_players_question_is_read_as_it_stands() {
 }
 
 #[test]
+fn an_odd_name_is_plain_in_the_spelling_of_all() {
+    for target in ["/stream;", "/a%2Bb", "/a%20b/c/d/e/f", "/k%C3%A4se"] {
+        let text = question(target, "");
+        assert_eq!(plain(&text).unwrap().mount.as_str(), target);
+    }
+}
+
+#[test]
 fn a_connection_goes_on_as_the_player_wants_it() {
     let is_kept = |text: &str| plain(text).unwrap().is_kept;
     assert!(is_kept(&question(
@@ -68,6 +76,10 @@ fn whatever_is_unusual_is_for_the_router() {
         "http://elsewhere/live.ogg",
         "*",
         "/%6cive.ogg",
+        "/a+b",
+        "/a%2bb",
+        "/a%2fb",
+        "/%2e%2e/b",
     ] {
         assert!(plain(&question(target, "")).is_none(), "{target}");
     }

@@ -26,6 +26,55 @@ async fn a_listener_is_redirected_to_a_relay_that_carries_the_mount() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mount_with_an_odd_name_is_found_by_any_spelling_and_written_in_one() {
+    let desk = Desk::start("").await;
+    // A new relay gets some at first, and more when it tells that they have come.
+    let odd = |sequence: u32| {
+        let mut odd = report("a", sequence.into(), sequence - 1, 100);
+        odd["mounts"] = json!([mount("/a +&'b;.ogg"), mount("/k%c3%a4se.ogg")]);
+        odd
+    };
+    desk.hear("a", &odd(1)).await;
+    let spelt = "/a%20%2B%26%27b;.ogg";
+    for (n, path) in (2..).zip([spelt, "/a%20+&'b;.ogg", "/%61%20%2b%26%27b%3b.ogg"]) {
+        let answer = desk.get(path).await;
+        assert_eq!(answer.status, 302, "{path}: {answer:?}");
+        assert_eq!(answer.target(), format!("http://a.example:8000{spelt}"));
+        desk.hear("a", &odd(n)).await;
+    }
+    assert_eq!(
+        desk.get("/k%C3%A4se.ogg").await.target(),
+        "http://a.example:8000/k%C3%A4se.ogg"
+    );
+    for path in ["/a%20%2B%26%27b;", "/a%20+&'b;", "/a%20+&'b;.ogg"] {
+        for ending in ["m3u", "pls", "xspf"] {
+            let answer = desk.get(&format!("{path}.{ending}")).await;
+            assert_eq!(answer.status, 200, "{path}.{ending}: {answer:?}");
+            assert!(answer.body.contains(&format!("{spelt}?r=")), "{answer:?}");
+            assert!(!answer.body.contains('\''), "{answer:?}");
+        }
+        let ranking = desk.get(&format!("{path}.json")).await.json();
+        let link = ranking.to_string();
+        assert!(link.contains(spelt), "{link}");
+    }
+    let page = desk
+        .ask("GET", "/?mount=/a%20%2B%26'b;.ogg", "Accept: text/html\r\n")
+        .await;
+    let player = format!("src=\"{spelt}\"");
+    assert!(page.body.contains(&player), "{}", page.body);
+    let other = "mount=/k%C3%A4se.ogg\"";
+    assert!(page.body.contains(other), "{}", page.body);
+    for path in ["/a%2f..%2fb", "/%2e%2e/a", "/a%20+%00", "/a%0d%0aX:%20y"] {
+        let answer = desk.get(path).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (404, ""),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn looking_is_answered_as_listening_but_takes_no_place() {
     let desk = Desk::start("").await;
     desk.hear("a", &report("a", 1, 0, 1)).await;

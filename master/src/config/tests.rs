@@ -76,7 +76,7 @@ fn impossible_settings_are_refused_by_name() {
         let complaint = check(&format!("{line}\n{SOURCE}")).unwrap_err();
         assert!(complaint.contains(word), "{complaint}");
     }
-    let complaint = check(&format!("{SOURCE}mounts = [\"/a b\"]")).unwrap_err();
+    let complaint = check(&format!("{SOURCE}mounts = [\"/a?b\"]")).unwrap_err();
     assert!(complaint.contains("mounts"), "{complaint}");
 }
 

@@ -105,7 +105,7 @@ impl Folder {
     }
 }
 
-/// The name of a mount's folder: no mount path has a `+` in it, so that no two names are the same.
+/// The name of a mount's folder: no mount path has a bare `+` in it, so that no two names are the same.
 pub(crate) fn name_of(path: &MountPath) -> Option<String> {
     let name = path.as_str().trim_start_matches('/').replace('/', "+");
     (name.len() <= NAME_BYTES_MAX).then_some(name)

@@ -373,12 +373,18 @@ async fn a_directory_that_cannot_be_used_does_not_keep_a_master_from_starting() 
 
 #[test]
 fn no_two_mounts_share_a_folder_and_no_name_leads_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
     let name = |path: &str| name_of(&MountPath::parse(path).unwrap());
     assert_eq!(name("/live.ogg").as_deref(), Some("live.ogg"));
     assert_eq!(name("/a/b/c/d").as_deref(), Some("a+b+c+d"));
+    assert_eq!(name("/a+b/c d").as_deref(), Some("a%2Bb+c%20d"));
+    for path in ["/a+b/c d", "/stream;", "/käse", "/%2ex/b*"] {
+        let path = MountPath::parse(path).unwrap();
+        let own = folder.path().join(name_of(&path).unwrap());
+        assert_eq!(folder::path_of(&own), Some(path));
+    }
     let part = "x".repeat(64);
     assert_eq!(name(&format!("/{part}/{part}/{part}/{part}")), None);
-    let folder = tempfile::tempdir().unwrap();
     let other = Folder::open(folder.path()).unwrap();
     let mount = other.mount(&live()).unwrap();
     std::fs::create_dir_all(&mount).unwrap();

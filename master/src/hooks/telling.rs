@@ -135,7 +135,7 @@ fn words(
         kind: FORM,
         body: form(&[
             ("action", action),
-            ("mount", path),
+            ("mount", &mount.path.decoded()),
             ("server", server),
             ("port", port),
         ]),

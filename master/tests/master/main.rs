@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod listening;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod office;
 #[cfg(test)]
 mod sources;

@@ -11,7 +11,7 @@ use super::icecast::playlists::Kind;
 use super::icecast::{public, stats};
 use super::metrics;
 use super::shown::{Scheme, Shown};
-use crate::mount::Class;
+use crate::mount::{Class, MountPath};
 
 /// The pages.
 pub fn router(shown: Shown) -> Router {
@@ -75,7 +75,7 @@ async fn playlist_or_nothing(
         let played = asked.mount(Class::Listener)?;
         let mut mounts = status.mounts.iter();
         let mount = mounts.find(|mount| mount.path == played.path().as_str())?;
-        Some((mount, path, kind))
+        Some((mount, MountPath::spelling_of(path), kind))
     });
     if let Some((mount, path, kind)) = wanted {
         let link = format!("{}{path}", shown.base(&headers, scheme));

@@ -27,7 +27,7 @@ pub enum Version {
 pub struct Head {
     /// Such as `GET`.
     pub method: String,
-    /// The path, as sent, without the query.
+    /// The path, as sent, without the query: percent-encoded or not.
     pub path: String,
     /// Everything behind the first `?`.
     pub query: Option<String>,
@@ -183,7 +183,7 @@ fn parse_with_doubled_returns(bytes: &[u8]) -> Result<Option<Head>, BadHead> {
     }
 }
 
-/// The path of the target, percent-decoded once, and the query. An absolute URL (as to a
+/// The path of the target and the query. An absolute URL (as to a
 /// proxy) is cut down to its path; a fragment, which should have stayed at home, is cut off.
 fn split_target(target: &str) -> (String, Option<String>) {
     let (target, _) = target.split_once('#').unwrap_or((target, ""));
@@ -193,14 +193,10 @@ fn split_target(target: &str) -> (String, Option<String>) {
         }
         _ => target,
     };
-    let (path, query) = match local.split_once('?') {
-        Some((path, query)) => (path, Some(query.to_owned())),
-        None => (local, None),
-    };
-    (
-        percent_decode(path).unwrap_or_else(|| path.to_owned()),
-        query,
-    )
+    match local.split_once('?') {
+        Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+        None => (local.to_owned(), None),
+    }
 }
 
 fn percent_decode(text: &str) -> Option<String> {
@@ -337,9 +333,9 @@ mod tests {
                 .path
         };
         assert_eq!(path("http://a:8000/live.ogg?x"), "/live.ogg");
-        assert_eq!(path("/%6cive.ogg"), "/live.ogg");
+        assert_eq!(path("/%6cive.ogg"), "/%6cive.ogg");
         assert_eq!(path("/live.ogg#t=10?x"), "/live.ogg");
-        assert_eq!(path("/%252e"), "/%2e");
+        assert_eq!(path("/%252e"), "/%252e");
         assert_eq!(path("/%zz"), "/%zz");
         assert_eq!(path("*"), "*");
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::admissions::Admissions;
 use super::head::Head;
 use crate::lease::{Lease, Leases};
-use crate::mount::{Class, Slot, Slots};
+use crate::mount::{Class, MountPath, Slot, Slots};
 use crate::report::Receipt;
 use crate::ticket::TicketKey;
 
@@ -90,7 +90,8 @@ impl Overflow {
         let way = way.or_else(|| self.ways.iter().find(is_up));
         let way = way.or_else(|| self.ways.first())?;
         let query = way.admissions.bounce(head, second)?;
-        Some(format!("{}{}?{query}", way.balancer, head.path))
+        let path = MountPath::spelling_of(&head.path);
+        Some(format!("{}{path}?{query}", way.balancer))
     }
 
     /// How many listeners there are, and what the balancer at this place is lent.

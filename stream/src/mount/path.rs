@@ -1,5 +1,6 @@
-//! The name of a mount: a short absolute path in plain characters. Pure.
+//! The name of a mount: a short absolute path, spelt in one way. Pure.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -7,20 +8,29 @@ use serde::{Deserialize, Serialize};
 /// The most characters between two slashes.
 const PART_CHARS_MAX: usize = 64;
 /// The most parts.
-const PARTS_MAX: usize = 4;
+const PARTS_MAX: usize = 8;
+/// The most bytes, as it is spelt.
+const MOUNT_PATH_BYTES_MAX: usize = 260;
 /// Endings that belong to playlists and status pages.
 const RESERVED_ENDINGS: [&str; 6] = [".m3u", ".pls", ".xspf", ".vclt", ".xsl", ".json"];
 /// First parts that belong to the program itself.
 const RESERVED_FIRST_PARTS: [&str; 3] = ["admin", "api", "health"];
+/// What means something in addresses, or is made another character on the way.
+const NEVER: &str = "\"#%/<>?\\";
+/// These stand for themselves, beside letters and digits. Whatever else means something in a query,
+/// a page, a list of patterns, the name of a folder or a line of a log is percent-encoded.
+const PLAIN: &[u8] = b"._~-!$(),;=:";
 
-/// A checked mount path such as `/live.ogg`.
+/// A checked mount path such as `/live.ogg`, spelt as in an address. Of its many spellings there
+/// (RFC 3986 §2) it has one, so that equal mounts are equal; and nobody who writes it down, wherever,
+/// has to escape it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MountPath(String);
 
 impl MountPath {
-    /// Takes a path made of one to four parts of `A-Z a-z 0-9 . _ ~ -`, without `.` and `..`,
-    /// that no page of the program uses.
+    /// Takes a path of one to eight parts in any spelling, percent-encoded or not, without `.` and
+    /// `..`, that no page of the program uses.
     ///
     /// # Errors
     /// Says in words what a mount path looks like.
@@ -33,38 +43,93 @@ impl MountPath {
         let Some(rest) = text.strip_prefix('/') else {
             return complaint("it must begin with /");
         };
-        let parts: Vec<&str> = rest.split('/').collect();
-        if parts.len() > PARTS_MAX {
-            return complaint("it has more than 4 parts");
-        }
-        for part in &parts {
-            let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
-            if !part.bytes().all(is_plain) {
-                return complaint("it may hold letters, digits and . _ ~ - only");
+        let mut path = String::with_capacity(text.len());
+        for (n, part) in rest.split('/').enumerate() {
+            if n == PARTS_MAX {
+                return complaint("it has more than 8 parts");
             }
-            if part.is_empty() || part.len() > PART_CHARS_MAX || matches!(*part, "." | "..") {
+            let Some(part) = decoded(part) else {
+                return complaint("behind % stand two digits of a byte, and all is UTF-8");
+            };
+            if part.chars().any(|c| c.is_control() || NEVER.contains(c)) {
+                return complaint("it may not hold control characters nor \" # % < > ? \\");
+            }
+            let n_chars = part.chars().count();
+            if n_chars == 0 || n_chars > PART_CHARS_MAX || matches!(&*part, "." | "..") {
                 return complaint("each part has 1 to 64 characters and is not . or ..");
             }
+            path.push('/');
+            spell(&part, &mut path);
         }
-        if RESERVED_FIRST_PARTS.contains(&parts[0]) {
+        if path.len() > MOUNT_PATH_BYTES_MAX {
+            return complaint("it is longer than 260 bytes");
+        }
+        let first = path.split('/').nth(1).unwrap_or_default();
+        if RESERVED_FIRST_PARTS.contains(&first) {
             return complaint("it belongs to the program's own pages");
         }
-        if RESERVED_ENDINGS.iter().any(|ending| text.ends_with(ending)) {
+        if RESERVED_ENDINGS.iter().any(|ending| path.ends_with(ending)) {
             return complaint("its ending belongs to playlists and status pages");
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(path))
     }
 
-    /// The path as text.
+    /// The path, as it is spelt in an address.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The path as a person reads it, which has to be escaped wherever it is written.
+    pub fn decoded(&self) -> Cow<'_, str> {
+        decoded(&self.0).unwrap_or(Cow::Borrowed(&self.0))
+    }
+
+    /// The beginning of a path, or of a name for one, in the spelling of all paths.
+    pub fn spelling_of(start: &str) -> String {
+        let mut path = String::with_capacity(start.len());
+        for (n, part) in start.split('/').enumerate() {
+            if n > 0 {
+                path.push('/');
+            }
+            spell(&decoded(part).unwrap_or(Cow::Borrowed(part)), &mut path);
+        }
+        path
     }
 
     /// Whether the pattern covers this path: the path itself, or `/part/*` for all below.
     pub fn is_covered_by(&self, pattern: &str) -> bool {
         match pattern.strip_suffix('*') {
-            Some(start) => self.0.starts_with(start),
-            None => self.0 == pattern,
+            Some(start) => self.0.starts_with(&Self::spelling_of(start)),
+            None => self.0 == Self::spelling_of(pattern),
+        }
+    }
+}
+
+/// A part without its percent signs. `None`: they stand for nothing.
+fn decoded(part: &str) -> Option<Cow<'_, str>> {
+    if !part.contains('%') {
+        return Some(Cow::Borrowed(part));
+    }
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.bytes();
+    while let Some(byte) = rest.next() {
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        bytes.push(match byte {
+            b'%' => u8::try_from(digit()? * 16 + digit()?).ok()?,
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+fn spell(part: &str, path: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || PLAIN.contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            let digit = |n: u8| char::from(DIGITS[usize::from(n & 15)]);
+            path.extend(['%', digit(byte >> 4), digit(byte)]);
         }
     }
 }
@@ -91,14 +156,39 @@ impl fmt::Display for MountPath {
 
 #[cfg(test)]
 mod tests {
-    use super::MountPath;
+    use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
-    fn plain_paths_are_taken_and_all_else_is_refused_in_words() {
-        for good in ["/live.ogg", "/a/b/c/d", "/~x-_.1"] {
-            assert_eq!(MountPath::parse(good).unwrap().as_str(), good);
+    fn every_spelling_of_a_path_is_one_mount() {
+        for (spelt, others) in [
+            ("/live.ogg", ["/%6cive.ogg", "/live%2eogg"]),
+            (
+                "/a/b/c/d/e/f/g/h",
+                ["/a/b/c/d/e/f/g/%68", "/a/b/c/d/e/f/g/h"],
+            ),
+            ("/~x-_.1", ["/%7Ex-_.1", "/%7ex%2d_.1"]),
+            ("/stream;", ["/stream%3B", "/stream%3b"]),
+            ("/a%2Bb", ["/a+b", "/a%2bb"]),
+            ("/a%20b", ["/a b", "/a%20b"]),
+            ("/a%26b%27%40%2A", ["/a&b'@*", "/a%26b'%40*"]),
+            ("/!$(),;=:", ["/!$(),;=%3a", "/%21$(),;=:"]),
+            ("/k%C3%A4se", ["/käse", "/k%c3%a4se"]),
+        ] {
+            let path = MountPath::parse(spelt).unwrap();
+            assert_eq!(path.as_str(), spelt);
+            for other in others {
+                assert_eq!(MountPath::parse(other).as_ref(), Ok(&path), "{other}");
+            }
         }
+        assert_eq!(MountPath::parse("/a%20b+").unwrap().decoded(), "/a b+");
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused_in_words() {
         let long = format!("/{}", "a".repeat(65));
+        let longer = format!("/{}/{}", "ü".repeat(40), "ü".repeat(40));
         for bad in [
             "",
             "live.ogg",
@@ -109,18 +199,35 @@ mod tests {
             "/..",
             "/a/../b",
             "/.",
-            "/a b",
-            "/a%2f",
-            "/é",
+            "/%2e%2E/b",
+            "/%2e",
+            "/a%2fb",
+            "/a%5Cb",
+            "/a%",
+            "/a%2",
+            "/a%zz",
+            "/a%+1",
+            "/a%25",
+            "/%e4",
+            "/a%00",
+            "/a%0d%0aX: y",
+            "/a%c2%85",
+            "/a?b",
+            "/a#b",
+            "/a\"b",
+            "/<b>",
             "/a\r\nb",
-            "/a/b/c/d/e",
+            "/a/b/c/d/e/f/g/h/i",
             "/admin/x",
+            "/adm%69n/x",
             "/api",
             "/x.m3u",
+            "/x.m3%75",
             "/status-json.xsl",
             "/\\evil",
             "/a\0",
             long.as_str(),
+            longer.as_str(),
         ] {
             let complaint = MountPath::parse(bad).unwrap_err();
             assert!(complaint.contains("/live.ogg"), "{bad}: {complaint}");
@@ -129,10 +236,45 @@ mod tests {
     }
 
     #[test]
-    fn patterns_cover_a_path_or_all_below() {
+    fn patterns_cover_a_path_or_all_below_however_they_are_spelt() {
         let path = MountPath::parse("/hall/live.ogg").unwrap();
         assert!(path.is_covered_by("/*") && path.is_covered_by("/hall/*"));
-        assert!(path.is_covered_by("/hall/live.ogg"));
+        assert!(path.is_covered_by("/hall/live.ogg") && path.is_covered_by("/h%61ll/*"));
         assert!(!path.is_covered_by("/hall") && !path.is_covered_by("/other/*"));
+        let path = MountPath::parse("/my hall/a+b").unwrap();
+        for pattern in [
+            "/my hall/*",
+            "/my%20hall/*",
+            "/my hall/a+b",
+            "/my%20hall/a%2bb",
+        ] {
+            assert!(path.is_covered_by(pattern), "{pattern}");
+        }
+        assert!(!path.is_covered_by("/my+hall/*"));
+        // A star in a name is none of a pattern.
+        let star = MountPath::parse("/a*").unwrap();
+        assert!(star.is_covered_by("/a%2A") && !star.is_covered_by("/a%2Ab"));
+        assert!(!MountPath::parse("/ab").unwrap().is_covered_by("/a%2A"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_needs_no_escaping_anywhere_and_is_read_back_as_itself(text in "/[^/]{1,20}(/\\PC{1,9})?") {
+            if let Ok(path) = MountPath::parse(&text) {
+                let spelt = path.as_str();
+                let is_plain = |c: char| c.is_ascii_graphic() && !"\"#&'*+<>?@[\\]^`{|}".contains(c);
+                prop_assert!(spelt.chars().all(is_plain), "{spelt}");
+                let again = MountPath::parse(spelt);
+                prop_assert_eq!(again.as_ref(), Ok(&path));
+                let read = MountPath::parse(&path.decoded());
+                prop_assert_eq!(read.as_ref(), Ok(&path));
+                prop_assert!(path.is_covered_by(spelt) && path.is_covered_by(&text.replace('*', "%2A")));
+            }
+        }
+
+        #[test]
+        fn no_text_does_harm(text in "[%/.a-f0-9*ü]{0,40}") {
+            let _ = MountPath::parse(&text);
+        }
     }
 }

@@ -120,10 +120,17 @@ async fn defect_19_a_mounts_name_is_never_part_of_a_query() {
     }
     // A relay's report cannot bring such a name in.
     let mut odd = report("a", 2, 0, 10);
-    odd["mounts"][0]["path"] = json!("/x' or '1'='1");
+    odd["mounts"][0]["path"] = json!("/x\" or \"1\"=\"1");
     assert_eq!(
         desk.report("token of a", &odd.to_string()).await.status,
         400
+    );
+    // Nor does one that it may bring in mean anything where it is written.
+    odd["mounts"][0]["path"] = json!("/x' or '1'='1");
+    desk.hear("a", &odd).await;
+    assert_eq!(
+        desk.get("/x'%20or%20'1'='1").await.target(),
+        "http://a.example:8000/x%27%20or%20%271%27=%271"
     );
 }
 

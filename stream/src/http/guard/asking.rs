@@ -135,10 +135,10 @@ fn visitor(case: &Case<'_>) -> Visitor {
 fn source_form(applicant: &Applicant, path: &MountPath) -> String {
     let (user, password) = given(Some(&applicant.shown));
     let (server, port) = reached(Some(&applicant.host));
-    let from = applicant.from.map(|from| from.to_string());
+    let (from, mount) = (applicant.from.map(|from| from.to_string()), path.decoded());
     let mut fields = vec![
         ("action", "stream_auth"),
-        ("mount", path.as_str()),
+        ("mount", &mount),
         ("ip", from.as_deref().unwrap_or_default()),
         ("server", server),
         ("port", port),
@@ -157,7 +157,7 @@ fn form(case: &Case<'_>) -> String {
     let (user, password) = given(head.header("authorization"));
     let (server, port) = reached(head.header("host"));
     let query = head.query.as_ref().map(|query| format!("?{query}"));
-    let mount = format!("{path}{}", query.unwrap_or_default());
+    let mount = format!("{}{}", path.decoded(), query.unwrap_or_default());
     let number = case.number.to_string();
     let fields = [
         ("action", "listener_add"),

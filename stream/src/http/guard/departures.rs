@@ -137,7 +137,10 @@ impl Gone {
             ("server", &visitor.server),
             ("port", &visitor.port),
             ("client", &visitor.number.to_string()),
-            ("mount", &format!("{}{}", visitor.path, visitor.query)),
+            (
+                "mount",
+                &format!("{}{}", visitor.path.decoded(), visitor.query),
+            ),
             ("user", &visitor.user),
             ("pass", ""),
             ("duration", &self.after.as_secs().to_string()),

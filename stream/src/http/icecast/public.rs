@@ -11,6 +11,7 @@ use super::element::Element;
 use super::fields::Fields;
 use super::stats;
 use crate::http::shown::Shown;
+use crate::mount::MountPath;
 use crate::status::{MountStatus, Status, icecast_date};
 
 /// The pages.
@@ -33,6 +34,7 @@ async fn status(State(shown): State<Shown>, RawQuery(query): RawQuery) -> Respon
 /// What SHOUTcast's `7.html` says, of the mount that is asked for or of the first.
 async fn seven(State(shown): State<Shown>, RawQuery(query): RawQuery) -> Response {
     let wanted = Fields::parse(query.unwrap_or_default().as_bytes()).text("mount");
+    let wanted = wanted.map(|wanted| MountPath::spelling_of(&wanted));
     let status = shown.status();
     let mut mounts = status.heard();
     let mount = mounts.find(|mount| wanted.as_ref().is_none_or(|wanted| *wanted == mount.path));

@@ -17,6 +17,7 @@ const NO_ADDRESS: &str = "0.0.0.0";
 pub(in crate::http) fn asked(mut status: Status, query: Option<&str>) -> Status {
     let query = query.unwrap_or_default().as_bytes();
     if let Some(wanted) = Fields::parse(query).text("mount") {
+        let wanted = MountPath::spelling_of(&wanted);
         status.mounts.retain(|mount| mount.path == wanted);
     }
     status
@@ -29,12 +30,13 @@ pub(super) fn stats(
     (base, started): (&str, Timestamp),
     n_listeners_ever: u64,
 ) -> Element {
+    let only = only.map(MountPath::spelling_of);
     let (listeners, relays) = (status.slots.listeners.taken, status.slots.relays.taken);
     let on_air: Vec<&MountStatus> = status.heard().collect();
     let (n_sources, n_listeners) = (on_air.len() as u64, listeners as u64);
     let shown = on_air
         .iter()
-        .filter(|mount| only.is_none_or(|only| mount.path == only));
+        .filter(|mount| only.as_ref().is_none_or(|only| mount.path == *only));
     Element::new("icestats")
         .text("admin", "")
         .number("client_connections", n_listeners_ever)
