@@ -37,6 +37,23 @@ impl Translation<'_> {
         self.keep("cluster-password", said);
     }
 
+    /// Icecast's host name stands in its playlists; "localhost" is one that nobody chose.
+    pub(super) fn finish_address(&mut self) {
+        let Some(host) = self
+            .words
+            .get("hostname")
+            .filter(|host| *host != "localhost")
+        else {
+            return;
+        };
+        let port = self.words.get("port").map_or("8000", String::as_str);
+        let url = format!("http://{host}:{port}");
+        match stream::config::check_base_url("public_url", &url) {
+            Ok(()) => self.draft.top.set("public_url", url),
+            Err(why) => self.draft.remark("hostname", host, &why.to_string()),
+        }
+    }
+
     /// Nobody can be listed under an address that is not known.
     pub(super) fn finish_directory(&mut self) {
         let url = self.draft.directory.get("url").cloned();
@@ -59,6 +76,7 @@ impl Translation<'_> {
         let Some(text) = self.world.text_of(file) else {
             let why =
                 format!("the file cannot be read: put what is in it into `{key}` of [access]");
+            self.close_access(tag, file);
             return self.draft.remark(tag, file, &why);
         };
         let mut networks: Vec<String> = match self.draft.access.get(key) {
@@ -81,6 +99,11 @@ impl Translation<'_> {
                     }
                 }
             }
+        }
+        if n_odd > 0 && key == "deny" {
+            self.draft.warn(format!(
+                "{n_odd} lines of {file} are no networks, and keep nobody out: see <{tag}> at the end"
+            ));
         }
         if n_odd > NAMED_MAX {
             let why = format!("so many lines of {file} could not be used: look at it");

@@ -56,6 +56,18 @@ impl Table {
         line.map(|line| &line.value)
     }
 
+    /// Whether a key takes effect.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.lines
+            .iter()
+            .any(|line| line.key == key && !line.is_off)
+    }
+
+    /// The key of a line.
+    pub(super) fn key(&self, at: usize) -> &'static str {
+        self.lines.get(at).map_or("", |line| line.key)
+    }
+
     /// Switches a line off, or on again. Returns what it was.
     pub(super) fn set_off(&mut self, at: usize, is_off: bool) -> bool {
         let line = self.lines.get_mut(at);
@@ -114,9 +126,16 @@ pub(super) struct Draft {
     pub(super) relay: Table,
     pub(super) admin: Table,
     remarks: Vec<String>,
+    /// What is to be looked at before anything else.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Draft {
+    /// Something that is not as it was, and matters.
+    pub(super) fn warn(&mut self, what: String) {
+        self.warnings.push(what);
+    }
+
     /// Something that has no key: which tag, what it said, and what to do instead.
     pub(super) fn remark(&mut self, tag: &str, said: &str, instead: &str) {
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -166,6 +185,13 @@ impl Draft {
                         stands in the master.toml\n# that comes with the program. This file holds \
                         passwords: keep it from others (chmod 600).\n\n"
             .to_owned();
+        if !self.warnings.is_empty() {
+            text.push_str("# LOOK AT THIS FIRST:\n");
+            for warning in &self.warnings {
+                comment(warning, &mut text);
+            }
+            text.push('\n');
+        }
         for (head, table) in self.tables() {
             table.write(head, &mut text);
         }

@@ -1,6 +1,7 @@
 //! `plenum-master import`: makes a master.toml out of an icecast.xml.
 
 mod around;
+mod closing;
 mod draft;
 mod mount;
 mod remarks;
@@ -15,13 +16,15 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Args;
 use stream::config::{EXIT_CONFIG, parse};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::config::Config;
 use translate::{Translated, World, translate};
 
 /// A longer file is refused; Icecast's own with all its comments has 10 KB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Done, and something that was protected is closed until somebody looks at it.
+const EXIT_CLOSED: u8 = 3;
 /// As long as what `openssl rand -base64 24` makes.
 const PASSWORD_BYTES: usize = 24;
 
@@ -32,7 +35,8 @@ const PASSWORD_BYTES: usize = 24;
     plenum-master --config master.toml --check\n\n\
     Every tag becomes a key, or a comment that says what to do instead; no tag is passed over in\n\
     silence. Passwords that are well known (hackme) or too short are replaced by new ones.\n\
-    Exit codes: 0 done, 2 the file cannot be read or is no icecast.xml.")]
+    What was protected and cannot be taken over lets nobody in, and is named first.\n\
+    Exit codes: 0 done, 3 done and something is closed until you look at it, 2 the file cannot be read or is no icecast.xml.")]
 pub struct Import {
     /// Icecast's settings, of 2.4, 2.5 or KH; - is the standard input
     #[arg(value_name = "ICECAST.XML")]
@@ -49,8 +53,12 @@ impl Import {
                     translated.n_keys, translated.n_remarks
                 );
                 let written = std::io::stdout().write_all(translated.toml.as_bytes());
+                for warning in &translated.warnings {
+                    warn!("{warning}");
+                }
                 match written {
-                    Ok(()) => ExitCode::SUCCESS,
+                    Ok(()) if translated.warnings.is_empty() => ExitCode::SUCCESS,
+                    Ok(()) => EXIT_CLOSED.into(),
                     Err(complaint) => {
                         error!("cannot write the settings: {complaint}");
                         ExitCode::FAILURE

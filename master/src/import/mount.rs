@@ -6,6 +6,7 @@ use stream::mount::{ICY_INTERVAL_BYTES, MountPath};
 use stream::post::PostUrl;
 use stream::text::Charset;
 
+use super::closing::{self, is_for_listeners};
 use super::draft::Table;
 use super::remarks;
 use super::translate::{Translation, attributes, seconds_of, text, word};
@@ -27,6 +28,14 @@ impl Translation<'_> {
                 return Ok(());
             }
         };
+        if !self
+            .closing
+            .named
+            .iter()
+            .any(|named| named == path.as_str())
+        {
+            self.closing.named.push(path.as_str().to_owned());
+        }
         let mut table = Table::default();
         table.set("path", path.as_str());
         if let Some(password) = word(node, "password") {
@@ -88,6 +97,9 @@ impl Translation<'_> {
                 },
                 name => match remarks::key_of_each_mount(name) {
                     Some(key) => {
+                        if name == "authentication" && closing::protects(child) {
+                            self.closing.unnamed_by = Some("<mount type=\"default\">");
+                        }
                         let said = if name == "authentication" { "" } else { &said };
                         let why = format!("no key for all mounts: `{key}` of each [[mount]]");
                         self.draft.remark(&tag(name), said, &why);
@@ -149,10 +161,38 @@ impl Translation<'_> {
             // One program without arguments, as it is here with one word.
             "on-connect" if !said.is_empty() => table.set("on_connect", vec![said]),
             "on-disconnect" if !said.is_empty() => table.set("on_disconnect", vec![said]),
-            "authentication" => return self.take_listener_passwords(table, node),
+            "authentication" => {
+                let is_taken = self.take_listener_passwords(table, node);
+                if closing::protects(node) && !table.is_locked() {
+                    self.close_mount(table, &attributes(node));
+                    return true;
+                }
+                return is_taken;
+            }
             _ => return false,
         }
         true
+    }
+
+    /// Listeners needed a password there, and nothing says here which.
+    fn close_mount(&mut self, table: &mut Table, kind: &str) {
+        let path = table.get("path").and_then(toml::Value::as_str);
+        let path = path.unwrap_or_default().to_owned();
+        let kind = match kind {
+            "" => String::new(),
+            kind => format!(" ({kind})"),
+        };
+        let why = match table.get("htpasswd").and_then(toml::Value::as_str) {
+            Some(file) => format!("{file} is not there (a chroot?): write where it is."),
+            None => format!(
+                "<authentication>{kind} asked for a password, and could not be taken over: set \
+                 `htpasswd` or\n`listener_auth_url`."
+            ),
+        };
+        table.lock(&why);
+        let why = why.replace('\n', " ");
+        self.draft
+            .warn(format!("nobody may listen to {path}: {why}"));
     }
 
     /// A file in the folder from which Icecast serves files, if it is there.
@@ -171,13 +211,7 @@ impl Translation<'_> {
         }
         let mut is_taken = false;
         for role in node.children().filter(|child| child.has_tag_name("role")) {
-            let methods = ["method", "match-method"];
-            let methods = methods.iter().find_map(|name| role.attribute(*name));
-            let is_for_listeners = methods.is_none_or(|methods| {
-                let mut methods = methods.split(',').map(str::trim);
-                methods.any(|method| method.eq_ignore_ascii_case("get") || method == "*")
-            });
-            if is_taken || !is_for_listeners || !self.take_passwords_of(table, role) {
+            if is_taken || !is_for_listeners(role) || !self.take_passwords_of(table, role) {
                 self.remark("mount/authentication/role", &attributes(role));
             } else {
                 is_taken = true;
@@ -209,8 +243,7 @@ impl Translation<'_> {
             }
             is_taken = true;
             if key == "htpasswd" && !self.world.is_file(value) {
-                let why = "It is not there (a chroot?): write where it is, without the #.";
-                table.propose(key, value, why);
+                table.propose(key, value, "");
             } else if key != "htpasswd" && PostUrl::parse(value).is_err() {
                 table.propose(
                     key,

@@ -6,6 +6,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use stream::mount::MountPath;
 use stream::secret::Secret;
 
+use super::closing::{self, Closing};
 use super::draft::{Draft, Table};
 use super::{remarks, trial};
 
@@ -49,6 +50,8 @@ pub struct Translated {
     pub n_keys: usize,
     /// Tags that became comments.
     pub n_remarks: usize,
+    /// What is to be looked at before anything else.
+    pub warnings: Vec<String>,
 }
 
 /// Translates a whole file.
@@ -74,6 +77,7 @@ pub fn translate(xml: &str, world: &mut dyn World) -> Result<Translated, String>
         draft: Draft::default(),
         world,
         words: BTreeMap::new(),
+        closing: Closing::default(),
     };
     for child in root.children().filter(Node::is_element) {
         translation.take(child, "", 1)?;
@@ -86,6 +90,7 @@ pub(super) struct Translation<'a> {
     pub(super) world: &'a mut dyn World,
     /// What is put together from several tags.
     pub(super) words: BTreeMap<&'static str, String>,
+    pub(super) closing: Closing,
 }
 
 impl Translation<'_> {
@@ -109,6 +114,9 @@ impl Translation<'_> {
                     self.take(child, "yp-directory", depth + 1)?;
                 }
                 return Ok(());
+            }
+            "authentication" | "listen-socket/authentication" if closing::protects(node) => {
+                self.closing.all_by = Some("<authentication> for all mounts");
             }
             // One remark is enough for a whole relay.
             "relay" => {
@@ -257,12 +265,15 @@ impl Translation<'_> {
             );
             self.draft.sources.push(login);
         }
+        self.finish_closing();
         trial::settle(&mut self.draft, self.world);
+        self.draft.close_what_is_left_out();
         let (n_keys, n_remarks) = self.draft.counts();
         Ok(Translated {
             toml: self.draft.write(),
             n_keys,
             n_remarks,
+            warnings: self.draft.warnings,
         })
     }
 
@@ -279,23 +290,6 @@ impl Translation<'_> {
                 );
             }
             _ => {}
-        }
-    }
-
-    /// Icecast's host name stands in its playlists; "localhost" is one that nobody chose.
-    fn finish_address(&mut self) {
-        let Some(host) = self
-            .words
-            .get("hostname")
-            .filter(|host| *host != "localhost")
-        else {
-            return;
-        };
-        let port = self.words.get("port").map_or("8000", String::as_str);
-        let url = format!("http://{host}:{port}");
-        match stream::config::check_base_url("public_url", &url) {
-            Ok(()) => self.draft.top.set("public_url", url),
-            Err(why) => self.draft.remark("hostname", host, &why.to_string()),
         }
     }
 

@@ -36,9 +36,11 @@ fn settle_table(draft: &mut Draft, world: &mut dyn World, at: usize, complaint: 
         };
         let was_off = table.set_off(line, true);
         if world.check(&draft.write()).is_ok() {
-            if let Some(table) = draft.several().nth(at) {
+            let said = draft.several().nth(at).map(|table| {
                 table.say(line, complaint);
-            }
+                table.key(line)
+            });
+            draft.close_without(at, said.unwrap_or_default(), complaint);
             return;
         }
         if let Some(table) = draft.several().nth(at) {
