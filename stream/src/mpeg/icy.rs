@@ -120,7 +120,7 @@ mod tests {
         let again = icy.pass(16_000, || playing("it';s a ü", "")).unwrap();
         assert_eq!(again[..], [0]);
         let said = icy.pass(16_000, || playing("it", "http://x/a.png"));
-        let words = b"\x03StreamTitle='it';StreamUrl='http://x/a.png';\0\0\0";
+        let words = b"\x03StreamTitle='it';StreamUrl='http://x/a.png';\0\0\0\0";
         assert_eq!(said.unwrap()[..], words[..]);
     }
 

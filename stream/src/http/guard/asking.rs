@@ -115,7 +115,14 @@ fn given(shown: Option<&str>) -> (String, String) {
 /// By which host and port he came.
 fn reached(host: Option<&str>) -> (&str, &str) {
     let host = host.unwrap_or_default();
-    host.rsplit_once(':').unwrap_or((host, ""))
+    // The colons of an address of IPv6 are its own: it stands in brackets.
+    let is_port = |host: &str, port: &str| {
+        !port.ends_with(']') && (host.ends_with(']') || !host.contains(':'))
+    };
+    match host.rsplit_once(':') {
+        Some((host, port)) if is_port(host, port) => (host, port),
+        _ => (host, ""),
+    }
 }
 
 /// What is said of him when he goes.
@@ -176,6 +183,22 @@ fn form(case: &Case<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_port_is_what_stands_behind_the_host() {
+        for (host, server, port) in [
+            ("radio.example:8000", "radio.example", "8000"),
+            ("radio.example", "radio.example", ""),
+            ("[2001:db8::1]:8000", "[2001:db8::1]", "8000"),
+            ("[2001:db8::1]", "[2001:db8::1]", ""),
+            ("2001:db8::1", "2001:db8::1", ""),
+            ("", "", ""),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            let head = Head::parse(text.as_bytes()).unwrap().unwrap();
+            assert_eq!(reached(&head), (server, port), "{host}");
+        }
+    }
 
     #[test]
     fn the_form_has_icecasts_fields_and_nothing_can_add_one() {
