@@ -1,7 +1,7 @@
 //! What is handed over, word by word. Beside the words go bytes (pages, what was cut off a page)
 //! and sockets.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -40,9 +40,8 @@ pub(crate) enum Word {
     Seats(Vec<Seat>),
     /// A source. Beside it: the part of a page that has come, and its socket.
     Source(SourceState),
-    /// Connections whose head has not come yet: how much has been read of each, and when they
-    /// came. Beside them: what has been read, and their sockets.
-    Porch(Vec<(usize, Ago)>),
+    /// Connections whose head has not come yet. Beside them: what has been read, and their sockets.
+    Porch(Vec<MetState>),
     /// The rest. Beside it: the lock of the state directory, if there is one.
     End {
         removed: Vec<MountPath>,
@@ -217,6 +216,41 @@ pub struct Met {
     pub read: Bytes,
     /// When it came.
     pub came: Instant,
+    /// Who it is: the other end, or whom a proxy has said. `None`: that is not known.
+    pub from: Option<IpAddr>,
+    /// A proxy may still say for whom it speaks.
+    pub may_be_proxied: bool,
+}
+
+/// The same in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MetState {
+    /// How much has been read.
+    pub(super) n_read: usize,
+    pub(super) came: Ago,
+    pub(super) from: Option<IpAddr>,
+    pub(super) may_be_proxied: bool,
+}
+
+impl Met {
+    pub(super) fn state(&self, now: Instant) -> MetState {
+        MetState {
+            n_read: self.read.len(),
+            came: Ago::of(self.came, now),
+            from: self.from,
+            may_be_proxied: self.may_be_proxied,
+        }
+    }
+
+    pub(super) fn of(state: &MetState, socket: OwnedFd, read: Bytes, now: Instant) -> Self {
+        Self {
+            socket,
+            read,
+            came: state.came.at(now),
+            from: state.from,
+            may_be_proxied: state.may_be_proxied,
+        }
+    }
 }
 
 /// Whose logs a master has.

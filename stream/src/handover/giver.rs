@@ -19,7 +19,6 @@ use super::freeze::{Freeze, Part, Stage, Verdict};
 use super::launch::{Launch, end};
 use crate::fanout::{Fanout, Frozen};
 use crate::follow::Trail;
-use crate::log::Ago;
 use crate::mount::{Desk, Mount, MountTable};
 use crate::shutdown::Shutdown;
 
@@ -223,9 +222,7 @@ impl Giver {
 fn send_porch(channel: &mut Channel, met: &[Met]) -> io::Result<()> {
     let now = Instant::now();
     for some in met.chunks(SOCKETS_MAX) {
-        let words = some
-            .iter()
-            .map(|met| (met.read.len(), Ago::of(met.came, now)));
+        let words = some.iter().map(|met| met.state(now));
         let beside: Vec<u8> = some.iter().flat_map(|met| met.read.to_vec()).collect();
         let sockets: Vec<BorrowedFd<'_>> = some.iter().map(|met| met.socket.as_fd()).collect();
         channel.say(&Word::Porch(words.collect()), &beside, &sockets)?;

@@ -181,10 +181,9 @@ impl Inheritance {
                 self.sources.extend(socket.map(|socket| (source, socket)));
             }
             Word::Porch(met) => {
-                for ((n_read, came), socket) in met.into_iter().zip(sockets) {
-                    let read = beside.split_to(n_read.min(beside.len()));
-                    let came = came.at(now);
-                    self.porch.push(Met { socket, read, came });
+                for (state, socket) in met.iter().zip(sockets) {
+                    let read = beside.split_to(state.n_read.min(beside.len()));
+                    self.porch.push(Met::of(state, socket, read, now));
                 }
             }
             Word::End {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use super::estate::MetState;
 use super::*;
 use crate::shutdown::Shutdown;
 
@@ -20,8 +21,16 @@ fn pair() -> (Channel, Channel) {
 }
 
 fn porch(n: usize) -> Word {
-    let ago = crate::log::Ago::of(Instant::now(), Instant::now());
-    Word::Porch(vec![(1, ago); n])
+    Word::Porch(vec![met(); n])
+}
+
+fn met() -> MetState {
+    MetState {
+        n_read: 1,
+        came: crate::log::Ago::of(Instant::now(), Instant::now()),
+        from: Some([192, 0, 2, 7].into()),
+        may_be_proxied: false,
+    }
 }
 
 #[test]
@@ -46,6 +55,11 @@ fn sockets_arrive_with_their_words_in_order_however_many_there_are() {
     while n_heard < near.len() {
         let said = heir.hear(Word::n_sockets).unwrap();
         assert_eq!(said.beside, vec![7; 300_000]);
+        let Word::Porch(words) = &said.word else {
+            panic!("{:?}", said.word);
+        };
+        let of_one = words.iter().map(|word| (word.from, word.may_be_proxied));
+        assert!(of_one.eq(vec![(met().from, false); said.sockets.len()]));
         for socket in said.sockets {
             let n = u16::try_from(n_heard).unwrap();
             let mut socket = UnixStream::from(socket);

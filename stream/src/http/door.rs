@@ -198,8 +198,7 @@ impl<H: House> Door<H> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut accept_at = None;
         for met in std::mem::take(&mut self.met) {
-            let waiting = Waiting::of(met, self.house.now().gate());
-            self.greet(waiting);
+            self.greet(Waiting::of(met));
         }
         while !self.shutdown.is_requested() {
             if self.member.is_asked() && self.close() == Verdict::Leave {

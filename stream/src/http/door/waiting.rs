@@ -86,15 +86,13 @@ impl Waiting {
     }
 
     /// One whom the program before this one met.
-    pub(super) fn of(met: Met, gate: &Gate) -> Self {
-        let socket = TcpStream::from_std(met.socket.into());
-        let from = socket.peer_addr().ok().map(|peer| peer.ip());
+    pub(super) fn of(met: Met) -> Self {
         Self {
-            socket,
+            socket: TcpStream::from_std(met.socket.into()),
             read: BytesMut::from(&*met.read),
             came: met.came,
-            from,
-            may_be_proxied: from.is_some_and(|from| gate.trusts(from)),
+            from: met.from,
+            may_be_proxied: met.may_be_proxied,
         }
     }
 
@@ -104,6 +102,70 @@ impl Waiting {
             socket: self.socket.as_fd().try_clone_to_owned()?,
             read: self.read.clone().freeze(),
             came: self.came,
+            from: self.from,
+            may_be_proxied: self.may_be_proxied,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Hears all that has come, until it is a head.
+    fn head(waiting: &mut Waiting, gate: &Gate, is_whole: impl Fn(&Waiting) -> bool) -> Heard {
+        let began = Instant::now();
+        loop {
+            let heard = waiting.listen(&mut [0; 4096], gate);
+            if !matches!(heard, Heard::Nothing) || is_whole(waiting) {
+                return heard;
+            }
+            assert!(began.elapsed() < Duration::from_secs(10), "nothing comes");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn for_whom_a_proxy_spoke_is_known_after_a_hand_over_and_said_once() {
+        let gate: Gate = toml::from_str("trusted_proxies = [\"127.0.0.1\"]").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut caller = std::net::TcpStream::connect(address).unwrap();
+        let (socket, peer) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut waiting = Waiting {
+            socket: TcpStream::from_std(socket),
+            read: BytesMut::new(),
+            came: Instant::now(),
+            from: Some(peer.ip()),
+            may_be_proxied: true,
+        };
+        let first = b"PROXY TCP4 198.51.100.7 127.0.0.1 9 9\r\nGET / HTTP/1.1\r\n";
+        caller.write_all(first).unwrap();
+        let heard = head(&mut waiting, &gate, |waiting| {
+            waiting.read.ends_with(b".1\r\n")
+        });
+        assert!(matches!(heard, Heard::Nothing));
+        let mut waiting = Waiting::of(waiting.met().unwrap());
+        let rest = b"X-Forwarded-For: 203.0.113.1\r\n\r\n";
+        caller.write_all(rest).unwrap();
+        let Heard::Head(head) = head(&mut waiting, &gate, |_| false) else {
+            panic!("a head");
+        };
+        let from = waiting.from.unwrap();
+        assert_eq!(
+            gate.behind(from, &head),
+            Some("198.51.100.7".parse().unwrap())
+        );
+
+        // Whose first words have not come may still be a proxy's.
+        waiting.read.clear();
+        waiting.from = Some(peer.ip());
+        waiting.may_be_proxied = true;
+        let waiting = Waiting::of(waiting.met().unwrap());
+        assert!(waiting.may_be_proxied && waiting.from == Some(peer.ip()));
     }
 }
