@@ -1,11 +1,13 @@
 //! Players, and scripts of web pages.
 
-use std::io::Write;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::stage::{SOURCE, Stage, basic, frames, until};
+use tokio::net::TcpSocket;
+
+use crate::stage::{PATIENCE, SOURCE, Stage, basic, frames, read_to_end, until};
 
 const HASH: &str = "carl:5f4dcc3b5aa765d61d8327deb882cf99\n";
 
@@ -124,4 +126,38 @@ fn what_is_free_is_what_the_mount_and_the_server_still_take() {
         stats.contains("<max_listeners>2</max_listeners>"),
         "{stats}"
     );
+}
+
+#[test]
+fn on_ipv6_and_ipv4_alike_everybody_listens_but_who_may_not() {
+    let gate = "[access]\ndeny = [\"127.0.0.2\"]\n";
+    let mut stage = Stage::start_at("[::]:0", gate, "");
+    let port = stage.address.port();
+    stage.address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut source = stage.source("/live.mp3");
+    let (mut listener, head) = stage.listen("/live.mp3");
+    assert!(head.starts_with("HTTP/1.0 200 "), "{head}");
+    source.write_all(&frames(20)).unwrap();
+    let mut heard = [0; 20 * 417];
+    listener.read_exact(&mut heard).unwrap();
+    assert_eq!(heard, frames(20).as_slice());
+    for (own, may) in [([127, 0, 0, 2], false), ([127, 0, 0, 3], true)] {
+        let mut socket = connect_from(own.into(), stage.address);
+        let _ = socket.write_all(b"GET /health HTTP/1.0\r\n\r\n");
+        assert_eq!(read_to_end(&mut socket).contains(" 200 OK"), may, "{own:?}");
+    }
+}
+
+/// A connection that begins at this address of the machine.
+fn connect_from(own: IpAddr, to: SocketAddr) -> TcpStream {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().build().unwrap();
+    let socket = runtime.block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(own, 0)).unwrap();
+        socket.connect(to).await.unwrap().into_std().unwrap()
+    });
+    socket.set_nonblocking(false).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
 }

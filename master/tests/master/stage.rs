@@ -29,13 +29,23 @@ pub(crate) struct Stage {
 impl Stage {
     /// One with these settings beside a source and an operator.
     pub(crate) fn start(more: &str) -> Self {
+        Self::start_with(more, "")
+    }
+
+    /// The same, with something more about the operator.
+    pub(crate) fn start_with(more: &str, admin: &str) -> Self {
+        Self::start_at("127.0.0.1:0", more, admin)
+    }
+
+    /// The same, listening there.
+    pub(crate) fn start_at(listen: &str, more: &str, admin: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let inside = runtime.enter();
-        let listener = door::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = door::bind(listen.parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let text = format!(
             "listen = \"{address}\"\n{more}\n[[source]]\npassword = \"{SOURCE}\"\n\
-             [admin]\npassword = \"{ADMIN}\"\n"
+             [admin]\npassword = \"{ADMIN}\"\n{admin}\n"
         );
         let config: Config = stream::config::parse(&text, "", "X", std::iter::empty()).unwrap();
         let config = config.checked().unwrap();

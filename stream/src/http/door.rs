@@ -9,7 +9,7 @@ mod waiting;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,6 +96,10 @@ pub fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
     } else {
         tokio::net::TcpSocket::new_v6()
     }?;
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        // Whatever the system does by itself (`net.ipv6.bindv6only`).
+        rustix::net::sockopt::set_ipv6_v6only(&socket, false)?;
+    }
     socket.set_reuseaddr(true)?;
     socket
         .bind(address)
