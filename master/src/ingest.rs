@@ -131,7 +131,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
     let read = caller.beyond(&head);
     let upload = Upload {
         publisher,
-        framer: Sniffer::new(),
+        framer: Sniffer::new().called(head.header("content-type")),
         acknowledgements: Acknowledgements::new(serial_of(&head).filter(|_| !has_answered)),
         n_pages: 0,
         n_junk: 0,

@@ -80,9 +80,13 @@ impl Ingest {
             (None, None) => Body::Endless,
         };
         let link = publisher.mount().log().link();
+        let kind = publisher.mount().facts().content_type;
         let mut upload = Upload {
             publisher,
-            framer: Sniffer::within(link.as_deref()),
+            framer: match &link {
+                Some(link) => Sniffer::within(Some(link)),
+                None => Sniffer::new().called(Some(&kind)),
+            },
             acknowledgements: Acknowledgements::new(state.serial.filter(|_| !state.has_answered)),
             n_pages: state.n_pages,
             n_junk: state.n_junk,

@@ -1,6 +1,6 @@
 //! Sources that want a mount that is another's, and sources of old.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -27,6 +27,20 @@ fn bytes_without_a_whole_page_are_no_silence_and_another_login_never_takes_over(
         let refused = answer(&other);
         assert!(refused.starts_with("HTTP/1.0 403 "), "{refused}");
         answer(&same).starts_with("HTTP/1.0 200 ")
+    });
+}
+
+#[test]
+fn a_source_whose_stream_begins_inside_a_frame_is_heard_from_the_next_on() {
+    let stage = Stage::start("");
+    let own = basic(b"source:", SOURCE.as_bytes());
+    let (mut source, head) = stage.publish("/live.mp3", own.as_bytes());
+    assert!(head.starts_with("HTTP/1.0 200 "), "{head}");
+    source.write_all(&frames(60)[100..]).unwrap();
+    until("it is heard", || {
+        let (mut listener, head) = stage.listen("/live.mp3");
+        let mut heard = vec![0; 417];
+        head.contains(" 200 ") && listener.read_exact(&mut heard).is_ok() && heard == frames(1)
     });
 }
 

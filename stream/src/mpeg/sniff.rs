@@ -1,6 +1,7 @@
 //! Tells by its first bytes what comes, Ogg, frames or WebM, and cuts it into pages. Pure.
 //!
-//! What a source calls its stream is not believed: ffmpeg calls Ogg `audio/mpeg`.
+//! What a source calls its stream is not believed: ffmpeg calls Ogg `audio/mpeg`. It is listened to
+//! only where the bytes do not tell: MP3 that begins inside a frame looks like nothing.
 
 use super::framer::Framer;
 use crate::ogg::{self, Damage, Format, Found, Link, Page};
@@ -8,12 +9,28 @@ use crate::webm;
 
 /// So many bytes tell.
 const TELLING_BYTES: usize = 4;
+/// What MP3 and AAC are called, and something like that.
+const FRAMES: [&str; 9] = [
+    "audio/mpeg",
+    "audio/mp3",
+    "audio/x-mp3",
+    "audio/x-mpeg",
+    "audio/mpg",
+    "audio/aac",
+    "audio/aacp",
+    "audio/x-aac",
+    "audio/x-hx-aac-adts",
+];
+/// Those that begin with these words are neither, whatever they are called.
+const OTHERS: [&[u8]; 3] = [b"OggS", b"RIFF", b"fLaC"];
 
 /// Finds pages of a log in bytes that arrive in any portions.
 #[derive(Debug)]
 pub struct Sniffer {
     state: State,
     is_trusting: bool,
+    /// What looks like nothing may be the rest of a frame.
+    may_be_cut: bool,
 }
 
 #[derive(Debug)]
@@ -39,6 +56,17 @@ impl Sniffer {
         Self {
             state: State::Open(Vec::new()),
             is_trusting: false,
+            may_be_cut: false,
+        }
+    }
+
+    /// For what a source calls so. MP3 and AAC, and what has no name at all, may begin inside a frame.
+    pub fn called(self, kind: Option<&str>) -> Self {
+        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+        let is_frames = |kind: &str| FRAMES.iter().any(|name| name.eq_ignore_ascii_case(kind));
+        Self {
+            may_be_cut: kind.is_none_or(|kind| kind.is_empty() || is_frames(kind)),
+            ..self
         }
     }
 
@@ -47,6 +75,7 @@ impl Sniffer {
         Self {
             state: State::Frames(Framer::new()),
             is_trusting: false,
+            may_be_cut: true,
         }
     }
 
@@ -124,6 +153,8 @@ impl Sniffer {
             || first.starts_with(b"ID3")
             || first.starts_with(b"TAG");
         let is_webm = webm::page::begins(first);
+        let is_other = OTHERS.iter().any(|other| first.starts_with(other));
+        let may_be_frames = may_be_frames || (self.may_be_cut && !is_webm && !is_other);
         self.state = match (may_be_frames, is_webm) {
             (true, _) if self.is_trusting => State::Frames(Framer::trusting()),
             (true, _) => State::Frames(Framer::new()),

@@ -158,6 +158,55 @@ fn frames_of_another_kind_behind_damage_are_no_part_of_the_log() {
     }
 }
 
+#[test]
+fn what_begins_inside_a_frame_is_found_where_it_is_called_sound() {
+    let frames: Vec<u8> = (0..40).flat_map(mp3).collect();
+    let aac: Vec<u8> = (0..40).flat_map(|_| aac(417)).collect();
+    let found = |kind: Option<&str>, bytes: &[u8]| {
+        let (mut sniffer, mut input) = (Sniffer::new().called(kind), bytes);
+        let mut n_junk = 0;
+        let mut pages = Vec::new();
+        while let Some(found) = sniffer.next(&mut input) {
+            match found {
+                Found::Page(page) => pages.push(page),
+                Found::Junk { n_bytes, why } => {
+                    n_junk += n_bytes;
+                    if sniff::is_foreign(pages.len() as u64, n_junk, why) {
+                        return None;
+                    }
+                }
+            }
+        }
+        pages.extend(sniffer.finish());
+        Some(sound(&pages))
+    };
+    for cut in [1, 4, 100, 416] {
+        for kind in [
+            Some("audio/mpeg"),
+            Some("Audio/MP3; q=1"),
+            Some("audio/aacp"),
+            Some(""),
+            None,
+        ] {
+            assert_eq!(found(kind, &frames[cut..]).unwrap(), frames[417..], "{cut}");
+            assert_eq!(found(kind, &aac[cut..]).unwrap(), aac[417..], "{cut}");
+        }
+        assert_eq!(found(Some("application/ogg"), &frames[cut..]), None);
+    }
+    for kind in [Some("audio/mpeg"), None] {
+        for other in [&b"RIFF"[..], b"fLaC"] {
+            assert_eq!(found(kind, &[other, &[0; 100]].concat()), None);
+        }
+        let page = crate::ogg::tests::page(1, 0, b"first");
+        assert_eq!(found(kind, page.bytes()).unwrap(), page.bytes().to_vec());
+        assert_eq!(
+            found(kind, &[b'x'; 20_000]),
+            None,
+            "it is not looked for without an end"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn of_any_mixture_a_log_holds_one_kind_and_is_read_again_to_the_last_byte(
