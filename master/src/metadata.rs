@@ -9,14 +9,15 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use stream::follow::Trail;
 use stream::http::guard::{Applicant, Errand, Guard};
 use stream::http::icecast::element::Element;
 use stream::http::icecast::fields::Fields;
-use stream::http::icecast::office::{Form, done, fields, refused};
+use stream::http::icecast::office::{Form, done, fields, may_change, not_by_get, refused};
+use stream::http::site::is_from_here;
 use stream::http::{CameFrom, login, serving};
 use stream::mount::{Desk, Mount, MountPath, MountTable};
 use stream::text::Charset;
@@ -79,6 +80,10 @@ impl Titles {
         let Some(applicant) = applicant(&request) else {
             return login::turn_away(false, FOR_SOURCES).await;
         };
+        if !is_from_here(request.headers(), self.config.public_url.as_deref()) {
+            return login::turn_away_site();
+        }
+        let method = request.method().clone();
         let fields = match fields(request).await {
             Ok(fields) => fields,
             Err(answer) => return answer,
@@ -91,17 +96,19 @@ impl Titles {
         let may = path
             .as_ref()
             .map(|path| by_header(&self.config, &applicant.shown, path));
-        match (may, &path) {
-            _ if is_operator => {}
-            (Some(MayPublish::Yes(_)), _) => {}
-            (Some(MayPublish::Unknown), Some(path)) if self.is_known(&applicant, path).await => {}
+        let is_source = match (may, &path) {
+            (Some(MayPublish::Yes(_)), _) => true,
+            _ if is_operator => false,
+            (Some(MayPublish::Unknown), Some(path)) if self.is_known(&applicant, path).await => {
+                true
+            }
             (Some(MayPublish::NotHere(_)), _) => {
                 let why = "this user may not publish here: see `mounts` in master.toml\n";
                 return (StatusCode::FORBIDDEN, why).into_response();
             }
             (Some(MayPublish::Unknown), _) => return login::turn_away(true, FOR_SOURCES).await,
             (None, _) => return refused("Source does not exist"),
-        }
+        };
         let Some(mount) = path.and_then(|path| self.table.find(&path)) else {
             return refused("Source does not exist");
         };
@@ -110,6 +117,7 @@ impl Titles {
         }
         match fields.text("mode").as_deref() {
             None => refused("Missing parameter"),
+            Some("updinfo") if !self.may_change(&method, is_source) => not_by_get("metadata"),
             Some("updinfo") => {
                 self.set(&mount, &fields);
                 form.answer(&Element::response("Metadata update successful", true))
@@ -129,6 +137,15 @@ impl Titles {
             || self.guard.knows(applicant, path).await
     }
 
+    /// Sources send titles with GET, all of them. The operator's password is known to his browser.
+    fn may_change(&self, method: &Method, is_source: bool) -> bool {
+        let admin = self.config.admin.as_ref();
+        may_change(
+            method,
+            is_source || admin.is_some_and(|admin| admin.legacy_get),
+        )
+    }
+
     /// Those who speak SHOUTcast's first protocol say a password, and which mount they mean as they
     /// do when they publish.
     async fn answer_shoutcast(&self, request: Request) -> Response {
@@ -136,6 +153,7 @@ impl Titles {
             let why = "this is for sources that speak SHOUTcast: see [shoutcast] in master.toml\n";
             return (StatusCode::NOT_FOUND, why).into_response();
         };
+        let method = request.method().clone();
         let fields = match fields(request).await {
             Ok(fields) => fields,
             Err(answer) => return answer,
@@ -158,6 +176,9 @@ impl Titles {
         }
         if fields.text("mode").as_deref() != Some("updinfo") || fields.text("song").is_none() {
             return refused("Missing parameter");
+        }
+        if !may_change(&method, true) {
+            return not_by_get("admin.cgi");
         }
         self.set(&mount, &fields);
         done("Metadata update successful")

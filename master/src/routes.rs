@@ -14,7 +14,8 @@ use stream::http::asked::Rules;
 use stream::http::catalogs::{self, Catalogs};
 use stream::http::icecast::office;
 use stream::http::listener::RELAY_BURST;
-use stream::http::{common, events, login};
+use stream::http::login::{self, Closed};
+use stream::http::{common, events};
 use stream::mount::{Mount, MountTable};
 
 use crate::archive;
@@ -46,16 +47,21 @@ pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting, rules: &Rules) -> 
         .merge(catalogs::router(catalogs));
     let (relay, admin) = (config.relay.iter(), config.operator().into_iter());
     let relays = relay.chain(admin.clone()).cloned().collect();
-    let for_relays = login::only_for(relays, login::FOR_RELAYS, for_relays);
+    let closed = |logins, what| Closed {
+        logins,
+        what,
+        public_url: config.public_url.clone(),
+    };
+    let for_relays = closed(relays, login::FOR_RELAYS).pages(for_relays);
     let promote = Router::new()
         .route("/api/v1/promote", post(promote))
         .with_state((Arc::clone(&lasting.standby), Arc::clone(config)));
     let what = "only the operator ([admin]) may promote";
-    let promote = login::only_for(admin.clone().cloned().collect(), what, promote);
+    let promote = closed(admin.clone().cloned().collect(), what).pages(promote);
     let mut recordings = archive::router(Arc::clone(&lasting.archive));
     if !config.archive.public {
         let what = "recordings here are for the operator ([admin])";
-        recordings = login::only_for(admin.cloned().collect(), what, recordings);
+        recordings = closed(admin.cloned().collect(), what).pages(recordings);
     }
     let office = lasting.office(config, rules);
     let table = Arc::clone(&shown.table);

@@ -13,7 +13,7 @@ use stream::current::Current;
 use stream::fanout::Fanout;
 use stream::follow::trail::STREAM_PATH;
 use stream::follow::{Tally, Trail};
-use stream::http::Certificates;
+use stream::http::CERTIFICATE;
 use stream::http::answer::Answer;
 use stream::http::asked::{Asked, Rules};
 use stream::http::catalogs::{self, Catalogs};
@@ -26,9 +26,11 @@ use stream::http::head::Head;
 use stream::http::icecast::office::{self, Office};
 use stream::http::icecast::stats_lines::StatsLines;
 use stream::http::listener::{self, RELAY_BURST, Service};
+use stream::http::login::{self, Closed};
 use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
-use stream::http::{Caller, common, login, pages};
+use stream::http::tls::Tls;
+use stream::http::{Caller, common, pages};
 use stream::mount::{Class, Courses, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
 
@@ -67,7 +69,7 @@ pub(crate) struct Lasting {
     pub(crate) departures: Departures,
     pub(crate) overflow: Option<Arc<Overflow>>,
     pub(crate) fanout: Arc<Fanout>,
-    pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) following: Following,
     /// Who follows the statistics.
     pub(crate) stats_lines: StatsLines,
@@ -86,7 +88,7 @@ impl Lasting {
             fanout: Arc::clone(&self.fanout),
             rules: rules.clone(),
             public_url: config.public_url.clone(),
-            certificates: self.certificates.clone(),
+            tls: self.tls.clone(),
             reign: None,
             started: self.started,
         }
@@ -112,8 +114,12 @@ impl Relay {
             trail: Arc::clone(trail),
             shutdown: lasting.shutdown.clone(),
         };
-        let logins = config.relay.iter().cloned().collect();
-        let for_relays = login::only_for(logins, login::FOR_RELAYS, catalogs::router(catalogs));
+        let closed = Closed {
+            logins: config.relay.iter().cloned().collect(),
+            what: login::FOR_RELAYS,
+            public_url: config.public_url.clone(),
+        };
+        let for_relays = closed.pages(catalogs::router(catalogs));
         let office = lasting.office(&config, &rules);
         let router = for_relays
             .merge(office::router(office, config.admin.as_ref()))
@@ -145,9 +151,14 @@ impl Relay {
     ) -> Result<Differences, ConfigError> {
         let before = relay.now();
         let mut config = Config::load(file)?;
-        let differences = config.put_back(&before.config);
+        let mut differences = config.put_back(&before.config);
         let rules = Rules::load(ALLOW, &config.alias, &config.mount)?;
         let lasting = before.lasting.clone();
+        if let Some(tls) = &lasting.tls
+            && tls.certificates().renew()
+        {
+            differences.changed.push(CERTIFICATE.to_owned());
+        }
         let (slots, uplink) = (config.slots, config.knobs().uplink_bits());
         lasting.slots.resize(slots.listeners, slots.relays);
         lasting.fanout.uplink().allow(uplink);

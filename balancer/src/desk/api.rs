@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use stream::http::site::is_from_here;
 use stream::report::Place;
 
 use crate::answer;
@@ -21,7 +22,7 @@ use crate::desk::changes::{Added, Change, Complaint, check_orders};
 use crate::desk::facts::Facts;
 use crate::desk::fleet::Keeping;
 use crate::desk::form;
-use crate::desk::guard::{is_from_here, shows_password};
+use crate::desk::guard::shows_password;
 use crate::desk::keeping::seconds_now;
 use crate::desk::overlay::{Overlay, null_is_a_wish};
 use crate::desk::signing::delay_wrong_password;

@@ -1,12 +1,11 @@
 //! Who may see and change what the operator may: sessions for browsers, a password in each
-//! request for programs, and neither for forms that other sites made. Pure.
+//! request for programs. Pure.
 
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
 use stream::http::basic::bearer;
 use stream::http::login::{self, Login};
-use url::Url;
 
 /// The cookie that a session is known by.
 pub const SESSION_COOKIE: &str = "plenum_desk";
@@ -23,37 +22,6 @@ pub fn shows_password(login: &Login, headers: &HeaderMap) -> bool {
         Some(password) => login.password.matches(password),
         None => login::is(Some(login), Some(shown)),
     }
-}
-
-/// Whether a browser made this request from a page of this very server (or a program did,
-/// which says nothing of pages). `host` is what the request was sent to.
-pub fn is_from_here(headers: &HeaderMap, public: Option<&str>) -> bool {
-    // What a page cannot forge: browsers write it themselves (Fetch Metadata).
-    if let Some(site) = text(headers, &header::HeaderName::from_static("sec-fetch-site")) {
-        return matches!(site, "same-origin" | "none");
-    }
-    let Some(origin) = text(headers, &header::ORIGIN) else {
-        return true;
-    };
-    let Ok(origin) = Url::parse(origin) else {
-        return false;
-    };
-    let is_public = public
-        .and_then(|public| Url::parse(public).ok())
-        .is_some_and(|public| public.origin() == origin.origin());
-    is_public || is_host(&origin, text(headers, &header::HOST))
-}
-
-/// Whether an origin is the host that the request was sent to. The scheme is not compared: a
-/// proxy in front may speak another one to us.
-fn is_host(origin: &Url, host: Option<&str>) -> bool {
-    let Some(host) = host else {
-        return false;
-    };
-    let Ok(own) = Url::parse(&format!("{}://{host}", origin.scheme())) else {
-        return false;
-    };
-    own.origin() == origin.origin()
 }
 
 /// The value of a cookie.
@@ -94,51 +62,6 @@ mod tests {
             (name, HeaderValue::from_str(value).unwrap())
         };
         lines.iter().map(line).collect()
-    }
-
-    #[test]
-    fn other_sites_cannot_make_a_browser_act() {
-        let public = Some("https://radio.example");
-        for (lines, is_ours) in [
-            (vec![("sec-fetch-site", "cross-site")], false),
-            (vec![("sec-fetch-site", "same-site")], false),
-            (vec![("sec-fetch-site", "same-origin")], true),
-            (
-                vec![
-                    ("sec-fetch-site", "cross-site"),
-                    ("origin", "https://radio.example"),
-                ],
-                false,
-            ),
-            (vec![("origin", "https://evil.example")], false),
-            (vec![("origin", "null")], false),
-            (vec![("origin", "https://radio.example")], true),
-            (
-                vec![("origin", "https://radio.example.evil.example")],
-                false,
-            ),
-            (
-                vec![
-                    ("origin", "http://10.0.0.1:8000"),
-                    ("host", "10.0.0.1:8000"),
-                ],
-                true,
-            ),
-            (
-                vec![
-                    ("origin", "http://10.0.0.1:9000"),
-                    ("host", "10.0.0.1:8000"),
-                ],
-                false,
-            ),
-            (
-                vec![("origin", "https://desk.example"), ("host", "desk.example")],
-                true,
-            ),
-            (vec![], true),
-        ] {
-            assert_eq!(is_from_here(&headers(&lines), public), is_ours, "{lines:?}");
-        }
     }
 
     #[test]

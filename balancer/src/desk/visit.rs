@@ -6,11 +6,12 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
+use stream::http::site::is_from_here;
 
 use crate::asked::Asked;
 use crate::balancer::Balancer;
 use crate::base_url::{BaseUrl, Scheme};
-use crate::desk::guard::{LANGUAGE_COOKIE, SESSION_COOKIE, cookie, is_from_here};
+use crate::desk::guard::{LANGUAGE_COOKIE, SESSION_COOKIE, cookie};
 use crate::desk::page::{CONTENT_SECURITY_POLICY, Section, complaint, page};
 use crate::desk::words::Words;
 use crate::language::Language;

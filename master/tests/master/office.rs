@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::stage::{SOURCE, Stage, basic, frames, read_head, read_to_end, until};
+use crate::stage::{ADMIN, SOURCE, Stage, basic, frames, read_head, read_to_end, until};
 
 #[test]
 fn commands_are_understood_with_the_ending_of_icecasts_web_pages() {
@@ -25,8 +25,105 @@ fn commands_are_understood_with_the_ending_of_icecasts_web_pages() {
         "{page}"
     );
     let set = "/admin/metadata.xsl?mount=/live.mp3&mode=updinfo&song=A";
-    assert!(stage.order("GET", set).contains("<return>1</return>"));
+    assert!(stage.order("POST", set).contains("<return>1</return>"));
     assert!(stage.order("GET", "/admin/nonsense.xsl").contains(" 400 "));
+}
+
+/// What browsers say of another site's page, and of our own; behind a proxy that renames the host.
+const FOREIGN: [&str; 3] = [
+    "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n",
+    "Origin: https://evil.example\r\n",
+    "Origin: null\r\n",
+];
+const OWN: [&str; 4] = [
+    "",
+    "Origin: https://radio.example\r\nSec-Fetch-Site: same-origin\r\n",
+    "Origin: http://inside:8000\r\n",
+    "Origin: https://radio.example\r\n",
+];
+
+#[test]
+fn another_sites_page_orders_nothing_with_the_password_that_a_browser_knows() {
+    let stage = Stage::start("public_url = \"https://radio.example\"");
+    let mut source = stage.source("/live.mp3");
+    let shown = basic(b"admin:", ADMIN.as_bytes());
+    let post = |path: &str, said: &str| {
+        stage.ask(&format!(
+            "POST {path} HTTP/1.1\r\nHost: inside:8000\r\nConnection: close\r\n{said}{shown}\r\n\
+             Content-Length: 0\r\n\r\n"
+        ))
+    };
+    let title = "/admin/metadata?mount=/live.mp3&mode=updinfo&song=A";
+    for said in FOREIGN {
+        for path in [
+            "/admin/killsource?mount=/live.mp3",
+            "/admin/moveclients?mount=/live.mp3&destination=/b.mp3",
+            "/api/v1/promote?force",
+            title,
+        ] {
+            let answer = post(path, said);
+            assert!(
+                answer.starts_with("HTTP/1.1 403 "),
+                "{path} {said}: {answer}"
+            );
+            assert!(answer.contains("public_url"), "{answer}");
+        }
+    }
+    source.write_all(&frames(10)).unwrap();
+    for said in OWN {
+        assert!(post("/api/v1/promote", said).contains("409 Conflict"));
+        assert!(post(title, said).contains("<return>1</return>"), "{said}");
+    }
+    let ended = post("/admin/killsource?mount=/live.mp3", OWN[1]);
+    assert!(ended.contains("Source Removed"), "{ended}");
+}
+
+#[test]
+fn titles_come_from_sources_with_get_and_from_the_operator_with_post() {
+    let title = "/admin/metadata?mount=/live.mp3&mode=updinfo&song=";
+    let own = basic(b"source:", SOURCE.as_bytes());
+    let playing = |stage: &Stage, song: &str| {
+        let status = stage.get("/api/v1/status").replace(": ", ":");
+        status.contains(&format!("\"title\":\"{song}\""))
+    };
+    let stage = Stage::start("");
+    let _source = stage.source("/live.mp3");
+    let of_source = |method: &str, song: &str, said: &str| {
+        stage.ask(&format!(
+            "{method} {title}{song} HTTP/1.0\r\n{own}\r\n{said}\r\n"
+        ))
+    };
+    assert!(of_source("GET", "A", "").contains(" 200 ") && playing(&stage, "A"));
+    assert!(of_source("HEAD", "B", "").contains(" 405 ") && playing(&stage, "A"));
+    let foreign = of_source("GET", "C", FOREIGN[0]);
+    assert!(
+        foreign.contains(" 403 ") && playing(&stage, "A"),
+        "{foreign}"
+    );
+    for method in ["GET", "HEAD"] {
+        let answer = stage.order(method, &format!("{title}D"));
+        assert!(answer.contains(" 405 ") && playing(&stage, "A"), "{answer}");
+    }
+    assert!(stage.order("POST", &format!("{title}E")).contains(" 200 "));
+    assert!(playing(&stage, "E"));
+    let kill = "/admin/killsource?mount=/live.mp3";
+    assert!(stage.order("HEAD", kill).contains(" 405 "));
+}
+
+#[test]
+fn where_get_is_allowed_neither_head_nor_another_site_orders_anything() {
+    let stage = Stage::start_with("", "legacy_get = true");
+    let _source = stage.source("/live.mp3");
+    let kill = "/admin/killsource?mount=/live.mp3";
+    let title = "/admin/metadata?mount=/live.mp3&mode=updinfo&song=A";
+    assert!(stage.order("HEAD", kill).contains(" 405 "));
+    assert!(stage.order("HEAD", title).contains(" 405 "));
+    let shown = basic(b"admin:", ADMIN.as_bytes());
+    let foreign = FOREIGN[0];
+    let answer = stage.ask(&format!("GET {kill} HTTP/1.0\r\n{foreign}{shown}\r\n\r\n"));
+    assert!(answer.contains(" 403 "), "{answer}");
+    assert!(stage.order("GET", title).contains(" 200 "));
+    assert!(stage.order("GET", kill).contains("Source Removed"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::basic::Credentials;
 use super::caller::Caller;
 use super::date::http_date;
 use super::head::Head;
+use super::site::{NOT_FROM_HERE, is_from_here};
 use crate::secret::Secret;
 
 /// The shortest answer to a wrong password takes this long, the longest twice more: guessing
@@ -123,16 +124,33 @@ async fn say_no(head: &Head, caller: Caller, answer: Answer, allow: &str) {
 /// What others are told of pages for relays.
 pub const FOR_RELAYS: &str = "this page is for relays";
 
-/// These pages, for those only who show one of these logins; the others are told `what` they are.
-pub fn only_for(logins: Vec<Login>, what: &'static str, pages: Router) -> Router {
-    pages.layer(from_fn_with_state((logins, what), only))
+/// Pages for those only who show one of these logins.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Who may see them.
+    pub logins: Vec<Login>,
+    /// What others are told that they are.
+    pub what: &'static str,
+    /// The address of this server, if it was set. Pages of other sites change nothing.
+    pub public_url: Option<String>,
 }
 
-async fn only(
-    State((logins, what)): State<(Vec<Login>, &'static str)>,
-    request: Request,
-    next: Next,
-) -> Response {
+impl Closed {
+    /// These pages.
+    pub fn pages(self, pages: Router) -> Router {
+        pages.layer(from_fn_with_state(self, only))
+    }
+}
+
+async fn only(State(closed): State<Closed>, request: Request, next: Next) -> Response {
+    let Closed {
+        logins,
+        what,
+        public_url,
+    } = closed;
+    if !request.method().is_safe() && !is_from_here(request.headers(), public_url.as_deref()) {
+        return turn_away_site();
+    }
     let shown = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -144,6 +162,11 @@ async fn only(
         return next.run(request).await;
     }
     turn_away(shown.is_some(), what).await
+}
+
+/// The answer to another site's page, see [`site`](super::site).
+pub fn turn_away_site() -> Response {
+    (StatusCode::FORBIDDEN, format!("{NOT_FROM_HERE}\n")).into_response()
 }
 
 /// The answer to a wrong or missing password on a page that is `what` it is; to a wrong one not at

@@ -5,7 +5,7 @@
 //! socket then goes through `listener` to the fan-out (`admissions` remembers who came by whose
 //! ticket, `overflow` for all balancers together); everything that is a page goes through
 //! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
-//! it. The rest are the words of HTTP (`head`, `answer`, `basic`, `chunked`), and connections that
+//! it, and `site` whether another site's page asks. The rest are the words of HTTP (`head`, `answer`, `basic`, `chunked`), and connections that
 //! look alike (`line`, `rewound`). `icecast` are pages for those who know an Icecast, `events` tells
 //! what changes.
 
@@ -38,9 +38,10 @@ pub mod proxied;
 mod rewound;
 pub mod serving;
 pub mod shown;
+pub mod site;
 pub mod tls;
 
 pub use caller::{Caller, CameFrom};
-pub use certificate::{CertificateFiles, Certificates};
+pub use certificate::{CERTIFICATE, CertificateFiles, Certificates};
 pub use line::Line;
 pub use rewound::Rewound;

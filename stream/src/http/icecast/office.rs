@@ -20,8 +20,9 @@ use super::element::Element;
 use super::fields::Fields;
 use super::{manage, stats};
 use crate::fanout::{NoTransfer, REASONS, Transfer, Whom};
-use crate::http::login::{self, Admin};
+use crate::http::login::{Admin, Closed, turn_away_site};
 use crate::http::shown::{Scheme, Shown};
+use crate::http::site::is_from_here;
 use crate::mount::{Courses, Desk, Mount, MountPath};
 
 /// A form is not read beyond this many bytes.
@@ -56,6 +57,7 @@ struct Desked {
 
 /// The pages, for the operator only; without one, for nobody.
 pub fn router(office: Office, admin: Option<&Admin>) -> Router {
+    let public_url = office.shown.public_url.clone();
     let desked = Desked {
         office,
         legacy_get: admin.is_some_and(|admin| admin.legacy_get),
@@ -65,7 +67,12 @@ pub fn router(office: Office, admin: Option<&Admin>) -> Router {
         .route("/admin/{command}", any(command))
         .with_state(desked);
     let logins = admin.map(|admin| admin.login.clone());
-    login::only_for(logins.into_iter().collect(), FOR_OPERATORS, pages)
+    let closed = Closed {
+        logins: logins.into_iter().collect(),
+        what: FOR_OPERATORS,
+        public_url,
+    };
+    closed.pages(pages)
 }
 
 impl Form {
@@ -143,7 +150,9 @@ async fn command(
     request: Request,
 ) -> Response {
     let (command, form) = Form::of(&command);
-    let (is_post, scheme) = (request.method() == Method::POST, scheme_of(&request));
+    let (method, scheme) = (request.method().clone(), scheme_of(&request));
+    let public_url = desked.office.shown.public_url.as_deref();
+    let is_from_here = is_from_here(request.headers(), public_url);
     let base = desked.office.shown.base(request.headers(), scheme);
     let fields = match fields(request).await {
         Ok(fields) => fields,
@@ -155,15 +164,28 @@ async fn command(
         "manageauth" => manage::changes(&fields),
         _ => false,
     };
-    if changes && !is_post && !desked.legacy_get {
-        let why = format!(
-            "{command} changes something: send it with POST, or allow GET with `legacy_get = true` \
-             in [admin]\n"
-        );
-        let allow = [(header::ALLOW, HeaderValue::from_static("POST"))];
-        return (StatusCode::METHOD_NOT_ALLOWED, allow, why).into_response();
+    if changes && !may_change(&method, desked.legacy_get) {
+        return not_by_get(command);
+    }
+    if changes && !is_from_here {
+        return turn_away_site();
     }
     desked.office.carry_out(command, form, &fields, &base).await
+}
+
+/// Whether the operator may change something by this method.
+pub fn may_change(method: &Method, legacy_get: bool) -> bool {
+    method == Method::POST || (method == Method::GET && legacy_get)
+}
+
+/// The answer to whoever changes something by another method.
+pub fn not_by_get(command: &str) -> Response {
+    let why = format!(
+        "{command} changes something: send it with POST, or allow GET with `legacy_get = true` \
+         in [admin]\n"
+    );
+    let allow = [(header::ALLOW, HeaderValue::from_static("POST"))];
+    (StatusCode::METHOD_NOT_ALLOWED, allow, why).into_response()
 }
 
 fn scheme_of(request: &Request) -> Scheme {
