@@ -7,7 +7,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 use stream::fanout::Fanout;
 use stream::follow::Trail;
-use stream::http::Certificates;
 use stream::http::asked::Rules;
 use stream::http::guard::Departures;
 use stream::http::icecast::office::Office;
@@ -40,7 +39,7 @@ pub(crate) struct Lasting {
     pub(crate) stats_lines: StatsLines,
     pub(crate) shutdown: Shutdown,
     retentions: Retentions,
-    certificates: Option<Arc<Certificates>>,
+    pub(crate) tls: Option<Arc<Tls>>,
     started: (Instant, Timestamp),
 }
 
@@ -49,7 +48,7 @@ impl Lasting {
     pub(crate) fn new(
         config: &Config,
         fanout: Arc<Fanout>,
-        tls: Option<&Tls>,
+        tls: Option<Arc<Tls>>,
         (disk, retentions): (Disk, Retentions),
         trail: Trail,
         shutdown: Shutdown,
@@ -81,7 +80,7 @@ impl Lasting {
             departures: Departures::start(&shutdown),
             stats_lines: StatsLines::default(),
             retentions,
-            certificates: tls.map(|tls| Arc::clone(tls.certificates())),
+            tls,
             started: (Instant::now(), Timestamp::now()),
             table,
             fanout,
@@ -100,7 +99,7 @@ impl Lasting {
             fanout: Arc::clone(&self.fanout),
             rules: rules.clone(),
             public_url: config.public_url.clone(),
-            certificates: self.certificates.clone(),
+            tls: self.tls.clone(),
             reign: Some(Arc::clone(&self.trail)),
             started: self.started,
         }

@@ -101,7 +101,7 @@ pub async fn run(
     let lasting = Lasting::new(
         &config,
         Arc::clone(&fanout),
-        tls.as_deref(),
+        tls.clone(),
         (disk, kept),
         trail,
         shutdown.clone(),

@@ -89,7 +89,7 @@ pub async fn run(
         departures: rules.departures.clone(),
         overflow,
         fanout,
-        certificates: tls.as_ref().map(|tls| Arc::clone(tls.certificates())),
+        tls: tls.clone(),
         following,
         stats_lines: StatsLines::default(),
         started: (Instant::now(), Timestamp::now()),

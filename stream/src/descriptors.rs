@@ -5,12 +5,22 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 /// Descriptors kept free for files, upstream connections and answers to those turned away.
 const KEPT_FREE: u64 = 64;
 
+/// Those who have not said what they want have this share of all at most.
+const WAITING_SHARE: u64 = 4;
+
 /// Raises the limit on open files as far as the system allows, and returns it.
 pub fn raise() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// At most `n_max`, and not more than a quarter of what the system gives: those who wait at the door
+/// do not keep others out.
+pub(crate) fn share(n_max: usize, limit: u64) -> usize {
+    let share = usize::try_from(limit / WAITING_SHARE).unwrap_or(usize::MAX);
+    share.clamp(1, n_max)
 }
 
 /// Whether a new descriptor with this number is one of the last: the system gives out the

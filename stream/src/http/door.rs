@@ -42,9 +42,6 @@ pub(super) const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most connections whose head has not come yet. For a further one the oldest is closed: it
 /// has had more time than any other.
 const HEADS_PENDING_MAX: usize = 4096;
-/// And never more than this share of the sockets that the system gives: those who say nothing do
-/// not keep others out.
-const HEADS_PENDING_SHARE: u64 = 4;
 /// How long the door rests when the system has no socket left to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections taken before those are looked at whose head is arriving.
@@ -131,7 +128,7 @@ pub async fn serve<H: House>(
     let door = Door {
         poll,
         listener,
-        porch: Porch::new(n_heads_pending_max(n_descriptors)),
+        porch: Porch::new(descriptors::share(HEADS_PENDING_MAX, n_descriptors)),
         buffer: vec![0; HEAD_BYTES_MAX],
         house,
         tls,
@@ -176,11 +173,6 @@ async fn until_closed(
             return Ok(end);
         }
     }
-}
-
-fn n_heads_pending_max(n_descriptors: u64) -> usize {
-    let share = usize::try_from(n_descriptors / HEADS_PENDING_SHARE).unwrap_or(usize::MAX);
-    share.clamp(1, HEADS_PENDING_MAX)
 }
 
 struct Door<H> {

@@ -228,7 +228,7 @@ impl Scrape {
     }
 
     fn tls(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), Error> {
-        let Some(certificates) = &self.0.certificates else {
+        let Some(tls) = &self.0.tls else {
             return Ok(());
         };
         let n_tls: u64 = self.0.fanout.figures().map(Figures::n_tls).sum();
@@ -237,9 +237,13 @@ impl Scrape {
             e.encode_gauge(&as_f64(usize::try_from(n_tls).unwrap_or(usize::MAX)))
         })?;
         let help = "When the certificate expires, in seconds since 1970";
-        let expires = certificates.expires().as_second();
+        let expires = tls.certificates().expires().as_second();
         gauge(encoder, "tls_certificate_expires_seconds", help, |mut e| {
             e.encode_gauge(&expires)
+        })?;
+        let help = "Callers closed because too many shook hands at once";
+        counter(encoder, "tls_crowded_out", help, |mut e| {
+            e.encode_counter::<NoLabelSet, _, f64>(&tls.n_crowded_out(), None)
         })
     }
 

@@ -12,12 +12,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct Rewound<S> {
     read: BytesMut,
     inner: S,
+    /// How much more may come; beyond it reading fails.
+    n_left: Option<usize>,
 }
 
 impl<S> Rewound<S> {
     /// Gives back `read` before anything else.
     pub fn new(read: BytesMut, inner: S) -> Self {
-        Self { read, inner }
+        Self {
+            read,
+            inner,
+            n_left: None,
+        }
+    }
+
+    /// Not more than so many bytes may come beyond what was read.
+    pub(super) fn at_most(self, n_bytes: usize) -> Self {
+        Self {
+            n_left: Some(n_bytes),
+            ..self
+        }
+    }
+
+    /// Any number of bytes may come from now on.
+    pub(super) fn have_no_limit(&mut self) {
+        self.n_left = None;
     }
 
     pub(super) fn inner(&self) -> &S {
@@ -36,7 +55,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.read.is_empty() {
-            return Pin::new(&mut self.inner).poll_read(context, buffer);
+            if self.n_left == Some(0) {
+                return Poll::Ready(Err(io::Error::other("too much came")));
+            }
+            let n_before = buffer.filled().len();
+            let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+            let n_bytes = buffer.filled().len() - n_before;
+            self.n_left = self.n_left.map(|n_left| n_left.saturating_sub(n_bytes));
+            return polled;
         }
         let n_bytes = self.read.len().min(buffer.remaining());
         buffer.put_slice(&self.read[..n_bytes]);
@@ -76,5 +102,25 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn more_than_the_limit_is_not_read_until_it_is_lifted() {
+        let line: &[u8] = b"0123456789";
+        let mut rewound = Rewound::new(BytesMut::from("before "), line).at_most(4);
+        let mut got = [0; 11];
+        rewound.read_exact(&mut got[..9]).await.unwrap();
+        rewound.read_exact(&mut got[9..]).await.unwrap();
+        assert_eq!(&got, b"before 0123");
+        assert!(rewound.read_u8().await.is_err());
+        rewound.have_no_limit();
+        assert_eq!(rewound.read_u8().await.unwrap(), b'4');
     }
 }

@@ -7,9 +7,9 @@ use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::asked::Rules;
-use super::certificate::Certificates;
 use super::line::Line;
 use super::serving::Serving;
+use super::tls::Tls;
 use crate::fanout::Fanout;
 use crate::follow::{Tally, Trail};
 use crate::mount::{Mount, MountTable, Slots};
@@ -61,8 +61,8 @@ pub struct Shown {
     pub rules: Rules,
     /// The address that listeners use, without path; without one, the `Host` they sent.
     pub public_url: Option<String>,
-    /// The certificate, if there is TLS.
-    pub certificates: Option<Arc<Certificates>>,
+    /// TLS, if there is a certificate.
+    pub tls: Option<Arc<Tls>>,
     /// Whose logs they are, at a master: that can change.
     pub reign: Option<Arc<Trail>>,
     /// When the program started.

@@ -2,19 +2,19 @@
 //! his head as everybody is.
 //!
 //! What goes on here is `tokio`'s: of a listener only the keys go on to the fan-out, see
-//! `fanout/wire`.
+//! `fanout/wire`. How many shake hands at once is `guests`'.
+
+mod guests;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use http::StatusCode;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::NoServerSessionStorage;
-use tokio::sync::oneshot;
 use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
@@ -24,43 +24,28 @@ use super::caller::Caller;
 use super::certificate::{CertificateFiles, Certificates, WATCH_EVERY};
 use super::date::http_date;
 use super::door::{HEAD_TIME_MAX, late_head, status_of};
-use super::head::{Head, Version};
+use super::head::{HEAD_BYTES_MAX, Head, Version};
 use super::line::Line;
-use super::porch::Porch;
 use super::rewound::Rewound;
 use crate::config::ConfigError;
+use crate::descriptors;
 use crate::shutdown::Shutdown;
+use guests::{Guests, HANDSHAKES_MAX};
 
 /// The first byte of a connection that begins with a handshake (RFC 8446 §5.1). No word of HTTP
 /// begins with it.
 const HANDSHAKE: u8 = 0x16;
 /// A handshake is over within this time.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
-/// The most connections between the first byte of their handshake and the end of their head. For
-/// a further one the oldest is closed: it has had more time than any other.
-const HANDSHAKES_MAX: usize = 1024;
+/// What comes during a handshake beyond its first bytes; a usual one has some 3 KiB in all. Beyond it
+/// the connection is closed.
+const HANDSHAKE_BYTES_MAX: usize = HEAD_BYTES_MAX;
 
 /// What a server needs to shake hands.
 pub struct Tls {
     acceptor: TlsAcceptor,
     certificates: Arc<Certificates>,
-    // A std mutex: never held over an await.
-    porch: Mutex<Porch<Guest>>,
-    n_guests: AtomicU64,
-}
-
-/// Somebody who is shaking hands. Dropped when he has to make room.
-#[derive(Debug)]
-struct Guest {
-    number: u64,
-    _may_stay: oneshot::Sender<()>,
-}
-
-/// A guest's place, given back when it is dropped.
-struct Place<'a> {
-    tls: &'a Tls,
-    at: usize,
-    number: u64,
+    guests: Guests,
 }
 
 impl Tls {
@@ -87,14 +72,18 @@ impl Tls {
         Ok(Some(Arc::new(Self {
             acceptor: Arc::new(server_config(Arc::clone(&certificates))).into(),
             certificates,
-            porch: Mutex::new(Porch::new(HANDSHAKES_MAX)),
-            n_guests: AtomicU64::new(0),
+            guests: Guests::new(descriptors::share(HANDSHAKES_MAX, descriptors::raise())),
         })))
     }
 
     /// The certificate that is shown.
     pub fn certificates(&self) -> &Arc<Certificates> {
         &self.certificates
+    }
+
+    /// How many were closed because too many shook hands at once.
+    pub(super) fn n_crowded_out(&self) -> u64 {
+        self.guests.n_crowded_out()
     }
 
     /// Whether these first bytes of a connection begin a handshake.
@@ -104,7 +93,7 @@ impl Tls {
 
     /// Shakes hands with a caller and reads his head. `None`: there is no more to do for him.
     pub(super) async fn meet(&self, caller: Caller, shutdown: &Shutdown) -> Option<(Head, Caller)> {
-        let (_place, evicted) = self.enter();
+        let (_place, evicted) = self.guests.enter(Instant::now())?;
         tokio::select! {
             met = self.greet(caller) => met,
             _ = evicted => None,
@@ -119,8 +108,9 @@ impl Tls {
         let Line::Plain(socket) = socket else {
             return None;
         };
-        let handshake = self.acceptor.accept(Rewound::new(read, socket));
-        let stream = match timeout(HANDSHAKE_TIME_MAX, handshake).await {
+        let socket = Rewound::new(read, socket).at_most(HANDSHAKE_BYTES_MAX);
+        let handshake = self.acceptor.accept(socket);
+        let mut stream = match timeout(HANDSHAKE_TIME_MAX, handshake).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 debug!("a handshake failed: {error}");
@@ -131,6 +121,7 @@ impl Tls {
                 return None;
             }
         };
+        stream.get_mut().0.have_no_limit();
         let mut caller = Caller {
             socket: Line::Tls(Box::new(stream)),
             read: BytesMut::new(),
@@ -147,45 +138,6 @@ impl Tls {
         let answer = Answer::new(Version::Http11, status, &http_date()).sentence(&why);
         caller.answer(&answer).await;
         None
-    }
-
-    /// One more guest. The result fires when he has to make room for another.
-    fn enter(&self) -> (Place<'_>, oneshot::Receiver<()>) {
-        let number = self.n_guests.fetch_add(1, Ordering::Relaxed);
-        let (may_stay, evicted) = oneshot::channel();
-        let mut porch = self.porch();
-        if porch.is_full()
-            && let Some((oldest, _)) = porch.oldest()
-        {
-            porch.leave(oldest);
-        }
-        let at = porch.enter(Guest {
-            number,
-            _may_stay: may_stay,
-        });
-        let place = Place {
-            tls: self,
-            at,
-            number,
-        };
-        (place, evicted)
-    }
-
-    fn porch(&self) -> MutexGuard<'_, Porch<Guest>> {
-        self.porch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut porch = self.tls.porch();
-        // One who had to make room finds somebody else in his place.
-        if porch
-            .get_mut(self.at)
-            .is_some_and(|guest| guest.number == self.number)
-        {
-            porch.leave(self.at);
-        }
     }
 }
 

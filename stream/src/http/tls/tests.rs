@@ -1,6 +1,7 @@
 //! A door with TLS: plain and encrypted callers side by side, certificates that change, and
 //! callers who never finish.
 
+mod crowd;
 mod home;
 pub(crate) mod identity;
 mod proxied;
@@ -13,12 +14,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
 use rustls::{ALL_VERSIONS, ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
-use tokio::sync::oneshot::error::TryRecvError::{Closed, Empty};
 
 use home::Home;
 use identity::{Identity, trusting, write};
 
-use super::{HANDSHAKES_MAX, Tls};
+use super::Tls;
 use crate::current::Current;
 use crate::fanout::{Fanout, Uplink};
 use crate::http::asked::Rules;
@@ -100,7 +100,7 @@ async fn serve_behind(gate: Gate, files: Option<&CertificateFiles>) -> Server {
         serving: Arc::new(serving.clone()),
         rules: rules.clone(),
         public_url: None,
-        certificates: tls.as_ref().map(|tls| Arc::clone(tls.certificates())),
+        tls: tls.clone(),
         reign: None,
         started: (Instant::now(), Timestamp::now()),
     });
@@ -362,30 +362,4 @@ async fn without_a_certificate_a_handshake_is_answered_in_the_clear() {
     let error = server.secure(&identity).unwrap_err();
     assert!(error.to_string().contains("corrupt message"), "{error}");
     assert!(!page(&mut server.plain(), "/metrics").contains("tls"));
-}
-
-#[tokio::test]
-async fn the_oldest_handshake_makes_room_for_a_further_one() {
-    let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::new(365));
-    let shutdown = Shutdown::new();
-    let files = write(folder.path(), &identity);
-    let tls = Tls::start(Some(&files), &shutdown).unwrap().unwrap();
-    let mut guests: Vec<_> = (0..HANDSHAKES_MAX).map(|_| tls.enter()).collect();
-    let (newcomer, mut may_stay) = tls.enter();
-    assert!(
-        guests[0].1.try_recv().is_err_and(|e| e == Closed),
-        "the oldest goes"
-    );
-    assert!(
-        guests[1].1.try_recv().is_err_and(|e| e == Empty),
-        "the next stays"
-    );
-    // His place is another's now.
-    guests.remove(0);
-    assert!(
-        may_stay.try_recv().is_err_and(|e| e == Empty),
-        "the newcomer stays"
-    );
-    drop(newcomer);
-    assert!(!tls.porch().is_full());
 }
