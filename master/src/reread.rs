@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use stream::config::{ConfigError, Differences};
 use stream::current::Current;
+use stream::http::CERTIFICATE;
 
 use crate::config::Config;
 use crate::fallback;
@@ -21,8 +22,13 @@ pub(crate) fn settings(
 ) -> Result<Differences, ConfigError> {
     let before = master.now();
     let mut config = Config::load(file)?;
-    let differences = config.put_back(before.config());
+    let mut differences = config.put_back(before.config());
     let files = Files::load(&config)?;
+    if let Some(tls) = &before.lasting().tls
+        && tls.certificates().renew()
+    {
+        differences.changed.push(CERTIFICATE.to_owned());
+    }
     before.lasting().follow(&config, before.config());
     master.set(Master::new(config, files, before.lasting().clone()));
     fallback::review(&master.now(), Instant::now());

@@ -23,6 +23,8 @@ use x509_cert::der::Decode;
 use crate::config::{ConfigError, FILE_BYTES_MAX};
 use crate::shutdown::Shutdown;
 
+/// What a new certificate is called among settings that have changed.
+pub const CERTIFICATE: &str = "the certificate";
 /// How often the files are looked at.
 pub(super) const WATCH_EVERY: Duration = Duration::from_secs(10);
 /// From a change to the reading: whoever writes one file is about to write the other.
@@ -45,6 +47,19 @@ pub struct CertificateFiles {
 struct Certificate {
     certified: Arc<CertifiedKey>,
     expires: Timestamp,
+    /// Of the files when it was read.
+    stamp: Option<[Stamp; 2]>,
+}
+
+/// What changes when a file does, or who may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    number: u64,
+    n_bytes: u64,
+    /// Seconds and their billionths: when it was written, and when anything about it was changed.
+    written: (i64, i64),
+    changed: (i64, i64),
 }
 
 /// The certificate now.
@@ -65,6 +80,7 @@ impl CertificateFiles {
     }
 
     fn load(&self) -> Result<Certificate, ConfigError> {
+        let stamp = self.stamp();
         let (file, key_file) = (self.certificate.display(), self.key.display());
         let complain = |text: String| ConfigError::new(format!("[tls] {text}"));
         let chain = CertificateDer::pem_slice_iter(&read("certificate", &self.certificate)?)
@@ -104,14 +120,21 @@ impl CertificateFiles {
         Ok(Certificate {
             certified: Arc::new(certified),
             expires,
+            stamp,
         })
     }
 
-    /// What changes when the files do. `None`: one of them is not there.
-    fn stamp(&self) -> Option<[(i64, i64, u64, u64); 2]> {
+    /// `None`: one of them is not there.
+    fn stamp(&self) -> Option<[Stamp; 2]> {
         let stamp = |path: &Path| {
             let file = fs::metadata(path).ok()?;
-            Some((file.mtime(), file.mtime_nsec(), file.size(), file.ino()))
+            Some(Stamp {
+                device: file.dev(),
+                number: file.ino(),
+                n_bytes: file.size(),
+                written: (file.mtime(), file.mtime_nsec()),
+                changed: (file.ctime(), file.ctime_nsec()),
+            })
         };
         Some([stamp(&self.certificate)?, stamp(&self.key)?])
     }
@@ -137,15 +160,26 @@ impl Certificates {
         now.clone()
     }
 
+    /// Reads the files again, whatever they look like. Says whether another certificate is shown
+    /// from now on; if they are of no use, it is the old one.
+    pub fn renew(&self) -> bool {
+        let swapped = self.swap();
+        match &swapped {
+            Ok(true) => self.tell("TLS from now on with", &mut None),
+            Ok(false) => {}
+            Err(why) => warn!("the old certificate stays in use: {why}"),
+        }
+        swapped.unwrap_or(false)
+    }
+
     /// Looks at the files every now and then, until the program stops. Those who shake hands
-    /// after a change see the new certificate; if it is of no use, the old one.
+    /// after a change see the new certificate; if it is of no use, the old one, and the files are
+    /// tried again each time.
     pub(super) async fn watch(self: Arc<Self>, every: Duration, shutdown: Shutdown) {
-        let mut seen = self.files.stamp();
-        let mut told = None;
+        let (mut told, mut complaint) = (None, None);
         self.tell("TLS with", &mut told);
         while shutdown.unless_requested(sleep(every)).await.is_some() {
-            let stamp = self.files.stamp();
-            if stamp != seen && stamp.is_some() {
+            if self.is_outdated() {
                 if shutdown
                     .unless_requested(sleep(SETTLE.min(every)))
                     .await
@@ -153,22 +187,42 @@ impl Certificates {
                 {
                     return;
                 }
-                seen = self.files.stamp();
-                self.swap(&mut told);
+                self.follow(&mut told, &mut complaint);
             }
             self.warn_in_time(&mut told);
         }
     }
 
-    fn swap(&self, told: &mut Option<i64>) {
-        match self.files.load() {
-            Ok(new) => {
-                *self.now.write().unwrap_or_else(PoisonError::into_inner) = new;
-                *told = None;
-                self.tell("TLS from now on with", told);
+    /// Whether the files are not those that were read.
+    fn is_outdated(&self) -> bool {
+        let stamp = self.files.stamp();
+        stamp.is_some() && stamp != self.now().stamp
+    }
+
+    /// Shows what is in the files. What is wrong with them is said once: `complaint` was said last.
+    fn follow(&self, told: &mut Option<i64>, complaint: &mut Option<ConfigError>) {
+        match self.swap() {
+            Ok(is_new) => {
+                *complaint = None;
+                if is_new {
+                    *told = None;
+                    self.tell("TLS from now on with", told);
+                }
             }
-            Err(why) => warn!("the old certificate stays in use: {why}"),
+            Err(why) if complaint.as_ref() != Some(&why) => {
+                warn!("the old certificate stays in use: {why}");
+                *complaint = Some(why);
+            }
+            Err(_) => {}
         }
+    }
+
+    /// Whether it is another certificate.
+    fn swap(&self) -> Result<bool, ConfigError> {
+        let new = self.files.load()?;
+        let is_new = new.certified.cert != self.now().certified.cert;
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(is_new)
     }
 
     fn tell(&self, begin: &str, told: &mut Option<i64>) {

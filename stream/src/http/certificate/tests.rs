@@ -1,5 +1,7 @@
 //! Certificates that can be used, and those that cannot: the file and the remedy are named.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::http::tls::tests::identity::{Identity, write};
 
@@ -72,14 +74,36 @@ fn a_broken_pair_leaves_the_old_one_in_use() {
         )
     };
     assert_eq!(days(&certificates), 100);
-    let seen = certificates.files.stamp();
+    assert!(!certificates.is_outdated());
     fs::write(&certificates.files.certificate, &new.certificate).unwrap();
-    assert_ne!(certificates.files.stamp(), seen, "the change is seen");
-    certificates.swap(&mut None);
+    assert!(certificates.is_outdated(), "the change is seen");
+    let mut complaint = None;
+    certificates.follow(&mut None, &mut complaint);
     assert_eq!(days(&certificates), 100, "its key has not come yet");
+    assert!(complaint.is_some_and(|why| why.to_string().contains("does not belong")));
+    assert!(!certificates.renew());
+    assert!(certificates.is_outdated(), "it is tried again");
     fs::write(&certificates.files.key, &new.key).unwrap();
-    certificates.swap(&mut None);
+    assert!(certificates.renew() && !certificates.renew());
     assert_eq!(days(&certificates), 200);
+    assert!(!certificates.is_outdated());
+}
+
+#[test]
+fn a_file_that_may_be_read_now_is_read_though_nobody_wrote_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = Certificates::load(write(folder.path(), &Identity::new(100))).unwrap();
+    let key = certificates.files.key.clone();
+    let written = fs::metadata(&key).unwrap().modified().unwrap();
+    for mode in [0o600, 0o640] {
+        assert!(!certificates.is_outdated());
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(fs::metadata(&key).unwrap().modified().unwrap(), written);
+        assert!(certificates.is_outdated(), "{mode:o}");
+        let mut complaint = None;
+        certificates.follow(&mut None, &mut complaint);
+        assert_eq!(complaint, None);
+    }
 }
 
 #[test]

@@ -38,24 +38,30 @@ pub(super) struct Htpasswd {
 #[derive(Debug)]
 struct State {
     users: Arc<HashMap<String, String>>,
-    /// Length and time of change of the file that was read.
+    /// How the file looked that was read.
     seen: Option<Seen>,
     looked: Instant,
+    /// What was wrong with it last.
+    complaint: Option<String>,
 }
 
-type Seen = (u64, i64, i64);
+/// What changes when the file does, or who may read it: which it is, its length, when it was written,
+/// and when anything about it was changed.
+type Seen = [i128; 4];
 
 impl Htpasswd {
     /// # Errors
     /// When the file cannot be read, or a line of it cannot be used.
     pub(super) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let seen = seen(path);
         let users = read(path).map_err(ConfigError::new)?;
         Ok(Self {
             path: path.to_owned(),
             state: Mutex::new(State {
                 users: Arc::new(users),
-                seen: seen(path),
+                seen,
                 looked: Instant::now(),
+                complaint: None,
             }),
         })
     }
@@ -81,10 +87,18 @@ impl Htpasswd {
             state.looked = now;
             let is = seen(&self.path);
             if is != state.seen {
-                state.seen = is;
                 match read(&self.path) {
-                    Ok(users) => state.users = Arc::new(users),
-                    Err(why) => warn!("{why}; those who were in it before may go on listening"),
+                    Ok(users) => {
+                        state.users = Arc::new(users);
+                        state.seen = is;
+                        state.complaint = None;
+                    }
+                    // It is tried again, and said once.
+                    Err(why) if state.complaint.as_ref() != Some(&why) => {
+                        warn!("{why}; those who were in it before may go on listening");
+                        state.complaint = Some(why);
+                    }
+                    Err(_) => {}
                 }
             }
         }
@@ -95,7 +109,15 @@ impl Htpasswd {
 fn seen(path: &Path) -> Option<Seen> {
     use std::os::unix::fs::MetadataExt;
     let about = std::fs::metadata(path).ok()?;
-    Some((about.len(), about.mtime(), about.mtime_nsec()))
+    let at = |seconds: i64, billionths: i64| {
+        i128::from(seconds) * 1_000_000_000 + i128::from(billionths)
+    };
+    Some([
+        i128::from(about.dev()) << 64 | i128::from(about.ino()),
+        about.len().into(),
+        at(about.mtime(), about.mtime_nsec()),
+        at(about.ctime(), about.ctime_nsec()),
+    ])
 }
 
 fn read(path: &Path) -> Result<HashMap<String, String>, String> {
@@ -233,10 +255,21 @@ mod tests {
         };
         assert!(knows(None, &carl) && !knows(None, &given("dora", "password")));
         assert!(knows(Some("nonsense"), &carl));
+        let tried = |file: &Htpasswd| {
+            let state = file.state.lock().unwrap();
+            (state.seen == seen(&path), state.complaint.is_some())
+        };
+        assert_eq!(tried(&file), (false, true), "it is tried again");
         assert!(!knows(
             Some("ben:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n"),
             &carl
         ));
         assert!(knows(None, &given("ben", "password")));
+        // What is of the same length, and says that it is as old.
+        let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+        std::fs::write(&path, "eva:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n").unwrap();
+        let opened = std::fs::File::options().write(true).open(&path).unwrap();
+        opened.set_modified(written).unwrap();
+        assert!(knows(None, &given("eva", "password")));
     }
 }

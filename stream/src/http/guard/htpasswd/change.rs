@@ -43,6 +43,13 @@ impl Htpasswd {
         };
         // Where the settings name a link, what it leads to is changed.
         let path = self.path.canonicalize().map_err(|e| complain("find", e))?;
+        // `/dev/null` is a file in which nobody is; it stays what it is.
+        if !path.is_file() {
+            let path = self.path.display();
+            return Err(format!(
+                "{path} is no file: let `htpasswd` of the mount name one"
+            ));
+        }
         let text = std::fs::read_to_string(&path).map_err(|e| complain("read", e))?;
         let Some(new) = changed(&text, change)? else {
             return Ok(false);
