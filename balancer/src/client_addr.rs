@@ -5,23 +5,17 @@
 use core::net::IpAddr;
 
 use ipnet::IpNet;
-use stream::client_addr::is_trusted;
+use stream::client_addr::came_through_tls;
 pub use stream::client_addr::{HOPS_MAX, client_address};
 
 use crate::base_url::Scheme;
 
 /// How the listener spoke to the outermost trusted proxy.
 pub fn client_scheme(peer: IpAddr, forwarded_proto: Option<&str>, trusted: &[IpNet]) -> Scheme {
-    let word = forwarded_proto
-        .and_then(|value| value.rsplit(',').next())
-        .map(str::trim);
-    match word {
-        Some(word)
-            if word.eq_ignore_ascii_case("https") && is_trusted(peer.to_canonical(), trusted) =>
-        {
-            Scheme::Https
-        }
-        _ => Scheme::Http,
+    let said: Vec<&str> = forwarded_proto.into_iter().collect();
+    match came_through_tls(peer, &said, trusted) {
+        true => Scheme::Https,
+        false => Scheme::Http,
     }
 }
 

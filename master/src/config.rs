@@ -12,7 +12,7 @@ use stream::http::conditions::{Alias, check_aliases};
 use stream::http::gate::Gate;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings, Titles, check_number};
-use stream::mount::{MountPath, Terms};
+use stream::mount::{Facts, MountPath, Terms};
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 use stream::text::Charset;
 
@@ -324,6 +324,16 @@ impl Config {
         mount.map(MountSettings::terms).unwrap_or_default()
     }
 
+    /// What is said of a mount whose source says this: the operator's words stand in place of its
+    /// own.
+    pub(crate) fn said_of(&self, path: &MountPath, source: Facts) -> Facts {
+        let own = |mount: &&MountSettings| mount.path == *path;
+        match self.mount.iter().find(own) {
+            Some(mount) => mount.said(source),
+            None => source,
+        }
+    }
+
     /// Where titles of a mount go that somebody tells.
     pub(crate) fn titles(&self, path: &MountPath) -> Titles {
         let mount = self.mount.iter().find(|mount| mount.path == *path);
@@ -350,6 +360,13 @@ impl Config {
     /// How long listeners are kept while the source is away.
     pub fn hold(&self) -> Duration {
         Duration::from_secs(self.hold_seconds)
+    }
+
+    /// A source of this mount that sends nothing for so long is disconnected.
+    pub(crate) fn source_timeout(&self, path: &MountPath) -> Duration {
+        let mount = self.mount.iter().find(|mount| mount.path == *path);
+        let own = mount.and_then(|mount| mount.source_timeout_seconds);
+        Duration::from_secs(own.unwrap_or(self.source_timeout_seconds))
     }
 
     /// How long a mount goes without its source before filler stands in; `None`: for ever.

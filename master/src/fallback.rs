@@ -26,7 +26,8 @@ pub(crate) fn review(master: &Master, now: Instant) {
     if master.trail().is_master() {
         let marked = table.all().into_iter().filter(|mount| {
             let terms = config.terms(mount.path());
-            mount.set_terms(courses.ordered(mount.path(), terms))
+            let is_said = mount.describe(|facts| config.said_of(mount.path(), facts));
+            mount.set_terms(courses.ordered(mount.path(), terms)) || is_said
         });
         if marked.count() > 0 {
             table.touch();

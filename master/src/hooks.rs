@@ -4,7 +4,7 @@
 
 mod telling;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,25 +37,63 @@ pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
     let room = Arc::new(Semaphore::new(HOOKS_MAX));
     let mut teller = Teller::new(shutdown.clone());
     // Who was there before this program is no event.
-    let mut before = on_air(&masters.now());
+    let mut before = looks(&masters.now());
     while ticks.next().await {
         let master = masters.now();
-        let now = on_air(&master);
-        for path in now.symmetric_difference(&before) {
-            let is_there = now.contains(path);
-            if let Some(words) = words(&master, path, is_there) {
-                run(words, path, &room, &shutdown);
+        let now = looks(&master);
+        let gone = before.keys().filter(|path| !now.contains_key(*path));
+        for path in now.keys().chain(gone) {
+            for is_there in events(before.get(path).copied(), now.get(path).copied()) {
+                if let Some(words) = words(&master, path, *is_there) {
+                    run(words, path, &room, &shutdown);
+                }
+                teller.tell(master.config(), path, *is_there, Timestamp::now());
             }
-            teller.tell(master.config(), path, is_there, Timestamp::now());
         }
         before = now;
     }
 }
 
-fn on_air(master: &Master) -> HashSet<MountPath> {
+/// How a mount looks.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    is_on_air: bool,
+    /// Which time it is that its source is heard, or was.
+    beginning: u64,
+}
+
+fn looks(master: &Master) -> HashMap<MountPath, Look> {
     let mounts = master.table().all().into_iter();
-    let on_air = mounts.filter(|mount| mount.is_on_air());
-    on_air.map(|mount| mount.path().clone()).collect()
+    let looks = mounts.map(|mount| {
+        // The number first: who begins in between is seen the next time.
+        let beginning = mount.beginning();
+        let is_on_air = mount.is_on_air();
+        (
+            mount.path().clone(),
+            Look {
+                is_on_air,
+                beginning,
+            },
+        )
+    });
+    looks.collect()
+}
+
+/// What has happened between two looks at a mount: a source is there (`true`) or gone, also if
+/// neither look shows it.
+fn events(before: Option<Look>, now: Option<Look>) -> &'static [bool] {
+    let was_on_air = before.is_some_and(|look| look.is_on_air);
+    let is_on_air = now.is_some_and(|look| look.is_on_air);
+    let last = before.map_or(0, |look| look.beginning);
+    let has_begun = now.is_some_and(|look| look.beginning != last);
+    match (was_on_air, is_on_air, has_begun) {
+        (false, false, false) | (true, true, false) => &[],
+        (false, true, _) => &[true],
+        (true, false, false) => &[false],
+        (true, true, true) => &[false, true],
+        (false, false, true) => &[true, false],
+        (true, false, true) => &[false, true, false],
+    }
 }
 
 fn words(master: &Master, path: &MountPath, is_there: bool) -> Option<Vec<String>> {
@@ -121,7 +159,33 @@ fn wait_for(words: &[String], path: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::wait_for;
+    use super::{Look, events, wait_for};
+
+    #[test]
+    fn a_source_that_leaves_and_comes_back_between_two_looks_is_told_of() {
+        let look = |is_on_air, beginning| {
+            Some(Look {
+                is_on_air,
+                beginning,
+            })
+        };
+        for (before, now, expected) in [
+            (None, None, &[][..]),
+            (None, look(false, 0), &[]),
+            (None, look(true, 5), &[true]),
+            (look(true, 5), look(true, 5), &[]),
+            (look(true, 5), look(false, 5), &[false]),
+            (look(true, 5), look(true, 6), &[false, true]),
+            (look(true, 5), look(false, 6), &[false, true, false]),
+            (look(false, 5), look(true, 6), &[true]),
+            (look(false, 5), look(false, 6), &[true, false]),
+            (look(false, 5), None, &[]),
+            (look(true, 5), None, &[false]),
+            (None, look(false, 7), &[true, false]),
+        ] {
+            assert_eq!(events(before, now), expected, "{before:?} {now:?}");
+        }
+    }
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()

@@ -219,7 +219,8 @@ async fn claim(
         uplink: uplink_of(head),
     };
     loop {
-        let mut facts = Facts::from_headers(|name| head.header(name));
+        let facts = Facts::from_headers(|name| head.header(name)).with_others(head.headers());
+        let mut facts = ingest.config.said_of(path, facts);
         facts.terms = ingest.config.terms(path);
         let epoch = Epoch::new(fastrand::u128(..));
         let claimed = ingest
@@ -271,7 +272,9 @@ async fn receive(
     upload: &mut Upload,
 ) -> End {
     stream::fanout::socket::prepare(&caller.socket);
-    let silence_max = Duration::from_secs(ingest.config.source_timeout_seconds);
+    let silence_max = ingest
+        .config
+        .source_timeout(upload.publisher.mount().path());
     let dismissed = upload.publisher.dismissed().clone();
     let mut member = ingest.shutdown.freeze().join(Stage::Writers);
     loop {

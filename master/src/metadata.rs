@@ -9,16 +9,17 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use stream::follow::Trail;
+use stream::http::gate::Came;
 use stream::http::guard::{Applicant, Errand, Guard};
 use stream::http::icecast::element::Element;
 use stream::http::icecast::fields::Fields;
 use stream::http::icecast::office::{Form, done, fields, may_change, not_by_get, refused};
 use stream::http::site::is_from_here;
-use stream::http::{CameFrom, login, serving};
+use stream::http::{login, serving};
 use stream::mount::{Desk, Mount, MountPath, MountTable};
 use stream::text::Charset;
 use tracing::debug;
@@ -222,11 +223,11 @@ impl Titles {
 
 fn applicant(request: &Request) -> Option<Applicant> {
     let text = |name| request.headers().get(name)?.to_str().ok();
-    let from = request.extensions().get::<CameFrom>();
+    let from = request.extensions().get::<Came>();
     Some(Applicant {
         shown: text(header::AUTHORIZATION)?.to_owned(),
         host: text(header::HOST).unwrap_or_default().to_owned(),
-        from: from.and_then(|from| from.0),
+        from: from.and_then(|came| came.from),
         errand: Errand::Tell,
     })
 }

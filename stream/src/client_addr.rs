@@ -31,6 +31,16 @@ pub fn client_address(peer: IpAddr, forwarded_for: &[&str], trusted: &[IpNet]) -
     address
 }
 
+/// Whether the caller came to the outermost trusted proxy through TLS. `forwarded_proto` are the
+/// `X-Forwarded-Proto` headers in the order they came; the last word counts.
+pub fn came_through_tls(peer: IpAddr, forwarded_proto: &[&str], trusted: &[IpNet]) -> bool {
+    let last = forwarded_proto
+        .last()
+        .and_then(|header| header.rsplit(',').next());
+    let is_https = last.is_some_and(|word| word.trim().eq_ignore_ascii_case("https"));
+    is_https && is_trusted(peer.to_canonical(), trusted)
+}
+
 /// Whether an address is one of these networks'.
 pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
@@ -80,6 +90,25 @@ mod tests {
         check("10.1.2.3", &["198.51.100.7:4711"], "198.51.100.7");
         check("2001:db8:1::5", &["[2001:db8:9::1]:4711"], "2001:db8:9::1");
         check("10.1.2.3", &["10.0.0.1, 10.0.0.2"], "10.0.0.1");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_can_say_that_it_was_https() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let is_tls =
+            |peer: &str, said: &[&str]| came_through_tls(peer.parse().unwrap(), said, &trusted);
+        assert!(is_tls("10.1.2.3", &["https"]) && is_tls("::ffff:10.1.2.3", &["http, HTTPS"]));
+        assert!(is_tls("10.1.2.3", &["http", "https"]));
+        for said in [
+            &["https, http"][..],
+            &["https", "http"],
+            &["gopher"],
+            &[""],
+            &[],
+        ] {
+            assert!(!is_tls("10.1.2.3", said), "{said:?}");
+        }
+        assert!(!is_tls("198.51.100.7", &["https"]));
     }
 
     #[test]

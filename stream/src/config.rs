@@ -174,7 +174,7 @@ fn one_line(message: &str) -> String {
 }
 
 /// Keys whose values are text whatever they look like: a password may be all digits.
-const SECRET_KEYS: [&str; 2] = ["password", "token"];
+const SECRET_KEYS: [&str; 3] = ["password", "token", "auth_password"];
 
 /// Variable, path of the key, value.
 type Override = (String, Vec<String>, Value);

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -16,7 +16,9 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::http::answer::SERVER;
+use crate::http::basic::Credentials;
 use crate::outward::{cause, dial, this_machine};
+use crate::secret::Secret;
 use crate::text::guessed;
 
 /// The most bytes of an answer's head; of a longer one nothing is used.
@@ -26,10 +28,15 @@ pub const FORM: &str = "application/x-www-form-urlencoded";
 /// As documents are sent.
 pub const JSON: &str = "application/json";
 
-/// Where something is posted to. Never shown as a whole: its path and query may be secret.
+/// Where something is posted to, and who we say we are there. Never shown as a whole: its path and
+/// query may be secret.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct PostUrl(Url);
+pub struct PostUrl {
+    url: Url,
+    /// What stands in `Authorization`.
+    shown: Option<HeaderValue>,
+}
 
 /// The head of an answer.
 #[derive(Debug)]
@@ -57,12 +64,20 @@ impl PostUrl {
                 "holds a user or a password: what is secret may stand in its path".to_owned(),
             );
         }
-        Ok(Self(url))
+        Ok(Self { url, shown: None })
+    }
+
+    /// The same, and there we show this user and password.
+    #[must_use]
+    pub fn showing(mut self, user: &str, password: &Secret) -> Self {
+        let shown = Credentials::header(user, password.expose());
+        self.shown = HeaderValue::try_from(shown).ok();
+        self
     }
 
     /// As it may stand in a log.
     pub fn host(&self) -> &str {
-        self.0.host_str().unwrap_or_default()
+        self.url.host_str().unwrap_or_default()
     }
 }
 
@@ -98,11 +113,12 @@ pub async fn post(
     body: String,
     answer_max: Duration,
 ) -> Result<Reply, String> {
-    let answer = timeout(answer_max, exchange(&url.0, kind, body)).await;
+    let answer = timeout(answer_max, exchange(url, kind, body)).await;
     answer.unwrap_or_else(|_| Err(format!("no answer within {} s", answer_max.as_secs())))
 }
 
-async fn exchange(url: &Url, kind: &'static str, body: String) -> Result<Reply, String> {
+async fn exchange(to: &PostUrl, kind: &'static str, body: String) -> Result<Reply, String> {
+    let url = &to.url;
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
     let tls = (url.scheme() == "https").then(this_machine);
@@ -112,7 +128,7 @@ async fn exchange(url: &Url, kind: &'static str, body: String) -> Result<Reply, 
         .handshake(TokioIo::new(way))
         .await
         .map_err(|error| cause(&error))?;
-    let request = request(url, kind, body).map_err(|error| cause(&error))?;
+    let request = request(to, kind, body).map_err(|error| cause(&error))?;
     let sent = sender.send_request(request);
     tokio::pin!(connection, sent);
     let answer = tokio::select! {
@@ -127,7 +143,8 @@ async fn exchange(url: &Url, kind: &'static str, body: String) -> Result<Reply, 
     })
 }
 
-fn request(url: &Url, kind: &'static str, body: String) -> http::Result<Request<Full<Bytes>>> {
+fn request(to: &PostUrl, kind: &'static str, body: String) -> http::Result<Request<Full<Bytes>>> {
+    let url = &to.url;
     let path = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
@@ -136,7 +153,10 @@ fn request(url: &Url, kind: &'static str, body: String) -> http::Result<Request<
     let host = url
         .port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    Request::post(path)
+    let request = to.shown.iter().fold(Request::post(path), |request, shown| {
+        request.header(header::AUTHORIZATION, shown)
+    });
+    request
         .header(header::HOST, host)
         .header(header::USER_AGENT, SERVER)
         .header(header::CONTENT_TYPE, kind)

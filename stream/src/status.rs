@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::follow::Tally;
 use crate::follow::tally::UpstreamState;
-use crate::mount::{Class, Mount, OnAir, Slots};
+use crate::mount::{Class, Mount, OnAir, Slots, audio_info};
 use crate::ogg::Codec;
 
 /// The state of a program at one moment.
@@ -125,6 +125,9 @@ pub struct MountStatus {
     /// Kilobits a second, as the source says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bitrate: Option<String>,
+    /// What the source says about its sound: `key=value;key=value`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_info: Option<String>,
     /// The source wants to be listed in directories.
     pub is_public: bool,
     /// Listeners now.
@@ -274,6 +277,7 @@ impl MountStatus {
             genre: facts.genre,
             website: facts.website,
             bitrate: facts.bitrate,
+            audio_info: facts.audio_info,
             is_public: facts.is_public,
             listeners: mount.n_served(Class::Listener),
             max_listeners: None,
@@ -293,6 +297,11 @@ impl MountStatus {
             (Some(artist), Some(title)) => Some(format!("{artist} - {title}")),
             (one, other) => one.clone().or_else(|| other.clone()),
         }
+    }
+
+    /// What the source says about its sound, by key.
+    pub(crate) fn audio_fields(&self) -> impl Iterator<Item = (&'static str, String)> {
+        audio_info::fields(self.audio_info.as_deref().unwrap_or_default())
     }
 
     fn icecast(&self, base: &str) -> Value {
@@ -318,6 +327,11 @@ impl MountStatus {
             "stream_start_iso8601",
             self.on_air_since.map(|at| icecast_iso8601(at).into()),
         );
+        add("bitrate", self.bitrate.as_deref().map(number_or_text));
+        add("audio_info", self.audio_info.clone().map(Into::into));
+        for (key, value) in self.audio_fields().filter(|(key, _)| *key != "bitrate") {
+            add(key, Some(number_or_text(&value)));
+        }
         add("server_url", self.website.clone().map(Into::into));
         add("subtype", self.codec.clone().map(Into::into));
         add("audio_samplerate", self.rate_hertz.map(Into::into));
@@ -329,6 +343,15 @@ impl MountStatus {
         source["dummy"] = Value::Null;
         source
     }
+}
+
+/// A number where it is one, as Icecast does it.
+fn number_or_text(text: &str) -> Value {
+    let is_plain = |b: u8| b.is_ascii_digit() || b == b'.';
+    let number = text.parse::<u64>().map(Value::from);
+    let number = number.or_else(|_| text.parse::<f64>().map(Value::from));
+    let number = number.ok().filter(|_| text.bytes().all(is_plain));
+    number.unwrap_or_else(|| text.into())
 }
 
 /// What is playing on a mount, and who.

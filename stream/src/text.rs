@@ -49,6 +49,24 @@ pub fn guessed(bytes: &[u8]) -> Cow<'_, str> {
     guess(bytes).decode_without_bom_handling(bytes).0
 }
 
+/// With what stands as `%20` in its place. `None`: it is not UTF-8, or not encoded so.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        if *first == b'%' {
+            let (two, after) = tail.split_at_checked(2)?;
+            let digits = std::str::from_utf8(two).ok()?;
+            out.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = after;
+        } else {
+            out.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Charset, guessed};

@@ -80,7 +80,7 @@ fn settings_are_read_again_all_or_none_and_nobody_who_listens_notices() -> Resul
         .replace(&old, NEW_PASSWORD)
         + &format!(
             "[slots]\nlisteners = 7\n[[mount]]\npath = \"{MOUNT}\"\nhidden = true\n\
-             max_listeners = 1\n"
+             max_listeners = 1\nname = \"Another Name\"\n"
         );
     let said = reread(&mut cluster, Role::Master, "master.toml", &good)?;
     for word in [
@@ -103,6 +103,8 @@ fn settings_are_read_again_all_or_none_and_nobody_who_listens_notices() -> Resul
         let listed = get(&format!("{relay}/status-json.xsl"));
         listed.is_ok_and(|answer| !answer.text().contains(MOUNT))
     })?;
+    let named = Request::new("HEAD", &cluster.mount_at(roles[1]))?.send()?;
+    ensure!(named.head.header("icy-name") == Some("Another Name"));
 
     let before = std::fs::read_to_string(cluster.folder().join("relay1.toml"))?;
     let text = before + "[slots]\nlisteners = 3\n";

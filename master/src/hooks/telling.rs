@@ -131,7 +131,7 @@ fn words(
     });
     let callback = callback.1.as_ref().map(|url| Word {
         key: callback.0,
-        url: url.clone(),
+        url: mount.showing(url),
         kind: FORM,
         body: form(&[
             ("action", action),

@@ -8,8 +8,8 @@ use stream::text::Charset;
 
 use super::closing::{self, is_for_listeners};
 use super::draft::Table;
-use super::remarks;
 use super::translate::{Translation, attributes, seconds_of, text, word};
+use super::{remarks, station};
 use crate::dump;
 
 /// Whether a name can be made of a pattern does not depend on the time.
@@ -114,6 +114,9 @@ impl Translation<'_> {
     /// `false`: there is no key for it.
     fn take_word_of_mount(&mut self, table: &mut Table, name: &str, node: Node<'_, '_>) -> bool {
         let said = text(node);
+        if station::take_word(table, name, &said) {
+            return true;
+        }
         match name {
             "burst-size" => match said.parse() {
                 Ok(n_bytes) => table.set("burst_seconds", seconds_of(n_bytes)),
@@ -226,6 +229,10 @@ impl Translation<'_> {
         let mut is_taken = false;
         for option in options {
             let value = option.attribute("value").unwrap_or_default();
+            let name = option.attribute("name").unwrap_or_default();
+            if kind == "url" && station::take_manner(table, name, value) {
+                continue;
+            }
             let key = match (kind, option.attribute("name").unwrap_or_default()) {
                 ("htpasswd", "filename") => "htpasswd",
                 ("url", "listener_add" | "client_add") => "listener_auth_url",

@@ -14,11 +14,11 @@ const WORKERS: &str = "`shards` are as many as processors";
 const RELAY: &str = "a relay is a program of its own: `url` and `password` of [master] in relay.toml; it \
                      mirrors every mount";
 const TLS_1_2: &str = "TLS 1.2 and 1.3 with the ciphers of rustls";
-const HEADERS: &str = "headers cannot be added; players on other sites may always listen (CORS)";
+const HEADERS: &str = "headers cannot be added but by a proxy in front; players on other sites may always listen (CORS)";
 const NOT_HERE: &str = "not here";
-const FROM_THE_SOURCE: &str = "what the source says is shown";
+const FROM_THE_SOURCE: &str = "nothing is said here: what the source says is shown";
 const FALLBACK: &str = "listeners of a mount come home from its `fallback` by themselves, and nobody else's \
-                        do; one who finds it full gets 403";
+                        do; one who finds it full gets 403, or with `fallback_when_full` the fallback";
 const SCRIPT: &str = "`on_connect` and `on_disconnect` of a [[mount]] start programs";
 const ACCESS: &str = "put the addresses into `allow` and `deny` of [access]";
 const ICY_INTERVAL: &str = "`icy_interval_bytes` of the mount is 0 or 1000 to 1000000; without it, titles come every 16,000 \
@@ -150,19 +150,31 @@ const INSTEAD: &[(&str, &str)] = &[
     ("mount/min-queue-size", SHARED_RING),
     (
         "mount/source-timeout",
-        "source_timeout_seconds is one for all mounts",
+        "`source_timeout_seconds` of the mount, a whole number from 1 on",
     ),
     ("mount/stream-", FROM_THE_SOURCE),
     ("mount/genre", FROM_THE_SOURCE),
-    ("mount/bitrate", FROM_THE_SOURCE),
-    ("mount/no-yp", DIRECTORY),
+    (
+        "mount/bitrate",
+        "`bitrate_kilobits` of the mount, a whole number",
+    ),
+    (
+        "mount/no-yp",
+        "`public = false` of the mount, to be in no directory",
+    ),
     ("mount/http-headers/*", HEADERS),
     ("mount/max-listeners", "no limit"),
     ("mount/max-listener-duration", "no limit"),
     ("mount/hidden", "not hidden"),
     ("mount/burst-size", "`burst_seconds` of a [[mount]]"),
-    ("mount/public", DIRECTORY),
-    ("mount/no-mount", "a mount can always be listened to"),
+    (
+        "mount/public",
+        "the source says it, unless `public` of the mount does",
+    ),
+    (
+        "mount/no-mount",
+        "a mount can always be listened to by its name: choose one that nobody guesses, and `hidden`",
+    ),
     (
         "mount/allow-direct-access",
         "a mount can always be listened to",
@@ -243,7 +255,14 @@ const INSTEAD: &[(&str, &str)] = &[
 ];
 
 /// What stands in a mount for all mounts there, and in each `[[mount]]` here; its key.
-const OF_EACH_MOUNT: [(&str, &str); 15] = [
+const OF_EACH_MOUNT: [(&str, &str); 22] = [
+    ("stream-name", "name"),
+    ("stream-description", "description"),
+    ("stream-url", "website"),
+    ("genre", "genre"),
+    ("bitrate", "bitrate_kilobits"),
+    ("public", "public"),
+    ("no-yp", "public"),
     ("max-listeners", "max_listeners"),
     ("max-listener-duration", "max_listener_seconds"),
     ("hidden", "hidden"),

@@ -161,3 +161,87 @@ fn connect_from(own: IpAddr, to: SocketAddr) -> TcpStream {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
+
+#[test]
+fn a_page_with_many_visitors_shows_each_title_to_all_of_them() {
+    const VISITORS: usize = 100;
+    let stage = Stage::start("");
+    let _source = stage.source("/live.mp3");
+    let visitors: Vec<TcpStream> = (0..VISITORS)
+        .map(|_| stage.listen("/api/v1/events"))
+        .inspect(|(_, head)| assert!(head.starts_with("HTTP/1.0 200 "), "{head}"))
+        .map(|(socket, _)| socket)
+        .collect();
+    stage.order(
+        "POST",
+        "/admin/metadata?mount=/live.mp3&mode=updinfo&song=Now",
+    );
+    for mut socket in visitors {
+        let mut heard = Vec::new();
+        while !String::from_utf8_lossy(&heard).contains("\"title\":\"Now\"") {
+            let mut part = [0; 4096];
+            let n_bytes = socket.read(&mut part).unwrap();
+            assert!(n_bytes > 0, "{}", String::from_utf8_lossy(&heard));
+            heard.extend_from_slice(&part[..n_bytes]);
+        }
+    }
+}
+
+#[test]
+fn behind_a_trusted_proxy_with_tls_links_lead_back_through_it() {
+    let link = |gate: &str| {
+        let stage = Stage::start(gate);
+        let _source = stage.source("/live.mp3");
+        stage.ask(
+            "GET /live.mp3.m3u HTTP/1.0\r\nHost: radio.example\r\nX-Forwarded-Proto: https\r\n\r\n",
+        )
+    };
+    let trusted = link("[access]\ntrusted_proxies = [\"127.0.0.1\"]");
+    assert!(
+        trusted.ends_with("https://radio.example/live.mp3\r\n"),
+        "{trusted}"
+    );
+    let stranger = link("");
+    assert!(
+        stranger.ends_with("\nhttp://radio.example/live.mp3\r\n"),
+        "{stranger}"
+    );
+}
+
+#[test]
+fn who_finds_a_mount_full_gets_its_fallback_where_the_operator_wants_it() {
+    let full = |path: &str| {
+        format!("[[mount]]\npath = \"{path}\"\nmax_listeners = 1\nfallback = \"/more.mp3\"\n")
+    };
+    let stage = Stage::start(&format!(
+        "{}fallback_when_full = true\n{}[[mount]]\npath = \"/more.mp3\"\nname = \"More\"\n\
+         max_listeners = 1",
+        full("/open.mp3"),
+        full("/shut.mp3")
+    ));
+    let _sources = ["/more.mp3", "/open.mp3", "/shut.mp3"].map(|path| stage.source(path));
+    let at_more = "\r\nicy-name: More\r\n";
+    let hears = |path: &str, is_more: bool| {
+        let mut listener = None;
+        until(&format!("{path}: {is_more}"), || {
+            let (socket, head) = stage.listen(path);
+            let is_so = head.contains(" 200 ") && head.contains(at_more) == is_more;
+            listener = is_so.then_some(socket);
+            is_so
+        });
+        listener
+    };
+    // Those who looked whether it is on air have to be gone first.
+    for path in ["/more.mp3", "/open.mp3", "/shut.mp3"] {
+        until("it is heard, and by nobody", || {
+            let page = stage.get(&format!("/7.xsl?mount={path}"));
+            page.contains("<body>0,1,")
+        });
+    }
+    let _first = hears("/open.mp3", false);
+    let _own = hears("/shut.mp3", false);
+    assert!(stage.listen("/shut.mp3").1.contains(" 403 "));
+    let _second = hears("/open.mp3", true);
+    // The fallback is full, too.
+    assert!(stage.listen("/open.mp3").1.contains(" 403 "));
+}

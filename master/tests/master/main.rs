@@ -12,6 +12,8 @@ mod sources;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod station;
+#[cfg(test)]
 mod titles;
 #[cfg(test)]
 mod told;

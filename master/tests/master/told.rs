@@ -23,12 +23,15 @@ fn server() -> (String, Receiver<String>) {
 
 fn answer(mut socket: TcpStream) -> Option<String> {
     let mut reader = BufReader::new(socket.try_clone().ok()?);
-    let mut n_bytes = 0;
+    let (mut n_bytes, mut shown) = (0, String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
         if let Some(length) = line.to_ascii_lowercase().strip_prefix("content-length:") {
             n_bytes = length.trim().parse().ok()?;
+        }
+        if line.to_ascii_lowercase().starts_with("authorization:") {
+            line.clone_into(&mut shown);
         }
         if line.trim().is_empty() {
             break;
@@ -37,10 +40,13 @@ fn answer(mut socket: TcpStream) -> Option<String> {
     let mut body = vec![0; n_bytes];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8(body).ok()?;
-    let word = if body.contains("user=guest&pass=let%20me%20in") {
-        "icecast-auth-user: 1\r\n"
-    } else {
-        ""
+    let is_known = body.contains("user=guest&pass=let%20me%20in");
+    // Who shows `us` and a password has ways of his own.
+    let is_us = shown.trim().ends_with(" Basic dXM6cCB3");
+    let word = match (is_known, is_us) {
+        (true, false) => "icecast-auth-user: 1\r\n",
+        (true, true) => "X-Ok: yes\r\nX-Limit: 1\r\n",
+        (false, _) => "",
     };
     let head = format!("HTTP/1.1 200 OK\r\n{word}Content-Length: 0\r\n\r\n");
     socket.write_all(head.as_bytes()).ok()?;
@@ -151,6 +157,30 @@ fn whom_somebody_else_lets_publish_may_say_what_plays_and_is_asked_about_no_more
 }
 
 #[test]
+fn a_source_that_is_back_at_once_is_told_of_as_gone_and_there() {
+    let (url, told) = server();
+    let stage = Stage::start(&format!(
+        "[[mount]]\npath = \"/live.mp3\"\non_connect_url = \"{url}\"\non_disconnect_url = \"{url}\""
+    ));
+    let next = || told.recv_timeout(PATIENCE).unwrap();
+    let own = basic(b"source:", SOURCE.as_bytes());
+    let mut source = stage.source("/live.mp3");
+    assert!(next().contains("\"source-connect\""));
+    for _ in 0..3 {
+        drop(source);
+        source = loop {
+            let (mut socket, head) = stage.publish("/live.mp3", own.as_bytes());
+            if head.starts_with("HTTP/1.0 200 ") {
+                socket.write_all(&frames(50)).unwrap();
+                break socket;
+            }
+        };
+        assert!(next().contains("\"source-disconnect\""));
+        assert!(next().contains("\"source-connect\""));
+    }
+}
+
+#[test]
 fn who_was_asked_about_a_listener_is_told_when_he_goes() {
     let (url, told) = server();
     let stage = Stage::start(&format!(
@@ -188,6 +218,32 @@ fn who_was_asked_about_a_listener_is_told_when_he_goes() {
     );
     assert!(gone.starts_with(&expected), "{gone}");
     assert!(!gone.contains("127.0.0.1"), "{gone}");
+}
+
+#[test]
+fn those_who_are_asked_may_have_icecasts_options_and_we_show_them_our_password() {
+    let (url, told) = server();
+    let stage = Stage::start(&format!(
+        "[[mount]]\npath = \"/asked.mp3\"\nlistener_auth_url = \"{url}\"\n\
+         auth_user = \"us\"\nauth_password = \"p w\"\nauth_header = \"X-Ok: yes\"\n\
+         auth_timelimit_header = \"X-Limit\"\nauth_forward_headers = [\"cookie\"]\n\
+         auth_forward_prefix = \"CH.\""
+    ));
+    let own = basic(b"source:", SOURCE.as_bytes());
+    let (mut source, _) = stage.publish("/asked.mp3", own.as_bytes());
+    source.write_all(&frames(50)).unwrap();
+    let guest = basic(b"guest:", b"let me in");
+    let request = format!("GET /asked.mp3 HTTP/1.1\r\nHost: a\r\nCookie: a=b&c\r\n{guest}\r\n\r\n");
+    let mut listener = until_heard(&stage, &request);
+    let form = told.recv_timeout(PATIENCE).unwrap();
+    assert!(form.ends_with("&CH.cookie=a%3Db%26c"), "{form}");
+    // Not longer than they said.
+    let heard = std::thread::spawn(move || std::io::copy(&mut listener, &mut std::io::sink()));
+    until("he is ended", || {
+        source.write_all(&frames(1)).unwrap();
+        heard.is_finished()
+    });
+    assert!(heard.join().unwrap().unwrap() > 0);
 }
 
 /// Listens, when the mount has begun.

@@ -164,7 +164,8 @@ fn facts(headers: &HeaderMap) -> Facts {
     let names = headers.keys().map(HeaderName::as_str);
     let said = names.filter_map(|name| Some((name, guessed(headers.get(name)?.as_bytes()))));
     let said: HashMap<_, _> = said.collect();
-    Facts::from_headers(|name| said.get(name).map(AsRef::as_ref))
+    let others = said.iter().map(|(name, value)| (*name, value.as_ref()));
+    Facts::from_headers(|name| said.get(name).map(AsRef::as_ref)).with_others(others)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::guard::{Departures, Guard};
 use super::head::Head;
 use super::intro::Intros;
 use super::listener::Service;
-use super::serving::MountSettings;
+use super::serving::{MountSettings, Serving};
 use crate::config::ConfigError;
 use crate::mount::departure::{Departure, Visitor};
 use crate::mount::{Class, Course, Courses, Mount, MountPath, MountTable};
@@ -76,6 +76,8 @@ pub struct Asked {
     own: Option<Arc<Mount>>,
     /// Where listeners are who ask for it, if something stands in for it at times.
     pub course: Option<Arc<Course>>,
+    /// The mount's fallback, if it is there: for one who finds the mount full.
+    fallback: Option<Arc<Mount>>,
     /// For how long he may listen, by those who were asked.
     pub limit: Option<Duration>,
     /// What tells them when he goes.
@@ -92,7 +94,9 @@ impl Asked {
     pub fn by(rules: &Rules, table: &MountTable, path: &str) -> Option<Self> {
         let path = rules.aliases.meant(MountPath::parse(path).ok()?);
         let own = table.find(&path);
+        let fallback = own.as_ref().and_then(|own| own.terms().fallback);
         let asked = Self {
+            fallback: fallback.and_then(|fallback| table.find(&fallback.to)),
             course: rules.courses.of(&path, own.as_ref(), table),
             own,
             path,
@@ -133,5 +137,27 @@ impl Asked {
         let course = self.course.as_ref().filter(|_| class == Class::Listener);
         let there = course.and_then(|course| course.at());
         there.or_else(|| self.own.clone())
+    }
+
+    /// What somebody of this class gets, and where he is later. One who finds a mount full that wants
+    /// it so gets its fallback, and stays there.
+    pub(super) fn place(
+        &self,
+        serving: &Serving,
+        class: Class,
+    ) -> Option<(Arc<Mount>, Option<Arc<Course>>)> {
+        let mount = self.mount(class)?;
+        let settings = serving.mount(mount.path());
+        let is_full = settings.is_some_and(|settings| {
+            let max = settings.max_listeners.unwrap_or(usize::MAX);
+            settings.fallback_when_full && mount.n_served(Class::Listener) >= max
+        });
+        let fallback = self.fallback.as_ref().filter(|other| {
+            class == Class::Listener && is_full && other.is_moving() && !Arc::ptr_eq(other, &mount)
+        });
+        match fallback {
+            Some(fallback) => Some((Arc::clone(fallback), None)),
+            None => Some((mount, self.course.clone())),
+        }
     }
 }

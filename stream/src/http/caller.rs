@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::gate::Gate;
+use super::gate::{Came, Gate};
 use super::head::{BadHead, Head};
 use super::line::Line;
 use super::proxied::{self, Proxied};
@@ -30,14 +30,9 @@ pub struct Caller {
     pub read: BytesMut,
     /// When it came.
     pub came: Instant,
-    /// His address, where it is known: for whoever is asked whether he may listen, and for nobody
-    /// else.
-    pub from: Option<IpAddr>,
+    /// Where from, and how.
+    pub known: Came,
 }
-
-/// The address of who asks for a page, where it is known: as [`Caller::from`].
-#[derive(Clone, Copy, Debug)]
-pub struct CameFrom(pub Option<IpAddr>);
 
 impl Caller {
     /// A connection that the door has met, from within the runtime.
@@ -53,7 +48,7 @@ impl Caller {
             socket: Line::Plain(TcpStream::from_std(socket)?),
             read,
             came,
-            from: None,
+            known: Came::default(),
         })
     }
 
@@ -85,14 +80,14 @@ impl Caller {
     /// Takes what a trusted proxy says before the first byte. `false`: he may not come in, or his proxy
     /// talks nonsense. Not bounded in time.
     pub async fn is_let_in(&mut self, gate: &Gate, peer: IpAddr) -> bool {
-        self.from = Some(peer.to_canonical());
+        self.known.from = Some(peer.to_canonical());
         while gate.trusts(peer) {
             match proxied::read(&self.read) {
                 Proxied::No => break,
                 Proxied::Bad => return false,
                 Proxied::For(from, n_bytes) => {
                     self.read.advance(n_bytes);
-                    self.from = from.or(self.from);
+                    self.known.from = from.or(self.known.from);
                     break;
                 }
                 Proxied::Unclear => {
@@ -103,7 +98,12 @@ impl Caller {
                 }
             }
         }
-        self.from.is_some_and(|from| gate.opens(from))
+        self.known.from.is_some_and(|from| gate.opens(from))
+    }
+
+    /// Whether he came through TLS, here or at a proxy.
+    pub fn is_secure(&self) -> bool {
+        self.socket.is_tls() || self.known.is_secure
     }
 
     /// What was read beyond the head.

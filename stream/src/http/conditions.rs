@@ -118,78 +118,71 @@ impl MountSettings {
     /// A key that only a master's settings may have, and why.
     fn of_a_master(&self) -> Option<(&'static str, &'static str)> {
         const TOLD: &str = "only a master says so, and its relays learn it from there";
-        let keys = [
+        const SOURCES: &str = "only a master has sources";
+        const RECORDS: &str = "only a master records";
+        let own = [
+            ("keep_hours", self.keep_hours.is_some(), RECORDS),
+            ("keep_megabytes", self.keep_megabytes.is_some(), RECORDS),
             (
-                self.keep_hours.is_some(),
-                "keep_hours",
-                "only a master records",
-            ),
-            (
-                self.keep_megabytes.is_some(),
-                "keep_megabytes",
-                "only a master records",
-            ),
-            (
-                self.filler_after_seconds.is_some(),
                 "filler_after_seconds",
+                self.filler_after_seconds.is_some(),
                 "only a master writes filler",
             ),
             (
-                self.max_listeners.is_some(),
                 "max_listeners",
+                self.max_listeners.is_some(),
                 "a relay has [slots]",
             ),
             (
-                !self.on_connect.is_empty() || !self.on_disconnect.is_empty(),
-                "on_connect` or `on_disconnect",
-                "only a master has sources",
-            ),
-            (
-                self.on_connect_url.is_some() || self.on_disconnect_url.is_some(),
-                "on_connect_url` or `on_disconnect_url",
-                "only a master has sources",
-            ),
-            (
-                self.mount_add_url.is_some() || self.mount_remove_url.is_some(),
-                "mount_add_url` or `mount_remove_url",
-                "only a master has sources",
-            ),
-            (
-                self.source_auth_url.is_some(),
-                "source_auth_url",
-                "only a master has sources",
-            ),
-            (self.hidden, "hidden", TOLD),
-            (self.fallback.is_some(), "fallback", TOLD),
-            (self.fallback_file.is_some(), "fallback_file", TOLD),
-            (
-                self.dump_file.is_some() || self.dump_megabytes.is_some(),
-                "dump_file` or `dump_megabytes",
-                "only a master has sources",
-            ),
-            (
-                self.titles != Titles::OutOfBand || self.charset.is_some(),
                 "titles` or `charset",
+                self.titles != Titles::OutOfBand || self.charset.is_some(),
                 "only a master is told titles",
             ),
-            (
-                self.fallback_after_seconds.is_some(),
-                "fallback_after_seconds",
-                TOLD,
-            ),
-            (
-                self.icy_interval_bytes.is_some(),
-                "icy_interval_bytes",
-                TOLD,
-            ),
         ];
-        let found = keys.into_iter().find(|(is_set, ..)| *is_set);
-        found.map(|(_, key, why)| (key, why))
+        let of_sources = [
+            ("on_connect", !self.on_connect.is_empty()),
+            ("on_disconnect", !self.on_disconnect.is_empty()),
+            ("on_connect_url", self.on_connect_url.is_some()),
+            ("on_disconnect_url", self.on_disconnect_url.is_some()),
+            ("mount_add_url", self.mount_add_url.is_some()),
+            ("mount_remove_url", self.mount_remove_url.is_some()),
+            ("source_auth_url", self.source_auth_url.is_some()),
+            (
+                "source_timeout_seconds",
+                self.source_timeout_seconds.is_some(),
+            ),
+            ("dump_file", self.dump_file.is_some()),
+            ("dump_megabytes", self.dump_megabytes.is_some()),
+        ];
+        let told = [
+            ("hidden", self.hidden),
+            ("fallback", self.fallback.is_some()),
+            ("fallback_file", self.fallback_file.is_some()),
+            (
+                "fallback_after_seconds",
+                self.fallback_after_seconds.is_some(),
+            ),
+            ("fallback_when_full", self.fallback_when_full),
+            (
+                "name`, `description`, `genre`, `website`, `bitrate_kilobits` or `public",
+                self.says_something(),
+            ),
+            ("icy_interval_bytes", self.icy_interval_bytes.is_some()),
+        ];
+        let of_sources = of_sources.map(|(key, is_set)| (key, is_set, SOURCES));
+        let told = told.map(|(key, is_set)| (key, is_set, TOLD));
+        let mut keys = own.into_iter().chain(of_sources).chain(told);
+        let (key, _, why) = keys.find(|(_, is_set, _)| *is_set)?;
+        Some((key, why))
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{name}` of mount `{}", self.path)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "only compared with bounds")]
-    fn check_conditions(&self) -> Result<(), ConfigError> {
-        let key = |name: &str| format!("{name}` of mount `{}", self.path);
+    fn check_numbers(&self) -> Result<(), ConfigError> {
+        let key = |name| self.key(name);
         let after = self.fallback_after_seconds.unwrap_or(0.0);
         let seconds = self.max_listener_seconds.unwrap_or(1) as f64;
         check_number(
@@ -212,10 +205,27 @@ impl MountSettings {
                 key("icy_interval_bytes")
             ));
         }
+        if self.source_timeout_seconds == Some(0) {
+            return complain(format!(
+                "`{}` must be at least 1",
+                key("source_timeout_seconds")
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_conditions(&self) -> Result<(), ConfigError> {
+        self.check_numbers()?;
         if self.fallback.is_some() && self.fallback_file.is_some() {
             return complain(format!(
                 "`fallback` and `fallback_file` of mount `{}`: choose one; a fallback may have a \
                  `fallback_file` of its own",
+                self.path
+            ));
+        }
+        if self.fallback_when_full && self.fallback.is_none() {
+            return complain(format!(
+                "`fallback_when_full` of mount `{}` needs a `fallback`: a mount that is there then",
                 self.path
             ));
         }
@@ -244,7 +254,7 @@ impl MountSettings {
         if let Some(url) = &self.listener_auth_url
             && let Err(why) = PostUrl::parse(url)
         {
-            return complain(format!("`{}` {why}", key("listener_auth_url")));
+            return complain(format!("`{}` {why}", self.key("listener_auth_url")));
         }
         Ok(())
     }
@@ -270,6 +280,7 @@ pub fn check_at_relay(mounts: &[MountSettings]) -> Result<(), ConfigError> {
 pub(super) fn check_mounts(mounts: &[MountSettings]) -> Result<(), ConfigError> {
     for (n, mount) in mounts.iter().enumerate() {
         mount.check_conditions()?;
+        mount.check_manners()?;
         if mounts[..n].iter().any(|other| other.path == mount.path) {
             return complain(format!("two [[mount]] are for `{}`: make one", mount.path));
         }
@@ -320,76 +331,4 @@ fn complain<T>(text: String) -> Result<T, ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Deserialize)]
-    struct File {
-        #[serde(default)]
-        mount: Vec<MountSettings>,
-        #[serde(default)]
-        alias: Vec<Alias>,
-    }
-
-    fn check(text: &str) -> Result<(), String> {
-        let file: File = toml::from_str(text).unwrap();
-        check_mounts(&file.mount)
-            .and_then(|()| check_aliases(&file.alias))
-            .map_err(|error| error.to_string())
-    }
-
-    fn mount(path: &str, more: &str) -> String {
-        format!("[[mount]]\npath = \"{path}\"\n{more}\n")
-    }
-
-    #[test]
-    fn fallbacks_in_a_circle_and_aliases_of_aliases_are_refused() {
-        let to = |path: &str, to: &str| mount(path, &format!("fallback = \"{to}\""));
-        let long: String = (0..11)
-            .map(|n| to(&format!("/m{n}"), &format!("/m{}", n + 1)))
-            .collect();
-        for (text, word) in [
-            (to("/a", "/a"), "back to it"),
-            (to("/a", "/b") + &to("/b", "/a"), "back to it"),
-            (to("/x", "/a") + &to("/a", "/b") + &to("/b", "/a"), "circle"),
-            (long, "circle"),
-            (
-                to("/a", "/b") + &mount("/b", "htpasswd = \"/x\""),
-                "get around",
-            ),
-            (mount("/a", "") + &mount("/a", ""), "two [[mount]]"),
-            (mount("/a", "max_listener_seconds = 0"), "`/a`"),
-            (mount("/a", "fallback_after_seconds = -1.0"), "`/a`"),
-            (mount("/a", "icy_interval_bytes = 999"), "1000 to 1000000"),
-            (mount("/a", "icy_interval_bytes = 1000001"), "or 0"),
-            (mount("/a", "listener_auth_url = \"x\""), "http://"),
-            (mount("/a~file", ""), "~file"),
-            (
-                mount("/a", "fallback = \"/b\"\nfallback_file = \"/x\""),
-                "choose one",
-            ),
-            (
-                "[[alias]]\npath = \"/r\"\nto = \"/s\"\n[[alias]]\npath = \"/s\"\nto = \"/t\"\n"
-                    .to_owned(),
-                "alias itself",
-            ),
-        ] {
-            let complaint = check(&text).expect_err(&text);
-            assert!(complaint.contains(word), "{text}: {complaint}");
-        }
-        check(&(to("/a", "/b") + &to("/b", "/c"))).unwrap();
-        check(&(mount("/a", "icy_interval_bytes = 0") + &mount("/b", "icy_interval_bytes = 8192")))
-            .unwrap();
-    }
-
-    #[test]
-    fn an_alias_is_followed_once_and_other_paths_stay() {
-        let path = |text: &str| MountPath::parse(text).unwrap();
-        let aliases = Aliases::new(&[Alias {
-            path: path("/radio"),
-            to: path("/live.ogg"),
-        }]);
-        assert_eq!(aliases.meant(path("/radio")), path("/live.ogg"));
-        assert_eq!(aliases.meant(path("/other")), path("/other"));
-    }
-}
+mod tests;

@@ -332,10 +332,9 @@ impl<H: House> Door<H> {
             return self.refuse(waiting, StatusCode::SERVICE_UNAVAILABLE, why);
         }
         let house = self.house.now();
-        let from = waiting.from.map(|from| house.gate().behind(from, &head));
-        if from == Some(None) {
+        let Some(known) = house.gate().came(waiting.from, &head) else {
             return;
-        }
+        };
         let Waiting {
             socket, read, came, ..
         } = waiting;
@@ -343,7 +342,7 @@ impl<H: House> Door<H> {
         if let Err(socket) = house.seat(&head, socket, came)
             && let Ok(mut caller) = Caller::met(socket, read, came)
         {
-            caller.from = from.flatten();
+            caller.known = known;
             self.shutdown.spawn(
                 "connection",
                 async move { house.welcome(head, caller).await },

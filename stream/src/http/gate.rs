@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 use super::head::Head;
-use crate::client_addr::{client_address, is_trusted};
+use crate::client_addr::{came_through_tls, client_address, is_trusted};
 use crate::config::ConfigError;
 
 /// The most networks in each list: all of them are looked at for every connection.
@@ -63,6 +63,19 @@ impl Gate {
         self.trusts(peer) || self.admits(peer)
     }
 
+    /// How the one came who is behind a request from `peer`, if that is known. `None`: he may not
+    /// come in.
+    pub(super) fn came(&self, peer: Option<IpAddr>, head: &Head) -> Option<Came> {
+        let Some(peer) = peer else {
+            return Some(Came::default());
+        };
+        let said = head.all("x-forwarded-proto");
+        Some(Came {
+            from: Some(self.behind(peer, head)?),
+            is_secure: came_through_tls(peer, &said, &self.trusted_proxies),
+        })
+    }
+
     /// Who is behind a request that came from `peer`. `None`: he may not come in.
     pub fn behind(&self, peer: IpAddr, head: &Head) -> Option<IpAddr> {
         if self.trusted_proxies.is_empty() {
@@ -72,6 +85,15 @@ impl Gate {
         let address = client_address(peer, &hops, &self.trusted_proxies);
         self.admits(address).then_some(address)
     }
+}
+
+/// How somebody came, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// His address: for whoever is asked whether he may listen, and for nobody else.
+    pub from: Option<IpAddr>,
+    /// Through TLS, to a trusted proxy that says so.
+    pub is_secure: bool,
 }
 
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
@@ -126,6 +148,16 @@ mod tests {
         assert_eq!(gate.behind(proxy, &barred), None);
         let feigned = head("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-For: 192.0.2.1\r\n");
         assert_eq!(gate.behind(proxy, &feigned), Some(ip("192.0.2.1")));
+        let secure = head("X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n");
+        let came = gate.came(Some(proxy), &secure).unwrap();
+        assert_eq!((came.from, came.is_secure), (Some(ip("192.0.2.1")), true));
+        assert!(
+            !gate
+                .came(Some(ip("203.0.113.5")), &secure)
+                .unwrap()
+                .is_secure
+        );
+        assert_eq!(gate.came(Some(proxy), &barred), None);
         let stranger = ip("203.0.113.5");
         assert_eq!(gate.behind(stranger, &barred), Some(stranger));
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::text::guessed;
+use crate::text::{guessed, percent_decode};
 
 /// The most bytes of a head.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -120,6 +120,12 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
+    /// All headers: the lower-case name, and the value.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.headers.iter();
+        lines.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// The values of all headers of this name (lower case), in the order in which they came.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let lines = self.headers.iter().filter(|(n, _)| n == name);
@@ -197,23 +203,6 @@ fn split_target(target: &str) -> (String, Option<String>) {
         Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
         None => (local.to_owned(), None),
     }
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        if *first == b'%' {
-            let (two, after) = tail.split_at_checked(2)?;
-            let digits = std::str::from_utf8(two).ok()?;
-            out.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = after;
-        } else {
-            out.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(out).ok()
 }
 
 /// With `HTTP/1.0` in the place of `ICE/1.0` on the first line, where it stands there.

@@ -20,7 +20,7 @@ use super::serving::{MountSettings, Serving};
 use crate::fanout::{Fanout, Joiner, Pace, Stay, Wire};
 use crate::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use crate::log::{Cursor, Epoch};
-use crate::mount::{Audience, Class, Facts, Mount, Slot, Slots};
+use crate::mount::{Audience, Class, Course, Facts, Mount, Slot, Slots};
 use crate::mpeg::icy::Icy;
 
 /// How listeners are served.
@@ -128,7 +128,7 @@ fn place(
     came: Instant,
 ) -> Result<Place, Vec<u8>> {
     let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
-    let Some(mount) = asked.mount(class) else {
+    let Some((mount, course)) = asked.place(&service.serving, class) else {
         return Err(plain(StatusCode::NOT_FOUND).sentence("this mount is not there now"));
     };
     if let Some(answer) = no_get(head, service.rules.allow) {
@@ -180,7 +180,7 @@ fn place(
         _ => FOR_EVER,
     };
     Ok(Place {
-        stay: stay(service, asked, class, came, last),
+        stay: stay(service, asked, course, class, came, last),
         holds: (slot.telling(asked.departure.clone()), audience),
         mount,
         cursor,
@@ -254,12 +254,19 @@ fn admit(service: &Service, mount: &Arc<Mount>, class: Class) -> Option<Audience
 }
 
 /// How long somebody stays, and where.
-fn stay(service: &Service, asked: &Asked, class: Class, came: Instant, last: u64) -> Stay {
+fn stay(
+    service: &Service,
+    asked: &Asked,
+    course: Option<Arc<Course>>,
+    class: Class,
+    came: Instant,
+    last: u64,
+) -> Stay {
     if class == Class::Relay {
         return Stay::default();
     }
     // Who wants certain bytes gets these.
-    let course = asked.course.clone().filter(|_| last == FOR_EVER);
+    let course = course.filter(|_| last == FOR_EVER);
     let settings = service.serving.mount(&asked.path);
     let time_max = settings.and_then(MountSettings::time_max);
     let time_max = time_max.into_iter().chain(asked.limit).min();
@@ -327,7 +334,7 @@ pub fn opening(
         .header("X-Content-Type-Options", "nosniff");
     facts
         .headers()
-        .fold(answer, |answer, (name, value)| answer.header(name, value))
+        .fold(answer, |answer, (name, value)| answer.header(&name, value))
 }
 
 fn with_cors(answer: Answer) -> Answer {

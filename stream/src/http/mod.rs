@@ -5,8 +5,9 @@
 //! socket then goes through `listener` to the fan-out (`admissions` remembers who came by whose
 //! ticket, `overflow` for all balancers together); everything that is a page goes through
 //! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
-//! it, and `site` whether another site's page asks. The rest are the words of HTTP (`head`, `answer`, `basic`, `chunked`), and connections that
-//! look alike (`line`, `rewound`). `icecast` are pages for those who know an Icecast, `events` tells
+//! it, and `site` whether another site's page asks. The rest are the words of HTTP (`head`, `answer`,
+//! `basic`, `chunked`), and connections that look alike (`line`, `rewound`). `said` is what an operator
+//! says in place of a source. `icecast` are pages for those who know an Icecast, `events` tells
 //! what changes.
 
 pub mod admissions;
@@ -36,12 +37,13 @@ pub mod pages;
 mod porch;
 pub mod proxied;
 mod rewound;
+mod said;
 pub mod serving;
 pub mod shown;
 pub mod site;
 pub mod tls;
 
-pub use caller::{Caller, CameFrom};
+pub use caller::Caller;
 pub use certificate::{CERTIFICATE, CertificateFiles, Certificates};
 pub use line::Line;
 pub use rewound::Rewound;

@@ -14,7 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tracing::debug;
 
 use super::answer::SERVER;
-use super::caller::{Caller, CameFrom};
+use super::caller::Caller;
 use super::head::{HEAD_BYTES_MAX, HEADERS_MAX};
 use super::rewound::Rewound;
 use super::shown::Scheme;
@@ -26,12 +26,12 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// Serves one request from `router` and hangs up. A second request would need the door: only
 /// the door knows streams from pages.
 pub async fn serve(caller: Caller, router: Router, shutdown: &Shutdown) {
-    let (scheme, from) = (Scheme::of(&caller.socket), CameFrom(caller.from));
+    let (scheme, known) = (Scheme::of(&caller), caller.known);
     let io = TokioIo::new(Rewound::new(caller.read, caller.socket));
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(scheme);
-        request.extensions_mut().insert(from);
+        request.extensions_mut().insert(known);
         let answer = router.call(request);
         async move {
             let mut answer = answer.await?;

@@ -12,6 +12,7 @@ use crate::fanout::{Fanout, PACE_MAX, Pace, Uplink};
 use crate::log::Keep;
 use crate::mount::MountPath;
 use crate::post::PostUrl;
+use crate::secret::{Secret, deserialize_given};
 use crate::shutdown::Shutdown;
 use crate::text::Charset;
 
@@ -36,11 +37,28 @@ pub struct MountSettings {
     pub max_listeners: Option<usize>,
     /// Seconds that one listener may listen.
     pub max_listener_seconds: Option<u64>,
+    /// The station's name, whatever the source says. At a master only.
+    pub name: Option<String>,
+    /// A sentence about it, likewise. At a master only.
+    pub description: Option<String>,
+    /// Its kind, likewise. At a master only.
+    pub genre: Option<String>,
+    /// Its web page, likewise. At a master only.
+    pub website: Option<String>,
+    /// Kilobits a second, likewise. At a master only.
+    pub bitrate_kilobits: Option<u32>,
+    /// Whether it is listed in directories, likewise. At a master only.
+    pub public: Option<bool>,
     /// In no list and on no page. At a master only.
     #[serde(default)]
     pub hidden: bool,
     /// Where its listeners are while its source is away. At a master only.
     pub fallback: Option<MountPath>,
+    /// Whether one who finds the mount full gets its fallback. At a master only.
+    #[serde(default)]
+    pub fallback_when_full: bool,
+    /// Seconds without a byte after which its source is disconnected. At a master only.
+    pub source_timeout_seconds: Option<u64>,
     /// Seconds that the source has to be away before. At a master only.
     pub fallback_after_seconds: Option<f64>,
     /// What its listeners hear while its source is away, again and again. At a master only.
@@ -64,6 +82,22 @@ pub struct MountSettings {
     pub listener_auth_url: Option<String>,
     /// Who is told when one of them goes about whom was asked.
     pub listener_remove_url: Option<PostUrl>,
+    /// The header of an answer by which those who are asked say yes, with its word.
+    pub auth_header: Option<String>,
+    /// The header in which they say for how many seconds.
+    pub auth_timelimit_header: Option<String>,
+    /// What they are told of the headers of a listener's request.
+    #[serde(default)]
+    pub auth_forward_headers: Vec<String>,
+    /// What stands before the names of these.
+    #[serde(default)]
+    pub auth_forward_prefix: String,
+    /// Who we say we are to those who are asked or told.
+    #[serde(default)]
+    pub auth_user: String,
+    /// And our password there.
+    #[serde(default, deserialize_with = "deserialize_given")]
+    pub auth_password: Option<Secret>,
     /// What is run when a source begins to be heard. At a master only.
     #[serde(default)]
     pub on_connect: Vec<String>,

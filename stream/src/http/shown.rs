@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 
 use super::asked::Rules;
-use super::line::Line;
+use super::caller::Caller;
 use super::serving::Serving;
 use super::tls::Tls;
 use crate::fanout::Fanout;
@@ -26,8 +26,8 @@ pub(super) enum Scheme {
 }
 
 impl Scheme {
-    pub(super) fn of(line: &Line) -> Self {
-        if line.is_tls() {
+    pub(super) fn of(caller: &Caller) -> Self {
+        if caller.is_secure() {
             Self::Https
         } else {
             Self::Http

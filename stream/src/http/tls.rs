@@ -24,6 +24,7 @@ use super::caller::Caller;
 use super::certificate::{CertificateFiles, Certificates, WATCH_EVERY};
 use super::date::http_date;
 use super::door::{HEAD_TIME_MAX, late_head, status_of};
+use super::gate::Came;
 use super::head::{HEAD_BYTES_MAX, Head, Version};
 use super::line::Line;
 use super::rewound::Rewound;
@@ -126,7 +127,7 @@ impl Tls {
             socket: Line::Tls(Box::new(stream)),
             read: BytesMut::new(),
             came,
-            from: None,
+            known: Came::default(),
         };
         let (status, why) = match timeout_at((came + HEAD_TIME_MAX).into(), caller.head()).await {
             Ok(Ok(head)) => return head.map(|head| (head, caller)),

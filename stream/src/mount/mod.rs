@@ -1,10 +1,11 @@
 //! Mounts: one writer, many cursors.
 //!
-//! `path` and `facts` are their names and descriptions, `mount` is one of them, `table` all of
+//! `path`, `facts` and `audio_info` are their names and descriptions, `mount` is one of them, `table` all of
 //! them, `publisher` and `mirror` the one who may write (at a master, at a relay), `sitting` which
 //! connections a publisher may have, `sinks` who writes logs down, `slots` how many may listen,
 //! `title` what plays now, `catalog` what a master tells its relays.
 
+pub mod audio_info;
 pub mod catalog;
 pub mod course;
 pub mod departure;
@@ -28,6 +29,7 @@ mod title;
 pub use catalog::{Catalog, CatalogMount};
 pub use course::{Course, Courses};
 pub use facts::Facts;
+pub(crate) use facts::clean;
 pub use mirror::{Mirror, MirrorError, Start};
 pub use mount::{Audience, Mount, OnAir};
 pub use path::MountPath;

@@ -25,10 +25,15 @@ pub struct Mount {
     is_removed: AtomicBool,
 }
 
+/// The number of the next time that a source is heard.
+static BEGINNINGS: AtomicU64 = AtomicU64::new(1);
+
 #[derive(Debug)]
 struct About {
     facts: Facts,
     on_air: OnAir,
+    /// Which time it is; 0 is never yet.
+    beginning: u64,
     filled_since: Option<Timestamp>,
     /// The same by the clock that does not jump.
     filled_at: Option<Instant>,
@@ -90,6 +95,7 @@ impl Mount {
             about: Mutex::new(About {
                 facts,
                 on_air: OnAir::AwaySince(now),
+                beginning: 0,
                 filled_since: None,
                 filled_at: None,
             }),
@@ -139,6 +145,15 @@ impl Mount {
         let mut about = self.about();
         let is_new = about.facts.terms != terms;
         about.facts.terms = terms;
+        is_new
+    }
+
+    /// Puts the operator's words in the place of what is said of the stream. `true`: that is new.
+    pub fn describe(&self, words: impl FnOnce(Facts) -> Facts) -> bool {
+        let mut about = self.about();
+        let said = words(about.facts.clone());
+        let is_new = about.facts != said;
+        about.facts = said;
         is_new
     }
 
@@ -276,7 +291,20 @@ impl Mount {
     }
 
     pub(crate) fn set_on_air(&self, on_air: OnAir) {
-        self.about().on_air = on_air;
+        let mut about = self.about();
+        let begins = matches!(
+            (about.on_air, on_air),
+            (OnAir::AwaySince(_), OnAir::Since(_))
+        );
+        if begins {
+            about.beginning = BEGINNINGS.fetch_add(1, Ordering::Relaxed);
+        }
+        about.on_air = on_air;
+    }
+
+    /// Which time it is that a source is heard, or was: another number each time, on whichever mount.
+    pub fn beginning(&self) -> u64 {
+        self.about().beginning
     }
 
     pub(crate) fn set_filled_since(&self, since: Option<Timestamp>) {

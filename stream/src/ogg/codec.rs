@@ -2,7 +2,7 @@
 
 use super::tags;
 use super::theora::Frames;
-use super::vorbis::{Comments, Identification};
+use super::vorbis::{Comments, Identification, u32_le};
 use crate::mpeg::{Frame, Sound};
 use crate::webm::Track;
 
@@ -19,7 +19,12 @@ pub enum Codec {
     /// The FLAC-to-Ogg mapping 1.0.
     Flac,
     /// Speex in Ogg.
-    Speex,
+    Speex {
+        /// Samples a second, if it says so.
+        rate_hertz: Option<u32>,
+        /// Channels, if it says so.
+        n_channels: Option<u8>,
+    },
     /// Theora I §A.
     Theora(Frames),
     /// Ogg Skeleton: describes the other streams, carries no sound itself.
@@ -46,15 +51,24 @@ impl Codec {
         if let Some(frames) = Frames::parse(packet) {
             return Self::Theora(frames);
         }
-        let known: [(&[u8], Self); 3] = [
-            (b"\x7fFLAC", Self::Flac),
-            (b"Speex   ", Self::Speex),
-            (b"fishead\0", Self::Skeleton),
-        ];
+        if packet.starts_with(b"Speex   ") {
+            return Self::speex(packet);
+        }
+        let known: [(&[u8], Self); 2] = [(b"\x7fFLAC", Self::Flac), (b"fishead\0", Self::Skeleton)];
         known
             .iter()
             .find(|(signature, _)| packet.starts_with(signature))
             .map_or(Self::Other, |(_, codec)| *codec)
+    }
+
+    /// The header of Speex (The Speex Codec Manual, "Ogg file format"): numbers of four bytes, the
+    /// lowest first; the rate is the first behind 36 bytes, the channels are that behind 48.
+    fn speex(packet: &[u8]) -> Self {
+        let number = |at: usize| u32_le(&mut packet.get(at..)?).filter(|number| *number > 0);
+        Self::Speex {
+            rate_hertz: number(36),
+            n_channels: number(48).and_then(|number| number.try_into().ok()),
+        }
     }
 
     /// How many packets are headers, if the codec fixes it. Where it does not, header pages
@@ -62,7 +76,7 @@ impl Codec {
     pub fn n_header_packets(self) -> Option<usize> {
         match self {
             Self::Vorbis(_) | Self::Theora(_) => Some(3),
-            Self::Opus { .. } | Self::Speex => Some(2),
+            Self::Opus { .. } | Self::Speex { .. } => Some(2),
             Self::Flac | Self::Skeleton | Self::Frames(_) | Self::Track(_) | Self::Other => None,
         }
     }
@@ -74,7 +88,8 @@ impl Codec {
             // RFC 7845 §4: always 48 kHz, whatever the input was.
             Self::Opus { .. } => Some(48_000),
             Self::Frames(_) | Self::Track(_) => None,
-            Self::Flac | Self::Speex | Self::Theora(_) | Self::Skeleton | Self::Other => None,
+            Self::Flac | Self::Speex { .. } | Self::Theora(_) | Self::Skeleton => None,
+            Self::Other => None,
         }
     }
 
@@ -91,6 +106,7 @@ impl Codec {
         match self {
             Self::Frames(frame) => Some(frame.rate_hertz),
             Self::Track(track) => track.rate_hertz,
+            Self::Speex { rate_hertz, .. } => rate_hertz,
             _ => self.rate_hertz(),
         }
     }
@@ -102,7 +118,8 @@ impl Codec {
             Self::Opus { n_channels } => Some(n_channels),
             Self::Frames(frame) => Some(frame.n_channels).filter(|n| *n > 0),
             Self::Track(track) => track.n_channels,
-            Self::Flac | Self::Speex | Self::Theora(_) | Self::Skeleton | Self::Other => None,
+            Self::Speex { n_channels, .. } => n_channels,
+            Self::Flac | Self::Theora(_) | Self::Skeleton | Self::Other => None,
         }
     }
 
@@ -113,8 +130,8 @@ impl Codec {
             Self::Opus { .. } => Comments::parse_body(packet.strip_prefix(b"OpusTags")?),
             Self::Theora(_) => Comments::parse_body(packet.strip_prefix(b"\x81theora")?),
             Self::Flac => Comments::parse_body(tags::flac_comments(packet)?),
-            Self::Speex | Self::Skeleton => None,
-            Self::Frames(_) | Self::Track(_) | Self::Other => None,
+            Self::Speex { .. } => Comments::parse_body(packet),
+            Self::Skeleton | Self::Frames(_) | Self::Track(_) | Self::Other => None,
         }
     }
 
@@ -126,7 +143,7 @@ impl Codec {
     pub fn silent_packet(self) -> &'static [u8] {
         match self {
             Self::Vorbis(_) | Self::Opus { .. } => &[0],
-            Self::Flac | Self::Speex | Self::Theora(_) | Self::Skeleton => &[],
+            Self::Flac | Self::Speex { .. } | Self::Theora(_) | Self::Skeleton => &[],
             Self::Frames(_) | Self::Track(_) | Self::Other => &[],
         }
     }
@@ -137,7 +154,7 @@ impl Codec {
             Self::Vorbis(_) => "Vorbis",
             Self::Opus { .. } => "Opus",
             Self::Flac => "FLAC",
-            Self::Speex => "Speex",
+            Self::Speex { .. } => "Speex",
             Self::Theora(_) => "Theora",
             Self::Skeleton => "Skeleton",
             Self::Frames(frame) => frame.sound.name(),

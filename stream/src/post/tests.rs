@@ -38,7 +38,9 @@ fn only_what_is_an_address_without_a_password_is_taken_and_it_is_never_shown_who
         );
     }
     let url = PostUrl::parse("https://hooks.example/secret?token=secret").unwrap();
+    let url = url.showing("us", &Secret::given("secret"));
     assert!(!format!("{url:?}").contains("secret"), "{url:?}");
+    assert!(!format!("{url:?}").contains("Basic"), "{url:?}");
 }
 
 #[tokio::test]
@@ -46,6 +48,7 @@ async fn a_body_arrives_and_the_head_of_the_answer_comes_back() {
     let listener = TcpListener::bind("[::1]:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let url = PostUrl::parse(&format!("http://{address}/a?b=c")).unwrap();
+    let url = url.showing("us", &Secret::given("p w"));
     let answered = async { answer(listener.accept().await.unwrap().0, ANSWER.len()).await };
     let (asked, reply) = tokio::join!(answered, post(&url, JSON, "{}".to_owned(), PATIENCE));
     let reply = reply.unwrap();
@@ -54,6 +57,10 @@ async fn a_body_arrives_and_the_head_of_the_answer_comes_back() {
     assert!(asked.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains(&format!("host: {address}\r\n")), "{asked}");
     assert!(asked.contains("content-length: 2\r\n"), "{asked}");
+    assert!(
+        asked.contains("authorization: Basic dXM6cCB3\r\n"),
+        "{asked}"
+    );
 }
 
 #[tokio::test]

@@ -39,9 +39,8 @@ impl<H: House> Door<H> {
                 let Some((head, mut caller)) = tls.meet(caller, &shutdown).await else {
                     return;
                 };
-                let from = from.map(|from| house.gate().behind(from, &head));
-                if from != Some(None) {
-                    caller.from = from.flatten();
+                if let Some(known) = house.gate().came(from, &head) {
+                    caller.known = known;
                     house.welcome(head, caller).await;
                 }
             });

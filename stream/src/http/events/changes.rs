@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::mount::{Class, MountTable};
 use crate::status::title_of;
 
+/// A number of listeners that has not been told.
+const NOT_TOLD: usize = usize::MAX;
+
 /// What there is to be told of a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -73,15 +76,34 @@ impl Seen {
             }
             let mut told = state.clone();
             let count = before.map(|old| old.n_listeners);
-            if with_counts && count != Some(state.n_listeners) {
+            let is_known = state.n_listeners != NOT_TOLD;
+            if with_counts && is_known && count != Some(state.n_listeners) {
                 let about = json!({ "mount": path, "listeners": state.n_listeners });
                 self.tell(&mut news, "listeners", &about);
             } else {
-                told.n_listeners = count.unwrap_or(usize::MAX);
+                told.n_listeners = count.unwrap_or(NOT_TOLD);
             }
             self.mounts.insert(path.clone(), told);
         }
         news
+    }
+
+    /// What has been told, for one who has heard nothing of it; with the number of the last event.
+    pub(super) fn all(&self) -> String {
+        let known = self.mounts.iter();
+        let known = known.map(|(path, state)| (path.clone(), state.clone()));
+        let mut beginner = Self::default();
+        let all = beginner.changes(&known.collect(), true);
+        // Browsers say where they stopped; the numbers of all go on from here.
+        let mut text = String::new();
+        for line in all.lines() {
+            if line.starts_with("id: ") {
+                let _ = writeln!(text, "id: {}", self.n_told);
+            } else {
+                let _ = writeln!(text, "{line}");
+            }
+        }
+        text
     }
 
     fn tell(&mut self, news: &mut String, event: &str, about: &Value) {
@@ -121,7 +143,12 @@ mod tests {
             "id: 1\nevent: begin\ndata: {\"mount\":\"/a\"}\n\n\
              id: 2\nevent: listeners\ndata: {\"listeners\":3,\"mount\":\"/a\"}\n\n"
         );
+        let all = "id: 2\nevent: begin\ndata: {\"mount\":\"/a\"}\n\n\
+                   id: 2\nevent: listeners\ndata: {\"listeners\":3,\"mount\":\"/a\"}\n\n";
+        assert_eq!(seen.all(), all);
         assert_eq!(seen.changes(&at(state(true, None, 4)), false), "");
+        // A number that others have not been told of yet comes with theirs.
+        assert_eq!(seen.all(), all);
         let later = seen.changes(&at(state(true, Some("a\nb"), 4)), true);
         assert!(
             later.contains("event: title\ndata: {") && later.contains("a\\nb"),

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::manners::Manners;
 use super::{Admission, Applicant, Errand, Verdict};
 use crate::http::basic::Credentials;
 use crate::http::head::Head;
+use crate::http::serving::MountSettings;
 use crate::mount::MountPath;
 use crate::mount::departure::Visitor;
 use crate::post::{self, FORM, PostUrl, post};
@@ -21,6 +23,7 @@ const REASON_CHARS_MAX: usize = 200;
 #[derive(Debug)]
 pub(super) struct Asking {
     url: PostUrl,
+    manners: Manners,
     /// Who is told when he goes about whom was asked.
     told: Option<PostUrl>,
 }
@@ -34,14 +37,13 @@ pub(super) struct Case<'a> {
 }
 
 impl Asking {
-    /// # Errors
-    /// When it is no address.
-    pub(super) fn new(url: &str) -> Result<Self, String> {
-        PostUrl::parse(url).map(Self::of)
-    }
-
-    pub(super) fn of(url: PostUrl) -> Self {
-        Self { url, told: None }
+    /// Who is asked at this address about those of this mount.
+    pub(super) fn of(url: &PostUrl, mount: &MountSettings) -> Self {
+        Self {
+            url: mount.showing(url),
+            manners: Manners::of(mount),
+            told: None,
+        }
     }
 
     /// The same, and this one is told of listeners who go.
@@ -56,9 +58,7 @@ impl Asking {
     /// Whether a source may do what it is here for.
     pub(super) async fn ask_about_source(&self, applicant: &Applicant, path: &MountPath) -> bool {
         match post(&self.url, FORM, source_form(applicant, path), ANSWER_MAX).await {
-            Ok(answer) => answer
-                .header("icecast-auth-user")
-                .is_some_and(|word| is_yes(&word)),
+            Ok(answer) => self.manners.is_yes(&answer),
             Err(why) => {
                 tracing::warn!("`source_auth_url` of {path} does not answer: {why}");
                 false
@@ -67,7 +67,7 @@ impl Asking {
     }
 
     pub(super) async fn ask(&self, case: Case<'_>) -> Verdict {
-        let answer = match post(&self.url, FORM, form(&case), ANSWER_MAX).await {
+        let answer = match post(&self.url, FORM, form(&case, &self.manners), ANSWER_MAX).await {
             Ok(answer) => answer,
             Err(why) => {
                 tracing::warn!(
@@ -78,14 +78,9 @@ impl Asking {
             }
         };
         let said = |name: &str| answer.header(name);
-        if said("icecast-auth-user").is_some_and(|word| is_yes(&word)) {
-            let limit = ["icecast-auth-timelimit", "icecast-timelimit"];
-            let limit = limit
-                .iter()
-                .find_map(|name| said(name)?.trim().parse().ok());
-            let limit = limit.filter(|seconds| *seconds > 0);
+        if self.manners.is_yes(&answer) {
             return Verdict::MayListen(Admission {
-                limit: limit.map(Duration::from_secs),
+                limit: self.manners.seconds(&answer).map(Duration::from_secs),
                 visitor: self.told.as_ref().map(|_| visitor(&case)),
             });
         }
@@ -99,11 +94,6 @@ impl Asking {
         }
         Verdict::MayNot(reason.unwrap_or_else(|| "you may not listen here".to_owned()))
     }
-}
-
-/// `1`, or a list of words among which it is.
-fn is_yes(word: &str) -> bool {
-    word.split(',').any(|word| word.trim() == "1")
 }
 
 /// User and password.
@@ -159,14 +149,15 @@ fn source_form(applicant: &Applicant, path: &MountPath) -> String {
     post::form(&fields)
 }
 
-fn form(case: &Case<'_>) -> String {
+fn form(case: &Case<'_>, manners: &Manners) -> String {
     let Case { head, path, .. } = case;
     let (user, password) = given(head.header("authorization"));
     let (server, port) = reached(head.header("host"));
     let query = head.query.as_ref().map(|query| format!("?{query}"));
     let mount = format!("{}{}", path.decoded(), query.unwrap_or_default());
     let number = case.number.to_string();
-    let fields = [
+    let told = manners.told(head);
+    let mut fields = vec![
         ("action", "listener_add"),
         ("server", server),
         ("port", port),
@@ -177,6 +168,7 @@ fn form(case: &Case<'_>) -> String {
         ("ip", &case.from),
         ("agent", head.header("user-agent").unwrap_or_default()),
     ];
+    fields.extend(told.iter().map(|(name, value)| (&**name, &**value)));
     post::form(&fields)
 }
 
@@ -205,21 +197,24 @@ mod tests {
         let credentials = Credentials::header("an&na", "p=1&action=x");
         let text = format!(
             "GET /live.ogg?a=b&c HTTP/1.1\r\nHost: radio.example:8000\r\nUser-Agent: x y\r\n\
-             Authorization: {credentials}\r\n\r\n"
+             X-Y: 1&pass=z\r\nAuthorization: {credentials}\r\n\r\n"
         );
         let head = Head::parse(text.as_bytes()).unwrap().unwrap();
         let path = MountPath::parse("/live.ogg").unwrap();
-        let form = form(&Case {
+        let settings: MountSettings =
+            toml::from_str("path = \"/live.ogg\"\nauth_forward_headers = [\"X-Y\"]").unwrap();
+        let case = Case {
             head: &head,
             path: &path,
             number: 7,
             from: "192.0.2.1".to_owned(),
-        });
+        };
+        let form = form(&case, &Manners::of(&settings));
         assert_eq!(
             form,
             "action=listener_add&server=radio.example&port=8000&client=7&\
              mount=%2Flive.ogg%3Fa%3Db%26c&user=an%26na&pass=p%3D1%26action%3Dx&ip=192.0.2.1&\
-             agent=x%20y"
+             agent=x%20y&X-Y=1%26pass%3Dz"
         );
         let mut applicant = Applicant {
             shown: credentials,
@@ -235,6 +230,5 @@ mod tests {
         );
         applicant.errand = Errand::Tell;
         assert_eq!(source_form(&applicant, &path), source + "&admin=1");
-        assert!(is_yes("1") && is_yes("withintro=1, 1") && !is_yes("0") && !is_yes("11"));
     }
 }

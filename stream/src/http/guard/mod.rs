@@ -1,10 +1,11 @@
 //! Who may listen to mounts that are not for everybody: who is in a file of passwords
-//! (`htpasswd`), or of whom somebody else says so (`asking`), who is told when they go (`departures`).
+//! (`htpasswd`), or of whom somebody else says so (`asking`), who is told when they go (`departures`), and how those speak who are asked (`manners`).
 //! Also, whether somebody else knows a source.
 
 mod asking;
 mod departures;
 mod htpasswd;
+mod manners;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -60,7 +61,7 @@ pub struct Guard {
 #[derive(Debug)]
 enum Lock {
     File(Arc<Htpasswd>),
-    Asking(Asking),
+    Asking(Box<Asking>),
 }
 
 /// A source, or a script beside it, whose password is not known here.
@@ -92,7 +93,7 @@ impl Applicant {
         Some(Self {
             shown: head.header("authorization")?.to_owned(),
             host: head.header("host").unwrap_or_default().to_owned(),
-            from: caller.from,
+            from: caller.known.from,
             errand: Errand::Publish,
         })
     }
@@ -129,16 +130,18 @@ impl Guard {
         let (mut locks, mut sources) = (HashMap::new(), HashMap::new());
         for mount in mounts {
             if let Some(url) = &mount.source_auth_url {
-                sources.insert(mount.path.clone(), Asking::of(url.clone()));
+                sources.insert(mount.path.clone(), Asking::of(url, mount));
             }
             let lock = match (&mount.htpasswd, &mount.listener_auth_url) {
                 (Some(path), _) => Lock::File(Arc::new(Htpasswd::load(path)?)),
                 (None, Some(url)) => {
-                    let asking = Asking::new(url).map_err(|error| {
+                    let url = PostUrl::parse(url).map_err(|error| {
                         let path = &mount.path;
                         ConfigError::new(format!("`listener_auth_url` of mount `{path}`: {error}"))
                     })?;
-                    Lock::Asking(asking.telling(mount.listener_remove_url.clone()))
+                    let told = mount.listener_remove_url.as_ref();
+                    let told = told.map(|url| mount.showing(url));
+                    Lock::Asking(Box::new(Asking::of(&url, mount).telling(told)))
                 }
                 (None, None) => continue,
             };
@@ -231,7 +234,7 @@ impl Guard {
     }
 
     fn case<'a>(&self, head: &'a Head, caller: &Caller, path: &'a MountPath) -> Case<'a> {
-        let from = caller.from.map(|from| from.to_string());
+        let from = caller.known.from.map(|from| from.to_string());
         Case {
             head,
             path,

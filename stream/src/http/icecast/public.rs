@@ -98,12 +98,15 @@ fn round_box(mount: &MountStatus) -> Element {
     };
     let name = words(&mount.name, "Unspecified name");
     let description = words(&mount.description, "Unspecified description");
+    let quality = mount.audio_fields().find(|(key, _)| *key == "quality");
     let started = mount.on_air_since.map(icecast_date).unwrap_or_default();
     let table = Element::new("tbody")
         .with(row("Stream Name:", &name))
         .with(row("Stream Description:", &description))
         .with(row("Content Type:", &mount.content_type))
         .with(row("Stream started:", &started))
+        .with_all(mount.bitrate.iter().map(|rate| row("Bitrate:", rate)))
+        .with_all(quality.map(|(_, quality)| row("Quality:", &quality)))
         .with(row("Listeners (current):", &mount.listeners.to_string()))
         .with(row("Listeners (peak):", &mount.peak_listeners.to_string()))
         .with(row("Genre:", &words(&mount.genre, "various")))
@@ -142,6 +145,7 @@ mod tests {
             title: Some("A & B".to_owned()),
             name: Some("<One>".to_owned()),
             bitrate: Some("96".to_owned()),
+            audio_info: Some("quality=3%2e5".to_owned()),
             peak_listeners: 9,
             listeners,
             max_listeners,
@@ -223,6 +227,8 @@ mod tests {
             ("Stream Name:", "&lt;One&gt;"),
             ("Stream Description:", "Unspecified description"),
             ("Content Type:", "application/ogg"),
+            ("Bitrate:", "96"),
+            ("Quality:", "3.5"),
             ("Listeners (current):", "3"),
             ("Listeners (peak):", "9"),
             ("Genre:", "various"),

@@ -1,5 +1,6 @@
 //! Mounts and listeners in the words of Icecast's statistics. Pure.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -70,17 +71,28 @@ fn source(mount: &MountStatus, base: &str, max_listeners: usize) -> Element {
     let since = mount.on_air_since;
     let mut source = named(mount).maybe("artist", mount.artist.as_deref());
     source = number(source, "audio_channels", mount.n_channels.map(u64::from));
+    source = source.maybe("audio_info", mount.audio_info.as_deref());
     source = number(source, "audio_samplerate", mount.rate_hertz.map(u64::from));
+    let said: BTreeMap<_, _> = mount.audio_fields().collect();
+    let said = |key: &str| said.get(key).map(String::as_str);
     source
         .maybe("bitrate", mount.bitrate.as_deref())
+        .maybe("channels", said("channels"))
         .text("genre", &words(&mount.genre, "various"))
-        .maybe("ice-bitrate", mount.bitrate.as_deref())
+        .maybe(
+            "ice-bitrate",
+            said("ice-bitrate").or(mount.bitrate.as_deref()),
+        )
+        .maybe("ice-channels", said("ice-channels"))
+        .maybe("ice-samplerate", said("ice-samplerate"))
         .number("listener_peak", mount.peak_listeners as u64)
         .number("listeners", mount.listeners as u64)
         .text("listenurl", &format!("{base}{}", mount.path))
         .number("max_listeners", max_listeners as u64)
         .maybe("metadata_url", mount.title_url.as_deref())
         .number("public", u64::from(mount.is_public))
+        .maybe("quality", said("quality"))
+        .maybe("samplerate", said("samplerate"))
         .text(
             "server_description",
             &words(&mount.description, "Unspecified description"),

@@ -95,7 +95,7 @@ fn base(office: &Office, head: &Head, caller: &Caller) -> String {
     if let Some(Ok(host)) = host {
         headers.insert(header::HOST, host);
     }
-    office.shown.base(&headers, Scheme::of(&caller.socket))
+    office.shown.base(&headers, Scheme::of(caller))
 }
 
 /// What is new, a line each.
