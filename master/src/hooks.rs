@@ -43,12 +43,12 @@ pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
         let now = looks(&master);
         let gone = before.keys().filter(|path| !now.contains_key(*path));
         for path in now.keys().chain(gone) {
+            let mut programs = Vec::new();
             for is_there in events(before.get(path).copied(), now.get(path).copied()) {
-                if let Some(words) = words(&master, path, *is_there) {
-                    run(words, path, &room, &shutdown);
-                }
+                programs.extend(words(&master, path, *is_there));
                 teller.tell(master.config(), path, *is_there, Timestamp::now());
             }
+            run(programs, path, &room, &shutdown);
         }
         before = now;
     }
@@ -107,21 +107,25 @@ fn words(master: &Master, path: &MountPath, is_there: bool) -> Option<Vec<String
     (!words.is_empty()).then(|| words.clone())
 }
 
-fn run(words: Vec<String>, path: &MountPath, room: &Arc<Semaphore>, shutdown: &Shutdown) {
+/// Runs programs of one mount, one after another: a script that is told that the source is gone must
+/// not end after the one that is told that it is there.
+fn run(programs: Vec<Vec<String>>, path: &MountPath, room: &Arc<Semaphore>, shutdown: &Shutdown) {
+    let Some(first) = programs.first().and_then(|words| words.first()) else {
+        return;
+    };
     let Ok(place) = Arc::clone(room).try_acquire_owned() else {
-        return warn!(
-            "{:?} is not run for {path}: {HOOKS_MAX} others still do",
-            words[0]
-        );
+        return warn!("{first:?} is not run for {path}: {HOOKS_MAX} others still do");
     };
     let path = path.clone();
     shutdown.spawn("hook", async move {
         let ran = spawn_blocking(move || {
-            let end = wait_for(&words, path.as_str());
-            let name = words.first().map_or("", String::as_str);
-            match end {
-                Ok(()) => info!("{name:?} was run for {path}"),
-                Err(why) => warn!("{name:?} for {path}: {why}"),
+            for words in programs {
+                let end = wait_for(&words, path.as_str());
+                let name = words.first().map_or("", String::as_str);
+                match end {
+                    Ok(()) => info!("{name:?} was run for {path}"),
+                    Err(why) => warn!("{name:?} for {path}: {why}"),
+                }
             }
         });
         let _ = ran.await;

@@ -268,6 +268,7 @@ impl Translation<'_> {
         self.finish_closing();
         trial::settle(&mut self.draft, self.world);
         self.draft.close_what_is_left_out();
+        trial::settle(&mut self.draft, self.world);
         let (n_keys, n_remarks) = self.draft.counts();
         Ok(Translated {
             toml: self.draft.write(),

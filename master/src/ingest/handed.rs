@@ -80,12 +80,12 @@ impl Ingest {
             (None, None) => Body::Endless,
         };
         let link = publisher.mount().log().link();
-        let kind = publisher.mount().facts().content_type;
         let mut upload = Upload {
             publisher,
             framer: match &link {
                 Some(link) => Sniffer::within(Some(link)),
-                None => Sniffer::new().called(Some(&kind)),
+                // What it was called did not come along.
+                None => Sniffer::new().called(None),
             },
             acknowledgements: Acknowledgements::new(state.serial.filter(|_| !state.has_answered)),
             n_pages: state.n_pages,

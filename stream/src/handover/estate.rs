@@ -228,7 +228,10 @@ pub(crate) struct MetState {
     /// How much has been read.
     pub(super) n_read: usize,
     pub(super) came: Ago,
+    // A program of an older version says neither.
+    #[serde(default)]
     pub(super) from: Option<IpAddr>,
+    #[serde(default)]
     pub(super) may_be_proxied: bool,
 }
 

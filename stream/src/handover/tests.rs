@@ -34,6 +34,14 @@ fn met() -> MetState {
 }
 
 #[test]
+fn who_is_in_the_porch_of_an_older_program_is_understood() {
+    let Word::Porch(words) = serde_json::from_str(r#"{"Porch":[[5,123]]}"#).unwrap() else {
+        panic!("another word");
+    };
+    assert_eq!((words.len(), words[0].n_read, words[0].from), (1, 5, None));
+}
+
+#[test]
 fn sockets_arrive_with_their_words_in_order_however_many_there_are() {
     let (mut giver, mut heir) = pair();
     let (near, far): (Vec<UnixStream>, Vec<OwnedFd>) = (0..600)

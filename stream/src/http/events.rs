@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::gate::Came;
+use crate::descriptors;
 use crate::mount::MountTable;
 use crate::shutdown::Shutdown;
 use changes::{Seen, states};
@@ -107,7 +108,10 @@ impl Events {
         Self(Arc::new(Hall {
             table,
             shutdown,
-            watchers: Arc::new(Semaphore::new(WATCHERS_MAX)),
+            watchers: Arc::new(Semaphore::new(descriptors::share(
+                WATCHERS_MAX,
+                descriptors::raise(),
+            ))),
             crowd: Arc::default(),
             news: broadcast::Sender::new(PORTIONS_KEPT_MAX),
             told: Mutex::default(),

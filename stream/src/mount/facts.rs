@@ -11,6 +11,8 @@ use super::terms::Terms;
 const VALUE_CHARS_MAX: usize = 256;
 /// So many words besides those that have a place here are passed on; further ones are left out.
 const OTHERS_MAX: usize = 16;
+/// And so many bytes of them with their names: relays read them in one line with all mounts.
+const OTHERS_BYTES_MAX: usize = 4096;
 /// A word with a longer name is left out.
 const NAME_BYTES_MAX: usize = 40;
 /// Behind `ice-` and `icy-`: what has a place here, what is a client's own affair, and what would
@@ -105,8 +107,13 @@ impl Facts {
             let Some(word) = word.filter(|word| is_other(word)) else {
                 continue;
             };
-            if self.others.len() < OTHERS_MAX && !self.others.contains_key(word) {
-                self.others.insert(word.to_owned(), clean(value));
+            let value = clean(value);
+            let n_bytes = |(word, value): (&String, &String)| word.len() + value.len();
+            let taken: usize = self.others.iter().map(n_bytes).sum();
+            let fits = self.others.len() < OTHERS_MAX
+                && taken + word.len() + value.len() <= OTHERS_BYTES_MAX;
+            if fits && !self.others.contains_key(word) {
+                self.others.insert(word.to_owned(), value);
             }
         }
         self
@@ -169,7 +176,7 @@ pub(crate) fn clean(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Facts, OTHERS_MAX, is_other};
+    use super::{Facts, OTHERS_BYTES_MAX, OTHERS_MAX, VALUE_CHARS_MAX, is_other};
 
     fn headers(facts: &Facts) -> Vec<(String, &str)> {
         facts.headers().collect()
@@ -229,6 +236,20 @@ mod tests {
         let told: Facts = serde_json::from_str(told).unwrap();
         assert_eq!(headers(&told), [line("icy-pub", "0")]);
         assert!(!is_other(&"a".repeat(41)));
+    }
+
+    #[test]
+    fn what_is_passed_on_fits_into_the_list_that_relays_read() {
+        let value = "ä".repeat(VALUE_CHARS_MAX);
+        let many: Vec<_> = (0..OTHERS_MAX).map(|n| format!("ice-more{n:02}")).collect();
+        let said = many.iter().map(|name| (name.as_str(), value.as_str()));
+        let others = Facts::default().with_others(said).others;
+        let n_bytes: usize = others
+            .iter()
+            .map(|(word, value)| word.len() + value.len())
+            .sum();
+        assert_eq!(others.len(), OTHERS_BYTES_MAX / (2 * VALUE_CHARS_MAX + 6));
+        assert!(n_bytes <= OTHERS_BYTES_MAX, "{n_bytes}");
     }
 
     #[test]

@@ -87,11 +87,15 @@ impl Waiting {
 
     /// One whom the program before this one met.
     pub(super) fn of(met: Met) -> Self {
+        let socket = TcpStream::from_std(met.socket.into());
+        // A program of an older version does not say who he is.
+        let peer = || socket.peer_addr().ok().map(|peer| peer.ip().to_canonical());
+        let from = met.from.or_else(peer);
         Self {
-            socket: TcpStream::from_std(met.socket.into()),
+            socket,
             read: BytesMut::from(&*met.read),
             came: met.came,
-            from: met.from,
+            from,
             may_be_proxied: met.may_be_proxied,
         }
     }
