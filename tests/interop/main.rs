@@ -80,7 +80,7 @@ impl<'a> Audience<'a> {
     /// All who can play what a source sends hear each of its mounts.
     fn hear(&'a self, scope: &'a Scope<'a, '_>, source: &'a Line) -> Vec<Ear<'a>> {
         let mounts = source.formats().flat_map(|format| {
-            let plays = move |line: &&Line| !line.is_browser() && line.is_tried_with(format);
+            let plays = move |line: &&Line| !line.is_browser() && line.hears(source, format);
             let lines = LISTENERS.iter().filter(plays);
             lines.map(move |line| (format, line))
         });
@@ -103,7 +103,9 @@ impl<'a> Audience<'a> {
 
     /// Each browser hears all mounts, on one page.
     fn browse(&'a self, scope: &'a Scope<'a, '_>) -> Vec<Ear<'a>> {
-        let mounts: Vec<_> = all_mounts().collect();
+        let mounts: Vec<_> = all_mounts()
+            .filter(|(source, _)| source.is_endless())
+            .collect();
         let browsers = LISTENERS.iter().filter(|line| line.is_browser());
         let ear = |line: &'a Line| {
             let mounts = mounts.clone();
@@ -192,13 +194,13 @@ fn interop_of_all_sources_and_all_players_is_what_the_document_says() -> Result<
     check_account(&cluster.program(Role::Master).log())?;
     drop(running);
     let n_mounts = all_mounts().count();
-    let players = |format| {
+    let players = |source, format| {
         LISTENERS
             .iter()
-            .filter(move |line| line.is_tried_with(format))
+            .filter(move |line: &&Line| line.hears(source, format))
     };
     let n_pairs: usize = all_mounts()
-        .map(|(_, format)| players(format).count())
+        .map(|(source, format)| players(source, format).count())
         .sum();
     note(&format!(
         "{n_pairs} times one of {n_mounts} mounts was heard, within {:?}",

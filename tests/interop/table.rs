@@ -115,6 +115,18 @@ impl Line {
         self.formats().any(|tried| tried == format)
     }
 
+    /// Whether it sends without an end, and is the one to which those listen who do not always go
+    /// on where one file follows another.
+    pub(super) fn is_endless(&self) -> bool {
+        self.slug == "put"
+    }
+
+    /// Whether it is tried with this format of this source.
+    pub(super) fn hears(&self, source: &Self, format: Format) -> bool {
+        let is_choosy = self.is_browser() || self.slug == "gstreamer";
+        self.is_tried_with(format) && (source.is_endless() || !is_choosy)
+    }
+
     /// Whether it plays in a page.
     pub(super) fn is_browser(&self) -> bool {
         self.cells.contains(&NO_THEORA)
@@ -236,8 +248,8 @@ pub(super) fn document() -> String {
         .to_owned();
     text += &table("source", &SOURCES);
     text += "\n## Listeners\n\n\
-        Each comes late to every mount of all sources whose format it plays: \
-        it decodes 10 s, hears the tone that was sent and sees the picture move, and has nothing to complain of.\n\n";
+        Each comes late to every mount of all sources whose format it plays, GStreamer and the \
+        browsers to those of ffmpeg (`PUT`), since they do not always go on where one file follows another: it decodes 10 s, hears the tone that was sent and sees the picture move, and has nothing to complain of.\n\n";
     text += &table("listener", &LISTENERS);
     text += "\n## How you see that it works\n\n\
         ```sh\ncargo test -p tests --test interop\n```\n";
