@@ -3,6 +3,7 @@
 //! A `Location` is only ever built from one of these and a [`stream::mount::MountPath`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
@@ -29,10 +30,14 @@ impl Scheme {
     }
 }
 
-/// `http://host:port`, checked. Has no user, no path, no query and no slash at its end.
+/// `http://host:port`, checked. Has no user, no path, no query and no slash at its end. Every
+/// redirect holds one, so clones share what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct BaseUrl {
+pub struct BaseUrl(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
     text: String,
     scheme: Scheme,
     host: Host,
@@ -78,38 +83,38 @@ impl BaseUrl {
             Scheme::Http => 80,
             Scheme::Https => 443,
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             text: format!("{}://{host}{shown_port}", scheme.as_str()),
             scheme,
             host,
             port: url.port().unwrap_or(usual_port),
-        })
+        })))
     }
 
     /// `http://host:port`, without a slash at the end.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// How one speaks to it.
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.0.scheme
     }
 
     /// Host and port as they stand in a `Host` header.
     pub fn authority(&self) -> &str {
-        let start = self.scheme.as_str().len() + "://".len();
-        self.text.get(start..).unwrap_or_default()
+        let start = self.0.scheme.as_str().len() + "://".len();
+        self.0.text.get(start..).unwrap_or_default()
     }
 
     /// The port, also where the address does not name it.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port
     }
 
     /// The name or address of the machine.
     pub fn host(&self) -> &Host {
-        &self.host
+        &self.0.host
     }
 }
 
@@ -123,13 +128,13 @@ impl TryFrom<String> for BaseUrl {
 
 impl From<BaseUrl> for String {
     fn from(url: BaseUrl) -> Self {
-        url.text
+        url.0.text.clone()
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 

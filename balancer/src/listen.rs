@@ -20,6 +20,10 @@ pub(crate) async fn listen(
     query: &str,
     intent: Intent,
 ) -> Result<(Target, String), Nowhere> {
+    if query.is_empty() {
+        let target = balancer.send(listener, mount, intent).await?;
+        return Ok((target, String::new()));
+    }
     let (ticket, query) = split_query(query);
     if let Some(ticket) = ticket {
         listener.bounced = balancer.returned(ticket);

@@ -4,11 +4,12 @@
 //! Only what is beyond doubt is answered here; whatever is unusual goes to the router, which gives
 //! the same answers.
 
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
 use stream::client_addr::is_trusted;
-use stream::http::date::http_date;
+use stream::http::date::write_http_date;
 use stream::mount::MountPath;
 
 use crate::answer;
@@ -90,9 +91,12 @@ impl Front for Arc<Balancer> {
 
 /// Whether it is a listener's plain question, and whose.
 fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    let n_bytes = match request.parse(bytes) {
+    if bytes.is_empty() {
+        return Read::More;
+    }
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let n_bytes = match request.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(httparse::Status::Complete(n_bytes)) => n_bytes,
         Ok(httparse::Status::Partial) if bytes.len() < HEAD_BYTES_MAX => return Read::More,
         _ => return Read::Unusual,
@@ -148,7 +152,7 @@ fn redirect(plain: &Plain<'_>, target: &Target, query: &str) -> String {
     let mut text = String::with_capacity(HEADERS.len() + 512);
     text.push_str(plain.version);
     text.push_str(&HEADERS);
-    text.push_str(&http_date());
+    write_http_date(&mut text);
     text.push_str("\r\nLocation: ");
     answer::write_location(&mut text, target, &plain.mount, query);
     text.push_str("\r\n");

@@ -28,6 +28,8 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 const FEW: usize = 13;
 /// Relays say something this often, if there are few of them.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// Large tables in large pages, as the balancer's unit and image have it. nginx gets it, too.
+const LARGE_PAGES: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
 /// Relays that nobody knows get few listeners at first, twice as many with each report.
 const WARM_UP: Duration = Duration::from_secs(60);
 
@@ -159,11 +161,14 @@ pub(crate) fn section(redirects: &Redirects) -> String {
         "\n{}Each server had one core, the load (`tests/bench/knock.rs`, {CALLERS} connections) \
          another one; {ROUNDS} rounds by turns, {} s each; median, least and most.\n\
          The balancer looked each listener's address up, chose among its relays, reserved a slot \
-         and signed a ticket; nginx answered `return 302`.\n\
+         and signed a ticket; nginx answered `return 302`. Both had `{}={}`, as the balancer's unit \
+         sets it.\n\
          On new connections the load's own core is the limit, and all look alike.\n\
          Measured {} on {} × {}; {}.\n",
         table(redirects),
         SECONDS.as_secs(),
+        LARGE_PAGES.0,
+        LARGE_PAGES.1,
         machine.date,
         machine.n_processors,
         machine.processor,
@@ -223,7 +228,7 @@ fn start(
     folder: &Path,
     core: Option<usize>,
 ) -> Result<Program> {
-    let mut program = match core {
+    let program = match core {
         Some(core) => {
             let core = core.to_string();
             let path = path.display().to_string();
@@ -233,6 +238,7 @@ fn start(
         }
         None => Program::new(name, path, folder).arguments(words.iter().map(|w| (*w).to_owned())),
     };
+    let mut program = program.variable(LARGE_PAGES.0, LARGE_PAGES.1);
     program.start()?;
     Ok(program)
 }

@@ -77,8 +77,8 @@ impl Recent {
                 n_seen: 0,
                 kept: Vec::new(),
             });
+            self.forget(minute);
         }
-        self.forget(minute);
         let Some(last) = self.minutes.back_mut() else {
             return;
         };

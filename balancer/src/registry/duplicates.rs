@@ -31,7 +31,8 @@ pub struct Duplicates {
     old: HashTable<Player>,
 }
 
-/// What one player was answered. Nothing in it needs to be given back.
+/// What one player was answered. Nothing in it needs to be given back. Small enough that it lies in
+/// one line of the processor's cache or two: in a crowd each of them is a wait for memory.
 #[derive(Clone, Copy, Debug)]
 struct Player {
     /// Who it is: a hash already, with a key that nobody else knows.
@@ -39,7 +40,7 @@ struct Player {
     /// When.
     at: Instant,
     /// The relay he was sent to.
-    relay: usize,
+    relay: u32,
     /// His ticket's serial number there.
     serial: u32,
     /// Which entry of its playlist the player asked for.
@@ -52,31 +53,37 @@ struct Player {
 /// Relays that a player did not get to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Missed {
-    relays: [usize; RELAYS_MAX],
-    n_relays: usize,
+    relays: [u32; RELAYS_MAX],
+    n_relays: u8,
 }
 
 impl Missed {
     /// Their places, the first one first.
-    pub fn relays(&self) -> &[usize] {
-        self.relays.get(..self.n_relays).unwrap_or_default()
+    pub fn relays(&self) -> impl Iterator<Item = usize> {
+        let relays = self.relays.iter().take(usize::from(self.n_relays));
+        relays.map(|relay| *relay as usize)
     }
 
     /// `true`: that was not known.
     fn add(&mut self, relay: usize) -> bool {
-        if self.relays().contains(&relay) {
+        if self.relays().any(|known| known == relay) {
             return false;
         }
-        if self.n_relays == RELAYS_MAX {
+        if usize::from(self.n_relays) == RELAYS_MAX {
             self.relays.rotate_left(1);
             self.n_relays -= 1;
         }
-        if let Some(free) = self.relays.get_mut(self.n_relays) {
-            *free = relay;
+        if let Some(free) = self.relays.get_mut(usize::from(self.n_relays)) {
+            *free = place(relay);
             self.n_relays += 1;
         }
         true
     }
+}
+
+/// A relay's place in the list, in half the memory: there are never so many.
+fn place(relay: usize) -> u32 {
+    u32::try_from(relay).unwrap_or(u32::MAX)
 }
 
 /// What a player's last redirect says about this request.
@@ -107,7 +114,7 @@ impl Duplicates {
         };
         player.has_turned |= player.entry != entry;
         player.entry = entry;
-        let (relay, serial) = (player.relay, player.serial);
+        let (relay, serial) = (player.relay as usize, player.serial);
         let ago = now.saturating_duration_since(player.at);
         if ago <= SAME_MAX && !player.has_turned {
             Again::Same { relay }
@@ -134,7 +141,7 @@ impl Duplicates {
         let mut player = Player {
             caller,
             at: now,
-            relay,
+            relay: place(relay),
             serial,
             entry,
             has_turned: false,
@@ -229,7 +236,7 @@ mod tests {
         duplicates.note(1, 8, (1, 0), start + 20 * SECOND);
         let missed = |duplicates: &mut Duplicates, seconds| {
             let missed = duplicates.missed(1, start + seconds * SECOND);
-            missed.relays().to_vec()
+            missed.relays().collect::<Vec<_>>()
         };
         assert_eq!(missed(&mut duplicates, 20), [7]);
         duplicates.note(2, 8, (2, 0), start + 45 * SECOND);
@@ -266,7 +273,7 @@ mod tests {
         for relay in 0..6 {
             assert!(duplicates.miss(1, relay, start));
         }
-        assert_eq!(duplicates.missed(1, start).relays(), [2, 3, 4, 5]);
+        assert!(duplicates.missed(1, start).relays().eq([2, 3, 4, 5]));
         assert!(!duplicates.miss(2, 0, start), "nobody knows him");
     }
 

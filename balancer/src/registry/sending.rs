@@ -84,8 +84,9 @@ impl Registry {
         if let (Some(caller), Again::Back { relay, serial }) = (caller, again) {
             self.miss(caller, relay, serial, listener.key, now);
         }
-        let missed = caller.map(|caller| self.duplicates.missed(caller, now));
-        let mut missed = missed.unwrap_or_default().relays().to_vec();
+        let known = caller.filter(|_| again != Again::No);
+        let missed = known.map(|caller| self.duplicates.missed(caller, now));
+        let mut missed: Vec<usize> = missed.unwrap_or_default().relays().collect();
         // He may be wrong, so nothing else follows.
         missed.extend(listener.left);
         let relay = match self.choose(listener, mount, (&missed, came), now) {

@@ -1,29 +1,39 @@
 //! The time now, as HTTP writes it (RFC 9110 §5.6.7), and in seconds.
 
 use std::cell::RefCell;
+use std::time::SystemTime;
 
 thread_local! {
     /// The last second that was asked for, and how it is written.
-    static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    static LAST: RefCell<(u32, String)> = const { RefCell::new((0, String::new())) };
 }
 
 /// Such as `Sun, 18 Sep 2011 16:00:00 GMT`.
 pub fn http_date() -> String {
-    let now = jiff::Timestamp::now();
-    LAST.with_borrow_mut(|(second, text)| {
-        if *second != now.as_second() {
-            *second = now.as_second();
-            *text = jiff::fmt::rfc2822::DateTimePrinter::new()
+    let mut text = String::new();
+    write_http_date(&mut text);
+    text
+}
+
+/// The same, behind what is there.
+pub fn write_http_date(text: &mut String) {
+    let now = unix_second();
+    LAST.with_borrow_mut(|(second, written)| {
+        if *second != now || written.is_empty() {
+            let now = jiff::Timestamp::from_second(i64::from(now)).unwrap_or_default();
+            *written = jiff::fmt::rfc2822::DateTimePrinter::new()
                 .timestamp_to_rfc9110_string(&now)
                 .unwrap_or_default();
         }
-        text.clone()
-    })
+        *second = now;
+        text.push_str(written);
+    });
 }
 
 /// In Unix seconds.
 pub fn unix_second() -> u32 {
-    u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default()
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    u32::try_from(since.unwrap_or_default().as_secs()).unwrap_or_default()
 }
 
 #[cfg(test)]
