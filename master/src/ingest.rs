@@ -294,6 +294,7 @@ async fn receive(
             next = timeout(silence_max, caller.socket.read_buf(&mut read)) => next,
             () = dismissed.cancelled() => return upload.dismissed(),
             () = member.asked() => {
+                upload.publisher.settle(Instant::now(), || fastrand::u32(..));
                 let part = session.part(caller, &body, upload);
                 match member.arrive(part).await {
                     Verdict::GoOn => continue,

@@ -193,7 +193,7 @@ impl Copying {
         if page.is_frames() {
             return self.take_frames(page, now);
         }
-        let headers = match self.pulls[0].joint.look(page, &self.memory) {
+        let headers = match self.pulls[0].joint.look(page, &self.memory, now) {
             Step::Pass => return self.means.tally.double(now),
             Step::Take => Vec::new(),
             Step::Begin(headers) if headers.is_empty() => {

@@ -4,6 +4,7 @@
 //! its serial number, its page sequence number and its checksum.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use stream::ogg::Page;
 
@@ -11,6 +12,8 @@ use stream::ogg::Page;
 const PAGES_KEPT: usize = 8192;
 /// More header pages than this are no headers.
 const HEADERS_MAX: usize = 64;
+/// A burst is over sooner. Whoever sends for longer what is here already plays it once more.
+const BURST_TIME_MAX: Duration = Duration::from_secs(5);
 /// A page that is further ahead than this belongs to something else.
 const AHEAD_MAX: u32 = 100_000;
 
@@ -43,6 +46,8 @@ pub(super) enum Step {
 pub(super) struct Joint {
     /// Header pages of which it is not known yet to which link they belong.
     headers: Vec<Page>,
+    /// Sound has come behind them: since then it was known.
+    known_since: Option<Instant>,
 }
 
 impl Memory {
@@ -93,20 +98,32 @@ impl Identity {
 }
 
 impl Joint {
-    /// Looks at the next page of the connection.
-    pub(super) fn look(&mut self, page: &Page, memory: &Memory) -> Step {
+    /// Looks at the next page of the connection, which comes at `now`.
+    pub(super) fn look(&mut self, page: &Page, memory: &Memory, now: Instant) -> Step {
         let stamp = page.stamp();
-        let is_header = stamp.is_first || (!self.headers.is_empty() && stamp.granule <= 0);
+        if stamp.is_first && self.known_since.take().is_some() {
+            self.headers.clear();
+        }
+        let follows = !self.headers.is_empty() && self.known_since.is_none();
+        let is_header = stamp.is_first || (follows && stamp.granule <= 0);
         if is_header && self.headers.len() < HEADERS_MAX {
             self.headers.push(page.clone());
             return Step::Pass;
         }
         // Only the first page with sound shows whether the headers are those we have.
+        let is_known = memory.is_known(page);
+        if is_known == Some(true) {
+            let since = *self.known_since.get_or_insert(now);
+            let is_burst = now.saturating_duration_since(since) <= BURST_TIME_MAX;
+            if is_burst || self.headers.is_empty() {
+                return Step::Pass;
+            }
+        }
+        self.known_since = None;
         let headers = std::mem::take(&mut self.headers);
-        match memory.is_known(page) {
-            Some(true) => Step::Pass,
+        match is_known {
             Some(false) => Step::Take,
-            None => Step::Begin(headers),
+            _ => Step::Begin(headers),
         }
     }
 }
@@ -137,11 +154,18 @@ mod tests {
 
     /// What comes over connections one after another, and is taken.
     fn taken(connections: &[Vec<Page>]) -> Vec<(u32, u32)> {
+        taken_each(connections, Duration::ZERO)
+    }
+
+    /// The same, a page each time so much has gone by.
+    fn taken_each(connections: &[Vec<Page>], each: Duration) -> Vec<(u32, u32)> {
         let (mut memory, mut taken) = (Memory::default(), Vec::new());
+        let mut now = Instant::now();
         for connection in connections {
             let mut joint = Joint::default();
             for page in connection {
-                let pages = match joint.look(page, &memory) {
+                now += each;
+                let pages = match joint.look(page, &memory, now) {
                     Step::Pass => continue,
                     Step::Take => vec![page.clone()],
                     Step::Begin(mut headers) => {
@@ -187,6 +211,16 @@ mod tests {
             let wanted = [numbers(7, 0..20), numbers(serial, 0..9)].concat();
             assert_eq!(taken(&connections), wanted, "serial number {serial}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_played_once_more_is_heard_when_no_burst_can_be_so_long() {
+        let second = Duration::from_secs(1);
+        let connections = [stream(7, "a", 2..40), stream(7, "a", 2..40)];
+        let wanted = [numbers(7, 0..40), numbers(7, 0..2), numbers(7, 8..40)].concat();
+        assert_eq!(taken_each(&connections, second), wanted);
+        let connections = [stream(7, "a", 2..40), stream(7, "a", 30..60)];
+        assert_eq!(taken_each(&connections, second / 2), numbers(7, 0..60));
     }
 
     #[test]

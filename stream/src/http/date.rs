@@ -1,11 +1,10 @@
 //! The time now, as HTTP writes it (RFC 9110 §5.6.7), and in seconds.
 
 use std::cell::RefCell;
-use std::time::SystemTime;
 
 thread_local! {
     /// The last second that was asked for, and how it is written.
-    static LAST: RefCell<(u32, String)> = const { RefCell::new((0, String::new())) };
+    static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
 }
 
 /// Such as `Sun, 18 Sep 2011 16:00:00 GMT`.
@@ -17,23 +16,21 @@ pub fn http_date() -> String {
 
 /// The same, behind what is there.
 pub fn write_http_date(text: &mut String) {
-    let now = unix_second();
+    let now = jiff::Timestamp::now();
     LAST.with_borrow_mut(|(second, written)| {
-        if *second != now || written.is_empty() {
-            let now = jiff::Timestamp::from_second(i64::from(now)).unwrap_or_default();
+        if *second != now.as_second() {
+            *second = now.as_second();
             *written = jiff::fmt::rfc2822::DateTimePrinter::new()
                 .timestamp_to_rfc9110_string(&now)
                 .unwrap_or_default();
         }
-        *second = now;
         text.push_str(written);
     });
 }
 
 /// In Unix seconds.
 pub fn unix_second() -> u32 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    u32::try_from(since.unwrap_or_default().as_secs()).unwrap_or_default()
+    u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default()
 }
 
 #[cfg(test)]

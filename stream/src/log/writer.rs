@@ -180,8 +180,7 @@ impl Writer {
             return self.append(false, now);
         }
         if self.is_filled() && self.splice.begins_with(page) {
-            // This source has nothing of what the log is behind by: it begins now.
-            self.fill_for(self.clock.behind(now), now);
+            self.fill_up(now);
         }
         let stamp = page.stamp();
         let wanted = self.splice.wanted(stamp.serial);
@@ -247,6 +246,19 @@ impl Writer {
     /// A source has this writer from now on.
     pub fn greet(&mut self, now: Instant) {
         self.clock.greeted(now);
+    }
+
+    /// A source begins again with a stream that is called as the one before.
+    pub fn begin_again(&mut self, now: Instant) {
+        if self.is_filled() {
+            self.fill_up(now);
+        }
+        self.end_link(now);
+    }
+
+    /// This source has nothing of what the log is behind by: it begins now.
+    fn fill_up(&mut self, now: Instant) {
+        self.fill_for(self.clock.behind(now), now);
     }
 
     /// Ends the link that is open, if one is: a source said good-bye, or will not come back.

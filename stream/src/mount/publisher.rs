@@ -3,7 +3,9 @@
 
 mod ended;
 mod retitled;
+mod returning;
 mod take_over;
+mod taking;
 mod writing;
 
 use std::collections::HashMap;
@@ -25,8 +27,7 @@ use crate::log::account::Account;
 use crate::log::restore::Restored;
 use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep};
-use crate::ogg::{Page, Stray};
-
+use returning::Returning;
 pub use writing::Writing;
 
 /// Who may write which mount at a master, and the writers that wait for a source.
@@ -78,6 +79,7 @@ pub struct Publisher {
     serial: Option<u32>,
     /// Whether a page of his has come.
     has_begun: bool,
+    returning: Returning,
     link_start: Option<u64>,
     sitter: u64,
     dismissed: CancellationToken,
@@ -170,6 +172,7 @@ impl Desk {
             writer,
             serial: claimant.serial,
             has_begun: false,
+            returning: Returning::default(),
             link_start: None,
             sitter,
             dismissed,
@@ -307,47 +310,6 @@ impl Publisher {
     /// Bytes have come from him, be it only a part of a page.
     pub fn heard(&self, now: Instant) {
         self.desk.heard(self.mount.path(), self.sitter, now);
-    }
-
-    /// Takes a page from the source. The first one that makes sense puts the mount on the air.
-    ///
-    /// # Errors
-    /// When no decoder could make sense of the page where it stands.
-    pub fn take(
-        &mut self,
-        page: &Page,
-        now: Instant,
-        chance: impl FnMut() -> u32,
-    ) -> Result<(), Stray> {
-        let mut writer = lock(&self.writer);
-        let serial = page.serial();
-        if self.serial == Some(serial) && writer.splice().has_ended(serial) {
-            // Another uplink was faster. To others the same first page is the next stream: they
-            // send a file again.
-            return Ok(());
-        }
-        let is_his_first = !std::mem::replace(&mut self.has_begun, true);
-        if is_his_first && writer.log().link().is_none() && writer.splice().begins_with(page) {
-            // One before him went away within his headers. What begins now is no part of that.
-            writer.end_link(now);
-        }
-        writer.take(page, now, chance)?;
-        let (log, n_missing) = (Arc::clone(writer.log()), writer.splice().counts().n_missing);
-        drop(writer);
-        let counts = self.mount.counts();
-        counts.n_pages_missing.store(n_missing, Ordering::Relaxed);
-        let link_start = log.link().map(|_| log.link_start());
-        let is_same = std::mem::replace(&mut self.link_start, link_start) == link_start;
-        if link_start.is_none() || is_same && self.mount.is_on_air() {
-            return Ok(());
-        }
-        // Until its headers came it was taken for what his own said.
-        self.mount.set_facts(self.mount.facts());
-        if !self.mount.is_on_air() {
-            self.mount.set_on_air(OnAir::Since(Timestamp::now()));
-        }
-        self.desk.table.touch();
-        Ok(())
     }
 
     /// Where the source's logical stream goes on, if it is a stream that is known.

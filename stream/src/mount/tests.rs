@@ -9,6 +9,8 @@ use crate::log::resume::Wish;
 use crate::ogg::Page;
 use crate::ogg::tests::opus;
 
+mod returning;
+
 struct House {
     table: Arc<MountTable>,
     desk: Arc<Desk>,
@@ -85,7 +87,7 @@ fn a_mount_is_on_air_from_its_headers_until_its_source_goes_and_its_log_stays() 
     drop(publisher);
     assert!(!mount.is_on_air());
     // The same stream comes back: the log goes on.
-    let mut publisher = house.claim("source", Duration::ZERO).unwrap();
+    let mut publisher = house.claim_as("source", Some(1), Duration::ZERO).unwrap();
     assert_eq!(publisher.wanted(1).unwrap().sequence, 5);
     house.play(&mut publisher, 0, 6);
     assert!(mount.is_on_air());
