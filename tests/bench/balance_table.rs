@@ -18,7 +18,10 @@ A listener is at the relay 50 ms after his redirect and 0.4 s more on average; o
 All relays report at the same moments, a report takes 0.2 s; nobody leaves.
 *Turned away* counts who found no slot although some relay had one free; only Plenum's relays send somebody back when they are full, and only Plenum holds its answer for up to 8 s.
 Where there are several balancers, relays lend them their slots with the code of real relays; a lease lasts 15 s, and so do reports at most.
-The best possible is the min-cost flow of all listeners to all slots, known in advance, solved exactly by the network simplex method.
+The best possible is the min-cost flow of all listeners who ask to all slots that those leave who do not, known in advance, solved exactly by the network simplex method.
+It knows nothing but kilometres.
+Where a third of all slots is wanted (median of seeds 1 to 3: 1.30 times the best), half of what is more comes from prices that spare slots for a crowd which does not come: without the part of the price that rises with the demand it is 1.14.
+The 100 km within which all relays are alike, borders, and ties of 25 km, of which the best possible knows nothing either, make 0.02 or less each.
 Distances of policies that turn many away say little: those who are served are few.
 ";
 
