@@ -30,7 +30,7 @@ impl Batch {
     /// Fills it with what follows `from`.
     pub(super) fn fill(&mut self, log: &Arc<Log>, from: u64) -> Result<(), FellBehind> {
         self.clear();
-        let to = log.read(from, WRITE_BYTES_MAX, PIECES_MAX - 1, &mut self.pieces)?;
+        let to = log.read_on(from, WRITE_BYTES_MAX, PIECES_MAX - 1, &mut self.pieces)?;
         self.arrived = log.arrival(from);
         self.log = Some(Arc::clone(log));
         (self.from, self.to) = (from, to);

@@ -296,7 +296,11 @@ impl Seat {
                 .fill(&self.log, self.offset)
                 .map_err(|_| Closed::TooSlow)?;
         }
-        self.link_start = self.log.link_start();
+        let link_start = self.log.link_start();
+        // Of a link that he has not come to yet he has no header pages.
+        if self.offset >= link_start {
+            self.link_start = link_start;
+        }
         Ok(())
     }
 

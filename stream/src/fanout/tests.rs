@@ -11,9 +11,10 @@ use crate::log::resume::{FOR_EVER, Wish};
 use crate::mount::{
     Class, Desk, Facts, Mirror, Mount, MountPath, MountTable, Publisher, Slots, Start,
 };
+use crate::ogg::Page;
 use crate::ogg::tests::{opus, page};
-use crate::ogg::{Found, Framer, Page};
 
+mod behind;
 mod frozen;
 mod icy;
 mod order;
@@ -243,82 +244,6 @@ async fn a_socket_that_fills_up_resumes_exactly() {
         got.extend(read(&mut player, (all.len() - got.len()).min(70_001)));
     }
     assert!(got == all, "every byte came once");
-}
-
-/// Publishes, behind the first three, until his socket is full: a page that does not go out at once.
-fn publish_until_full(stage: &mut Stage, pages: &[Page]) -> usize {
-    let mount = stage.mount();
-    let n_sent = || mount.counts().n_bytes_sent.load(Ordering::Relaxed);
-    let mut n_published = bytes(&pages[..3]).len() as u64;
-    let mut n_pages = 3;
-    loop {
-        let began = Instant::now();
-        while n_sent() < n_published && began.elapsed() < Duration::from_millis(300) {
-            std::thread::yield_now();
-        }
-        if n_sent() < n_published {
-            break;
-        }
-        stage.publish(&pages[n_pages..=n_pages]);
-        n_published += pages[n_pages].len() as u64;
-        n_pages += 1;
-    }
-    n_pages
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_relay_that_falls_behind_is_disconnected_and_never_gets_a_byte_out_of_place() {
-    let mut pages = opus(1, 0);
-    pages.extend((2..2_002).map(|n| page(1, n, &[n as u8; 20_000])));
-    let mut stage = stage(Keep {
-        time: PATIENCE * 9,
-        n_bytes: 200_000,
-    });
-    stage.publish(&pages[..3]);
-    let mut relay = stage
-        .join(Class::Relay, Wish::Join, FOR_EVER, Pace::EachPage)
-        .await;
-    let n_pages = publish_until_full(&mut stage, &pages);
-    stage.publish(&pages[n_pages..]);
-    let mut got = Vec::new();
-    relay.read_to_end(&mut got).unwrap();
-    assert!(got.len() < bytes(&pages).len());
-    assert!(bytes(&pages).starts_with(&got), "nothing was left out");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn one_who_falls_behind_jumps_at_a_page_boundary_and_is_counted() {
-    let mut pages = opus(1, 0);
-    pages.extend((2..2_002).map(|n| page(1, n, &[n as u8; 20_000])));
-    let mut stage = stage(Keep {
-        time: PATIENCE * 9,
-        n_bytes: 1_000_000,
-    });
-    stage.publish(&pages[..3]);
-    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::EachPage).await;
-    let mount = stage.mount();
-    let n_pages = publish_until_full(&mut stage, &pages);
-    stage.publish(&pages[n_pages..]);
-    let mut framer = Framer::new();
-    let mut numbers = Vec::new();
-    let mut buffer = vec![0; 100_000];
-    while numbers.last() != Some(&2_001) {
-        let n_bytes = player.read(&mut buffer).unwrap();
-        assert!(n_bytes > 0, "he is moved on, not closed");
-        let mut input = &buffer[..n_bytes];
-        while let Some(found) = framer.next(&mut input) {
-            let Found::Page(page) = found else {
-                panic!("a page was cut by the jump")
-            };
-            numbers.push(page.stamp().sequence);
-        }
-    }
-    let n_jumps = numbers
-        .windows(2)
-        .filter(|pair| pair[1] != pair[0] + 1)
-        .count();
-    assert_eq!(n_jumps, 1, "one hole, between whole pages");
-    assert_eq!(mount.counts().n_fell_behind.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

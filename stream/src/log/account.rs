@@ -4,12 +4,14 @@
 //! Kept while a log is written down, so that a segment on disk can begin anywhere; and kept
 //! again while it is read back, so that ring and splice go on where they were.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::splice::SERIALS_KEPT;
 use crate::mpeg::Sniffer;
-use crate::ogg::{Found, Links, Page, Role, Stamp, Stray};
+use crate::ogg::{Found, Link, Links, Page, Role, Stamp, Stray};
 
 /// What the splice knows of a logical stream beyond what its pages say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +233,11 @@ impl Account {
     /// Where the current link begins.
     pub fn link_start(&self) -> u64 {
         self.link_start
+    }
+
+    /// The current link, once its headers are complete.
+    pub fn link(&self) -> Option<&Arc<Link>> {
+        self.links.current()
     }
 
     /// All header pages of the current link, once they have come; before, nothing.

@@ -5,6 +5,7 @@
 
 mod copy;
 mod kept;
+mod skipped;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::ogg::{Format, Link, Links, Page, Role, Stamp, Stray};
 
 pub use copy::Copied;
 pub use kept::Kept;
+use skipped::Skipped;
 
 /// How much a ring keeps: whichever limit is reached first.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ pub struct Ring {
     n_bytes: usize,
     head: u64,
     skipped: Option<Skipped>,
+    /// What stood before the skipped stretch, for those who had not been sent all of it.
+    passed: VecDeque<Entry>,
     links: Links,
     /// Offset of the first header page of the current link.
     link_start: u64,
@@ -55,15 +59,6 @@ pub struct Ring {
     open: Vec<Stamp>,
     /// What must be known to go on with the oldest page.
     tail: Account,
-}
-
-/// The newest stretch without bytes.
-#[derive(Clone, Copy, Debug)]
-struct Skipped {
-    /// Where the page before it began.
-    newest: u64,
-    from: u64,
-    to: u64,
 }
 
 #[derive(Debug)]
@@ -102,6 +97,7 @@ impl Ring {
             n_bytes: 0,
             head: offset,
             skipped: None,
+            passed: VecDeque::new(),
             links: Links::new(),
             link_start: offset,
             has_begun: false,
@@ -180,45 +176,30 @@ impl Ring {
         Ok(())
     }
 
-    /// Goes on at a later offset because the bytes between were never received. Cursors
-    /// before it have fallen behind; one that had everything goes on there, too.
-    pub fn skip_to(&mut self, offset: u64) {
-        if offset > self.head {
-            let before = self.skipped.filter(|before| before.to == self.head);
-            let newest = self.entries.back().map_or(self.head, |entry| entry.offset);
-            let (newest, from) = before.map_or((newest, self.head), |s| (s.newest, s.from));
-            self.skipped = Some(Skipped {
-                newest,
-                from,
-                to: offset,
-            });
-            while let Some(oldest) = self.entries.pop_front() {
-                self.forget(&oldest);
-            }
-            self.head = offset;
-            self.tail.skip_to(offset);
-        }
-    }
-
     fn drop_old(&mut self, now: Instant) {
+        self.drop_passed(now);
         while self.entries.len() > 1 {
             let Some(oldest) = self.entries.front() else {
                 return;
             };
-            let is_old = now.saturating_duration_since(oldest.arrived) > self.keep.time;
-            if !is_old && self.n_bytes <= self.keep.n_bytes {
+            if !self.is_too_old(oldest, now) {
                 return;
             }
             let Some(oldest) = self.entries.pop_front() else {
                 return;
             };
+            self.n_bytes -= oldest.page.len();
             self.forget(&oldest);
         }
     }
 
-    /// The oldest page is not kept any more.
+    fn is_too_old(&self, oldest: &Entry, now: Instant) -> bool {
+        let is_old = now.saturating_duration_since(oldest.arrived) > self.keep.time;
+        is_old || self.n_bytes > self.keep.n_bytes
+    }
+
+    /// The oldest page is not part of what can be gone on with any more.
     fn forget(&mut self, oldest: &Entry) {
-        self.n_bytes -= oldest.page.len();
         // What was part of the log once is so again.
         let _ = take(&mut self.tail, &oldest.page, oldest.step);
     }
@@ -364,22 +345,40 @@ impl Ring {
                 n_bytes: self.oldest() - offset,
             });
         }
-        let first = self.entries.partition_point(|entry| entry.end() <= offset);
-        let mut at = offset;
-        let mut n_bytes = 0;
-        for entry in self.entries.range(first..).take(n_pieces_max) {
-            if n_bytes >= n_bytes_max {
-                break;
-            }
-            // Only the first can begin in the middle of a page.
-            let skip = usize::try_from(at - entry.offset).unwrap_or(usize::MAX);
-            let piece = entry.page.bytes().slice(skip.min(entry.page.len())..);
-            n_bytes += piece.len();
-            at = entry.end();
-            found.push(piece);
-        }
-        Ok(at)
+        Ok(collect(
+            &self.entries,
+            offset,
+            n_bytes_max,
+            n_pieces_max,
+            found,
+        ))
     }
+}
+
+/// Collects bytes from `offset` on out of entries that follow one another, and returns the offset
+/// behind them.
+fn collect(
+    entries: &VecDeque<Entry>,
+    offset: u64,
+    n_bytes_max: usize,
+    n_pieces_max: usize,
+    found: &mut Vec<Bytes>,
+) -> u64 {
+    let first = entries.partition_point(|entry| entry.end() <= offset);
+    let mut at = offset;
+    let mut n_bytes = 0;
+    for entry in entries.range(first..).take(n_pieces_max) {
+        if n_bytes >= n_bytes_max {
+            break;
+        }
+        // Only the first can begin in the middle of a page.
+        let skip = usize::try_from(at - entry.offset).unwrap_or(usize::MAX);
+        let piece = entry.page.bytes().slice(skip.min(entry.page.len())..);
+        n_bytes += piece.len();
+        at = entry.end();
+        found.push(piece);
+    }
+    at
 }
 
 /// Goes on behind a page, of which perhaps no more is known than what it says itself.

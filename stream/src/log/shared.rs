@@ -104,6 +104,29 @@ impl Log {
         self.ring().read(offset, n_bytes_max, n_pieces_max, found)
     }
 
+    /// As [`Self::read`], for somebody who is being sent this log: he also gets what comes before a
+    /// stretch that was skipped meanwhile, and goes on with [`Self::behind_skip`].
+    ///
+    /// # Errors
+    /// When `offset` is older than that.
+    pub fn read_on(
+        &self,
+        offset: u64,
+        n_bytes_max: usize,
+        n_pieces_max: usize,
+        found: &mut Vec<Bytes>,
+    ) -> Result<u64, FellBehind> {
+        if offset == self.head() {
+            return Ok(offset);
+        }
+        let ring = self.ring();
+        let read = ring.read(offset, n_bytes_max, n_pieces_max, found);
+        read.or_else(|behind| {
+            let passed = ring.read_passed(offset, n_bytes_max, n_pieces_max, found);
+            passed.ok_or(behind)
+        })
+    }
+
     /// Pages from `offset` on, with what is known of them: see [`Ring::kept`].
     ///
     /// # Errors
@@ -159,6 +182,12 @@ impl Log {
     /// Bytes kept now.
     pub fn n_bytes(&self) -> usize {
         self.ring().n_bytes()
+    }
+
+    /// With this burst one who asks for so much begins no later, where there is a picture: see
+    /// [`Ring::burst_from_key_frame`].
+    pub fn burst_from_key_frame(&self, burst: Duration) -> Duration {
+        self.ring().burst_from_key_frame(burst)
     }
 
     /// Decides what a caller gets, and where his cursor starts.

@@ -11,6 +11,7 @@ use crate::ogg::tests::{opus, page};
 use crate::ogg::{Links, Page, Stamp};
 
 mod copied;
+mod skipped;
 pub(crate) mod stage;
 mod theora;
 mod video;
@@ -126,43 +127,6 @@ fn a_mirror_that_missed_bytes_goes_on_behind_them() {
     mirror.append(&pages[3], Instant::now()).unwrap();
     let join = mirror.join(Duration::from_secs(9)).unwrap();
     assert_eq!((join.offset, join.prefix.is_empty()), (9_000, false));
-}
-
-#[test]
-fn who_has_everything_goes_on_behind_what_was_skipped() {
-    let pages = opus(1, 6);
-    let mut ring = ring(1_000, 1 << 20);
-    let start = Instant::now();
-    fill(&mut ring, &pages[..4], start);
-    let from = ring.head();
-    ring.skip_to(from + 10);
-    ring.skip_to(9_000);
-    // The burst alone would leave out the first page.
-    ring.append(&pages[4], start).unwrap();
-    ring.append(&pages[5], start + Duration::from_secs(30))
-        .unwrap();
-    assert_eq!(ring.behind_skip(from), Some(9_000));
-    for other in [from - 1, from + 10, 9_000] {
-        assert_eq!(ring.behind_skip(other), None);
-    }
-    let epoch: Epoch = EPOCH.parse().unwrap();
-    let resume = |epoch, first| Wish::Resume {
-        epoch,
-        first,
-        last: FOR_EVER,
-    };
-    // Also one who asks for the newest page once more, or has more than there was.
-    let newest = from - pages[3].len() as u64;
-    for first in [from, newest, from + 5, from + 10, 8_999] {
-        let join = ring.join_behind_skip(resume(epoch, first)).unwrap();
-        assert_eq!((join.offset, join.prefix.is_empty()), (9_000, false));
-    }
-    assert_eq!(ring.join_behind_skip(resume(epoch, newest - 1)), None);
-    assert_eq!(ring.join_behind_skip(resume(epoch, from - 1)), None);
-    assert_eq!(ring.join_behind_skip(resume(Epoch::new(1), from)), None);
-    // Of a link that is over there are no header pages.
-    fill(&mut ring, &opus(2, 2), start);
-    assert_eq!(ring.join_behind_skip(resume(epoch, from)), None);
 }
 
 fn wish(range: &str, if_range: &str) -> Wish {

@@ -311,11 +311,21 @@ impl Link {
     }
 
     /// Whether a listener may begin with this page of it.
-    pub(crate) fn is_join_point(&self, page: &Page) -> bool {
+    pub fn is_join_point(&self, page: &Page) -> bool {
         match self.video() {
             Some(serial) => page.serial() == serial && theora::begins_with_key_frame(page),
             None => !page.stamp().is_continued && page.stamp().granule >= 0,
         }
+    }
+
+    /// Whether there is a picture that has to be joined at a key frame.
+    pub fn has_video(&self) -> bool {
+        let is_video = |track: Track| track.kind == webm::Kind::Video;
+        self.streams.iter().any(|facts| match facts.codec {
+            Codec::Theora(_) => true,
+            Codec::Track(track) => is_video(track),
+            _ => false,
+        })
     }
 
     /// The serial number of the first picture in Ogg, if there is one.

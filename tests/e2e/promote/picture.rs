@@ -16,9 +16,6 @@ use super::stage::{BACK_MAX, Stage, figure};
 /// What an encoder has not let go of yet when its master dies, and what it makes until it is
 /// stopped.
 const LOST_SECONDS_MAX: f64 = 1.5;
-/// Of what the second encoder begins with, so much may be missing: in one run of six the first packet
-/// is, and it is not known yet why.
-const BEGINNING_PACKETS_MAX: usize = 1;
 
 /// Both hear so much more.
 fn hear_on(stage: &Stage, ears: &[(&str, Ear)], n_bytes: usize) -> Result<()> {
@@ -80,7 +77,7 @@ fn a_picture_goes_on_at_the_promoted_master_in_the_same_response() -> Result<()>
         .with_context(|| format!("{name}: {}", stage.story()))?;
         note(&format!("{name}: {parts:?}"));
         ensure!(parts[0].seconds_behind < LOST_SECONDS_MAX, "{parts:?}");
-        ensure!(parts[1].n_before <= BEGINNING_PACKETS_MAX, "{parts:?}");
+        ensure!(parts[1].n_before == 0, "{parts:?}");
         check_clean(&file.display().to_string(), 60)?;
         ensure!(!ear.heard().has_ended, "a listener was sent away: {name}");
     }

@@ -1,14 +1,9 @@
-//! What others than listeners ask of a ring: whole pages with what is known of them, and where
-//! somebody goes on who has everything. Pure.
+//! What others than listeners ask of a ring: whole pages with what is known of them. Pure.
 
-use std::cmp::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use super::{Entry, FellBehind, Join, Ring};
+use super::{Entry, FellBehind, Ring};
 use crate::log::account::{Account, Step};
-use crate::log::resume::Wish;
 use crate::ogg::Page;
 
 /// A page of a log, where it is, and what its master knows of it.
@@ -45,36 +40,26 @@ impl Ring {
         Ok(entries.map(Entry::kept).collect())
     }
 
+    /// With this burst one who asks for so much begins no later: where there is a picture, at the
+    /// key frame before, if it is kept.
+    pub fn burst_from_key_frame(&self, burst: Duration) -> Duration {
+        let newest = self.newest_arrival().filter(|_| {
+            let link = self.link();
+            link.is_some_and(|link| link.has_video())
+        });
+        let Some((newest, from)) = newest.and_then(|at| Some((at, at.checked_sub(burst)?))) else {
+            return burst;
+        };
+        let in_link = self.entries.iter().rev();
+        let mut in_link = in_link.take_while(|entry| entry.offset >= self.link_start);
+        let before = in_link.find(|entry| entry.is_join_point && entry.arrived <= from);
+        before.map_or(burst, |entry| newest.duration_since(entry.arrived))
+    }
+
     /// What must be known to go on with the oldest page, and all pages.
     pub(in crate::log) fn tail(&self) -> (Account, Vec<Kept>) {
         let kept = self.entries.iter().map(Entry::kept);
         (self.tail.clone(), kept.collect())
-    }
-
-    /// Where somebody goes on who has everything up to `offset`, if what follows there was skipped.
-    pub fn behind_skip(&self, offset: u64) -> Option<u64> {
-        let skipped = self.skipped?;
-        (skipped.from == offset && skipped.to >= self.oldest()).then_some(skipped.to)
-    }
-
-    /// Where somebody starts who asks for what was skipped and misses nothing but that. He may have
-    /// more of it, from another master, or ask for the page before it once more, as a relay does
-    /// that compares.
-    pub(in crate::log) fn join_behind_skip(&self, wish: Wish) -> Option<Join> {
-        let Wish::Resume { epoch, first, .. } = wish else {
-            return None;
-        };
-        let skipped = self.skipped.filter(|_| epoch == self.epoch)?;
-        let is_there = first == skipped.newest || (skipped.from..skipped.to).contains(&first);
-        let offset = self.behind_skip(skipped.from).filter(|_| is_there)?;
-        let link = self.link()?;
-        // Of an earlier link there are no header pages any more.
-        let prefix = match offset.cmp(&self.link_start) {
-            Ordering::Less => return None,
-            Ordering::Equal => Bytes::new(),
-            Ordering::Greater => link.prefix.clone(),
-        };
-        Some(Join { prefix, offset })
     }
 }
 

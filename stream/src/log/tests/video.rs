@@ -10,7 +10,7 @@ use crate::ogg::{Format, Stray};
 use crate::webm::tests::pages;
 use crate::webm::tests::stage::{header, second};
 
-fn writer() -> Writer {
+pub(super) fn writer() -> Writer {
     let keep = Keep {
         time: Duration::from_secs(3600),
         n_bytes: 1 << 24,
@@ -19,7 +19,7 @@ fn writer() -> Writer {
 }
 
 /// What a source sends in so many seconds.
-fn sent(has_video: bool, uid: u8, n_seconds: u64) -> Vec<Page> {
+pub(super) fn sent(has_video: bool, uid: u8, n_seconds: u64) -> Vec<Page> {
     let seconds = (0..n_seconds).flat_map(|n| second(n * 1000, None));
     pages(
         &header(has_video, uid)
@@ -86,6 +86,22 @@ fn where_key_frames_are_rare_a_joiner_goes_back_to_the_newest_one() {
         assert!((1_600..2_500).contains(&first.stamp().granule));
         // One who is too slow goes on there, too.
         assert_eq!(writer.log().live_edge(0).0, offset);
+    }
+}
+
+#[test]
+fn who_goes_back_in_memory_begins_at_the_key_frame_before() {
+    let start = Instant::now();
+    for (has_video, from) in [(true, 6_000), (false, 7_000)] {
+        let mut writer = writer();
+        send(&mut writer, &sent(has_video, 1, 10), start);
+        let burst = Duration::from_millis(2_500);
+        let (_, first, _) = joined(&writer, writer.log().burst_from_key_frame(burst));
+        let granule = first.stamp().granule;
+        assert!((from..from + 300).contains(&granule), "{granule}");
+        // What is not kept cannot be gone back to.
+        let long = Duration::from_secs(60);
+        assert_eq!(writer.log().burst_from_key_frame(long), long);
     }
 }
 
