@@ -4,8 +4,9 @@
 //! Reading order: `retention` (how much is kept), `stretch` (one segment), `session` (which of them
 //! are one recording), `layout` (the bytes of its file), `reader` (the same from the disk), `range`
 //! (which part), `pages` (list and download). `back_fill` takes what a source sends later, `fills` keeps
-//! it, `weave` puts it in its place. Then `moment` (what `?from=` says), `tape` (the log
-//! itself from the disk) and `rewind` (one listener on the way from then to now).
+//! it, `weave` puts it in its place. Then `moment` (what `?from=` says), `start` (where in the log
+//! that is), `tape` (the log itself from the disk) and `rewind` (one listener on the way from then
+//! to now).
 
 mod back_fill;
 pub(crate) mod fills;
@@ -18,6 +19,7 @@ mod reader;
 mod retention;
 mod rewind;
 mod session;
+mod start;
 mod stretch;
 mod tape;
 #[cfg(test)]

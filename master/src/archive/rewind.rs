@@ -23,7 +23,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::list::timestamp;
-use super::tape::{Start, Tape};
+use super::start::Start;
+use super::tape::Tape;
 use super::{Archive, Moment, STALL_MAX};
 use crate::disk::folder;
 
@@ -168,6 +169,7 @@ fn from_ring(log: &Arc<Log>, age: Duration, now_ms: i64) -> Option<Begin> {
     let now = Instant::now();
     // A burst is counted back from the newest page.
     let burst = age.saturating_sub(log.silence(now).unwrap_or_default());
+    let burst = log.burst_from_key_frame(burst);
     let (_, cursor, prefix) = log.open(Wish::Join, burst)?;
     let arrived = log.arrival(cursor.offset()).unwrap_or(now);
     let age = now.saturating_duration_since(arrived).as_millis();

@@ -124,6 +124,11 @@ impl Stretch {
         Page::parse(bytes.into()).map_err(|_| damaged(&self.files[0]))
     }
 
+    /// Whether it goes on in the same link where that one ends.
+    pub(super) fn goes_on(&self, before: &Self) -> bool {
+        before.end == self.head.offset && before.head.link_start == self.head.link_start
+    }
+
     /// How many bytes its pages have.
     pub(super) fn n_bytes(&self) -> u64 {
         self.end - self.head.offset

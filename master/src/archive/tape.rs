@@ -6,9 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use stream::log::segment::Record;
-use stream::ogg::Page;
 
 use super::stretch::Stretch;
 use crate::disk::folder;
@@ -38,18 +36,6 @@ struct Open {
     index: File,
 }
 
-/// Where a tape begins.
-#[derive(Debug)]
-pub(super) struct Start {
-    pub(super) tape: Tape,
-    /// The header pages that have to be heard first.
-    pub(super) prefix: Bytes,
-    /// The offset of its first page.
-    pub(super) offset: u64,
-    /// When that page came, in milliseconds since 1970.
-    pub(super) first_ms: i64,
-}
-
 /// Pages from a tape.
 #[derive(Debug)]
 pub(super) struct Portion {
@@ -62,81 +48,14 @@ pub(super) struct Portion {
     pub(super) span_ms: i64,
 }
 
-impl Start {
-    /// The place in the log in this folder where somebody begins who wants to hear it from this
-    /// moment on: the first page that came then or later and begins with a whole packet. Before the
-    /// oldest it is the oldest. `None`: nothing of it is on disk.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(super) fn find(log: &Path, from_ms: i64) -> io::Result<Option<Self>> {
-        let mut offsets = match folder::offsets(log) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            offsets => offsets?,
-        };
-        offsets.reverse();
-        // Each segment begins later than the one before.
-        let (mut known, mut beyond) = (0, offsets.len());
-        while beyond - known > 1 {
-            let middle = usize::midpoint(known, beyond);
-            let looked = Stretch::look(log, offsets[middle])?;
-            if looked.is_some_and(|stretch| stretch.first_ms <= from_ms) {
-                known = middle;
-            } else {
-                beyond = middle;
-            }
-        }
-        for offset in &offsets[known.min(offsets.len())..] {
-            let Some(stretch) = Stretch::look(log, *offset)? else {
-                continue;
-            };
-            if let Some(start) = Self::within(log, stretch, from_ms)? {
-                return Ok(Some(start));
-            }
-        }
-        Ok(None)
-    }
-
-    /// `None`: no such page is in this segment.
-    fn within(log: &Path, stretch: Stretch, from_ms: i64) -> io::Result<Option<Self>> {
-        let n_pages = usize::try_from(stretch.n_pages).unwrap_or(usize::MAX);
-        let records = stretch.records(0, n_pages)?;
-        let Ok(mut account) = stretch.head.account() else {
-            return Ok(None);
-        };
-        let begins_link = stretch.begins_link;
-        for (number, record) in records.iter().enumerate() {
-            let is_header = account.prefix().is_none();
-            let is_early = record.arrived_ms < from_ms;
-            if is_early && !is_header {
-                continue;
-            }
-            let page = stretch.page(record)?;
-            let is_link_start = number == 0 && begins_link;
-            if !is_early && (is_link_start || (!is_header && is_join_point(&page))) {
-                let prefix = account.prefix().filter(|_| !is_link_start);
-                return Ok(Some(Self {
-                    prefix: prefix.cloned().unwrap_or_default(),
-                    offset: record.offset,
-                    first_ms: record.arrived_ms,
-                    tape: Tape::new(log, stretch, number as u64, record)?,
-                }));
-            }
-            if is_header && account.take(&page, Some(record.trace)).is_err() {
-                return Ok(None);
-            }
-        }
-        Ok(None)
-    }
-}
-
-fn is_join_point(page: &Page) -> bool {
-    let stamp = page.stamp();
-    !stamp.is_first && !stamp.is_continued && stamp.granule >= 0
-}
-
 impl Tape {
-    fn new(log: &Path, stretch: Stretch, next: u64, record: &Record) -> io::Result<Self> {
+    /// One that begins with this page, the one numbered `next` in its segment.
+    pub(super) fn new(
+        log: &Path,
+        stretch: Stretch,
+        next: u64,
+        record: &Record,
+    ) -> io::Result<Self> {
         Ok(Self {
             log: log.to_owned(),
             open: Open::new(stretch)?,

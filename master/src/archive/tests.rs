@@ -14,9 +14,12 @@ use super::fills::{self, Filling};
 use super::layout::Layout;
 use super::reader::Reader;
 use super::session::{Session, SessionName};
-use super::tape::{Start, Tape};
+use super::start::Start;
+use super::tape::Tape;
 use crate::archive::Retentions;
 use crate::disk::{self, folder};
+
+mod picture;
 
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 /// A page of Opus with one packet of 20 ms.
