@@ -15,6 +15,8 @@ pub enum Codec {
     Opus {
         /// Channels, 1 to 255.
         n_channels: u8,
+        /// Streams of Opus in each packet, one or two channels each.
+        n_streams: u8,
     },
     /// The FLAC-to-Ogg mapping 1.0.
     Flac,
@@ -37,6 +39,9 @@ pub enum Codec {
     Other,
 }
 
+/// What a packet without sound is made of.
+const ZEROS: &[u8; 254] = &[0; 254];
+
 impl Codec {
     /// Tells the codec by the first packet of a logical stream.
     pub fn of(packet: &[u8]) -> Self {
@@ -46,6 +51,7 @@ impl Codec {
         if let Some(rest) = packet.strip_prefix(b"OpusHead") {
             return Self::Opus {
                 n_channels: rest.get(1).copied().unwrap_or(1),
+                n_streams: opus_streams(rest),
             };
         }
         if let Some(frames) = Frames::parse(packet) {
@@ -115,7 +121,7 @@ impl Codec {
     pub fn n_channels(self) -> Option<u8> {
         match self {
             Self::Vorbis(identification) => Some(identification.n_channels),
-            Self::Opus { n_channels } => Some(n_channels),
+            Self::Opus { n_channels, .. } => Some(n_channels),
             Self::Frames(frame) => Some(frame.n_channels).filter(|n| *n > 0),
             Self::Track(track) => track.n_channels,
             Self::Speex { n_channels, .. } => n_channels,
@@ -139,10 +145,16 @@ impl Codec {
     ///
     /// For Vorbis a zero byte is a block in mode 0 whose floors are unused (Vorbis I §4.3.2: what
     /// is missing at the end of a packet reads as zero). For Opus it is a frame of no bytes,
-    /// which is what a sender leaves out in silence (RFC 6716 §3.1, §3.2.1).
+    /// which is what a sender leaves out in silence (RFC 6716 §3.1, §3.2.1), once for each stream:
+    /// all but the last bring their length, another zero (RFC 7845 §3, RFC 6716 appendix B).
     pub fn silent_packet(self) -> &'static [u8] {
         match self {
-            Self::Vorbis(_) | Self::Opus { .. } => &[0],
+            Self::Vorbis(_) => &[0],
+            Self::Opus { n_streams, .. } => {
+                let n_bytes = 2 * usize::from(n_streams.max(1)) - 1;
+                // A longer one would need more than one lacing value; 127 streams are enough.
+                ZEROS.get(..n_bytes).unwrap_or_default()
+            }
             Self::Flac | Self::Speex { .. } | Self::Theora(_) | Self::Skeleton => &[],
             Self::Frames(_) | Self::Track(_) | Self::Other => &[],
         }
@@ -161,5 +173,37 @@ impl Codec {
             Self::Track(track) => track.codec,
             Self::Other => "unknown",
         }
+    }
+}
+
+/// What comes behind `OpusHead` says how many streams there are; with mapping family 0, one (RFC 7845
+/// §5.1.1).
+fn opus_streams(head: &[u8]) -> u8 {
+    match head.get(10) {
+        None | Some(0) => 1,
+        Some(_) => head.get(11).copied().unwrap_or(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_opus_is_a_packet_of_as_many_streams_as_there_are() {
+        let end = |family: &[u8]| {
+            let head = [b"OpusHead\x01\x06\0\0\0\0\0\0\0\0", family].concat();
+            Codec::of(&head).silent_packet().to_vec()
+        };
+        assert_eq!(end(&[0]), [0]);
+        assert_eq!(end(&[1, 1, 1, 0, 1]), [0]);
+        // 5.1: two streams of two channels and two of one; three of them with a length.
+        assert_eq!(end(&[1, 4, 2, 0, 4, 1, 2, 3, 5]), [0; 7]);
+        assert_eq!(end(&[255, 127, 0]), [0; 253]);
+        assert!(end(&[255, 128, 0]).is_empty());
+        for cut_off in [&[][..], &[1], &[1, 0]] {
+            assert_eq!(end(cut_off), [0]);
+        }
+        assert_eq!(Codec::of(b"OpusHead").silent_packet(), [0]);
     }
 }
