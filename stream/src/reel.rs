@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::config::ConfigError;
-use crate::mpeg::{Frame, Sniffer, Sound};
+use crate::mpeg::{Frame, Sniffer, Sound, frame};
 use crate::ogg::{Found, Link, Page, granule};
 
 /// A file is not read beyond this many bytes: half an hour of 128 kbit/s.
 pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// The sound of a file.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Reel {
     pages: Vec<(Duration, Page)>,
     length: Duration,
@@ -57,11 +57,11 @@ impl Reel {
         let (mut sniffer, mut input) = (Sniffer::new(), bytes);
         while let Some(found) = sniffer.next(&mut input) {
             if let Found::Page(page) = found {
-                cutter.take(page)?;
+                cutter.take(sound_of(page))?;
             }
         }
         if let Some(page) = sniffer.finish() {
-            cutter.take(page)?;
+            cutter.take(sound_of(page))?;
         }
         let length = cutter.begun + cutter.played;
         let kind = cutter.kind.filter(|_| !length.is_zero()).ok_or(
@@ -125,7 +125,10 @@ struct Cutter {
 }
 
 impl Cutter {
-    fn take(&mut self, page: Page) -> Result<(), &'static str> {
+    fn take(&mut self, page: Option<Page>) -> Result<(), &'static str> {
+        let Some(page) = page else {
+            return Ok(());
+        };
         let at = self.begun + self.played;
         if let Some(frame) = page.frame() {
             let kind = Kind::Frames(frame.sound);
@@ -181,20 +184,72 @@ impl Cutter {
 /// The first page of sound in a file is not longer.
 const FIRST_PAGE_MAX: Duration = Duration::from_secs(10);
 
+/// The page without the frames that only tell of the file, which is no file any more: players would
+/// take its length for that of the stream. `None`: nothing else is in it.
+fn sound_of(page: Page) -> Option<Page> {
+    let is_about_file = |(frame, _): &(&[u8], Frame)| frame::is_about_file(frame);
+    if !frames(&page).any(|frame| is_about_file(&frame)) {
+        return Some(page);
+    }
+    let sound = frames(&page).filter(|frame| !is_about_file(frame));
+    let sound: Vec<u8> = sound.flat_map(|(frame, _)| frame.to_vec()).collect();
+    Page::of_frames(sound.into())
+}
+
 /// How long the frames of a portion last.
 fn duration(page: &Page) -> Duration {
-    let (mut at, mut micros) = (0, 0);
-    while let Some(frame) = page.bytes().get(at..).and_then(Frame::parse) {
-        micros += frame.micros();
-        at += frame.n_bytes;
-    }
-    Duration::from_micros(micros)
+    Duration::from_micros(frames(page).map(|(_, frame)| frame.micros()).sum())
+}
+
+/// The frames of a portion; of Ogg there are none.
+fn frames(page: &Page) -> impl Iterator<Item = (&[u8], Frame)> {
+    let mut rest: &[u8] = page.bytes();
+    std::iter::from_fn(move || {
+        let frame = Frame::parse(rest)?;
+        let (own, behind) = rest.split_at_checked(frame.n_bytes)?;
+        rest = behind;
+        Some((own, frame))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ogg::tests::opus;
+
+    #[test]
+    fn what_only_tells_of_an_mp3_file_is_not_played() {
+        // 128 kbit/s, 44,100 Hz: MPEG-1 of two channels, of one, and one with a checksum; MPEG-2.
+        let cases: [([u8; 4], usize, usize, &[u8]); 6] = [
+            ([0xff, 0xfb, 0x90, 0x00], 417, 36, b"Xing"),
+            ([0xff, 0xfb, 0x90, 0x00], 417, 36, b"Info"),
+            ([0xff, 0xfb, 0x90, 0x00], 417, 36, b"VBRI"),
+            ([0xff, 0xfb, 0x90, 0xc0], 417, 21, b"Info"),
+            ([0xff, 0xfa, 0x90, 0x00], 417, 38, b"Xing"),
+            ([0xff, 0xf3, 0x80, 0xc0], 208, 13, b"Info"),
+        ];
+        for (head, n_bytes, at, word) in cases {
+            let mut sound = head.to_vec();
+            sound.resize(n_bytes, 0x55);
+            let mut about = sound.clone();
+            about[at..at + 4].copy_from_slice(word);
+            let sounds = sound.repeat(20);
+            let id3 = b"ID3\x04\0\0\0\0\0\x05hello";
+            // Two files, one behind the other.
+            let file = [&id3[..], &about, &sounds, &about, &sounds].concat();
+            let reel = Reel::cut(&file).unwrap();
+            assert_eq!(reel.bytes(), sound.repeat(40), "{head:x?} {word:?}");
+            assert_eq!(
+                reel.length(),
+                Reel::cut(&sound.repeat(40)).unwrap().length()
+            );
+            // Elsewhere in a frame it is sound.
+            let mut other = sound.clone();
+            other[at + 9..at + 13].copy_from_slice(word);
+            let others = [other, sounds].concat();
+            assert_eq!(Reel::cut(&others).unwrap().bytes(), others);
+        }
+    }
 
     #[test]
     fn each_page_of_a_file_knows_when_it_begins_and_what_is_no_sound_is_refused() {

@@ -141,6 +141,32 @@ impl Frame {
     }
 }
 
+/// Whether the frame that is all of `bytes` tells of the file that it begins, and holds no sound: how
+/// long the file is, and where in it what is. Encoders and the writers of files put it there (Xing,
+/// Info, VBRI).
+pub fn is_about_file(bytes: &[u8]) -> bool {
+    let Some(frame) = Frame::parse(bytes).filter(|f| f.sound == Sound::Mpeg { layer: 3 }) else {
+        return false;
+    };
+    let stands_at = |at: usize, words: &[&[u8]]| {
+        let there = bytes.get(at..at + 4);
+        there.is_some_and(|there| words.contains(&there))
+    };
+    // Behind the side information of a frame without sound (ISO 11172-3 §2.4.1.7); VBRI always where it
+    // ends in MPEG-1 stereo. A checksum comes before it, where there is one.
+    let n_side = match (frame.n_samples, frame.n_channels) {
+        (1152, 1) => 17,
+        (1152, _) => 32,
+        (_, 1) => 9,
+        _ => 17,
+    };
+    let xing = [b"Xing".as_slice(), b"Info"];
+    [4, 6]
+        .iter()
+        .any(|n_head| stands_at(n_head + n_side, &xing))
+        || stands_at(36, &[b"VBRI"])
+}
+
 /// The first of the frames that these bytes are, from their first byte to their last. `None`: they
 /// are something else, or frames of different kinds.
 pub fn whole(bytes: &[u8]) -> Option<Frame> {
