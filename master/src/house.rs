@@ -61,6 +61,22 @@ impl Files {
             reels: stand_in::load(&config.mount)?,
         })
     }
+
+    /// As the files of `before` where they hold the same: what is played plays on. Gives what holds
+    /// other sound, though the settings name the same files.
+    pub(crate) fn follow(&mut self, before: &Master, config: &Config) -> Vec<String> {
+        let mut renewed = self.rules.renewed_files(&before.service.rules);
+        let file = |config: &Config, path: &MountPath| {
+            let mut mounts = config.mount.iter();
+            let mount = mounts.find(|mount| mount.path == *path);
+            mount.and_then(|mount| mount.fallback_file.clone())
+        };
+        let is_same_file = |path: &MountPath| file(config, path) == file(&before.config, path);
+        let others = stand_in::follow(&mut self.reels, &before.reels, is_same_file);
+        let text = |path: &MountPath| format!("what is in the `fallback_file` of {path}");
+        renewed.extend(others.iter().map(text));
+        renewed
+    }
 }
 
 impl Master {

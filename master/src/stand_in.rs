@@ -43,6 +43,24 @@ pub(crate) fn load(mounts: &[MountSettings]) -> Result<Reels, ConfigError> {
     Ok(reels)
 }
 
+/// Takes those of `before` in place of their like, so that they play on. Returns the mounts whose file
+/// is the same and holds other sound.
+pub(crate) fn follow(
+    reels: &mut Reels,
+    before: &Reels,
+    is_same_file: impl Fn(&MountPath) -> bool,
+) -> Vec<MountPath> {
+    let mut renewed = Vec::new();
+    for (path, reel) in reels {
+        match before.get(path) {
+            Some(old) if old == reel => *reel = Arc::clone(old),
+            Some(_) if is_same_file(path) => renewed.push(path.clone()),
+            _ => {}
+        }
+    }
+    renewed
+}
+
 /// A file that is being played.
 struct Playing {
     reel: Arc<Reel>,
@@ -153,4 +171,27 @@ impl Playing {
 fn due(reel: &Reel, at: usize) -> Duration {
     let page = reel.pages().get(at);
     page.map_or_else(|| reel.length(), |(at, _)| *at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_the_same_plays_on_and_what_holds_other_sound_is_named() {
+        let mut frame = [0; 104];
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x10, 0xc0]);
+        let path = |text: &str| MountPath::parse(text).unwrap();
+        let reel = |n: usize| Arc::new(Reel::cut(&frame.repeat(n)).unwrap());
+        let before = Reels::from([(path("/a"), reel(9)), (path("/b"), reel(9))]);
+        let mut reels = Reels::from([
+            (path("/a"), reel(9)),
+            (path("/b"), reel(8)),
+            (path("/c"), reel(9)),
+        ]);
+        assert_eq!(follow(&mut reels, &before, |_| true), [path("/b")]);
+        assert!(Arc::ptr_eq(&reels[&path("/a")], &before[&path("/a")]));
+        assert_eq!(reels[&path("/b")].pages(), reel(8).pages());
+        assert!(follow(&mut reels, &before, |_| false).is_empty());
+    }
 }

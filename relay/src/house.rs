@@ -162,6 +162,8 @@ impl Relay {
         let (slots, uplink) = (config.slots, config.knobs().uplink_bits());
         lasting.slots.resize(slots.listeners, slots.relays);
         lasting.fanout.uplink().allow(uplink);
+        let renewed = rules.renewed_files(&before.service.rules);
+        differences.changed.extend(renewed);
         relay.set(Self::new(config, rules, lasting));
         Ok(differences)
     }

@@ -65,6 +65,13 @@ impl Rules {
             ..Self::new(allow, aliases, Guard::new(mounts)?)
         })
     }
+
+    /// What holds other sound than in `before`, though the settings name the same files.
+    pub fn renewed_files(&self, before: &Self) -> Vec<String> {
+        let renewed = self.intros.renewed(&before.intros);
+        let text = |path: &MountPath| format!("what is in the `intro_file` of {path}");
+        renewed.iter().map(text).collect()
+    }
 }
 
 /// A mount that was asked for.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::metadata;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub struct Intros(HashMap<MountPath, Intro>);
 /// The intro of a mount.
 #[derive(Debug)]
 pub(super) struct Intro {
+    file: PathBuf,
     reel: Reel,
     plain: Bytes,
     /// With an empty block wherever a title could stand, for the interval that was asked for last:
@@ -51,9 +53,22 @@ impl Intros {
                     file.display()
                 )));
             }
-            intros.insert(mount.path.clone(), Intro::new(Reel::load(&key, file)?));
+            intros.insert(
+                mount.path.clone(),
+                Intro::new(file.clone(), Reel::load(&key, file)?),
+            );
         }
         Ok(Self(intros))
+    }
+
+    /// Of these mounts the settings name the same file as in `before`, and it holds other sound.
+    pub(super) fn renewed(&self, before: &Self) -> Vec<MountPath> {
+        let is_renewed = |(path, own): &(&MountPath, &Intro)| {
+            let old = before.0.get(*path).filter(|old| old.file == own.file);
+            old.is_some_and(|old| old.reel != own.reel)
+        };
+        let renewed = self.0.iter().filter(is_renewed);
+        renewed.map(|(path, _)| path.clone()).collect()
     }
 
     /// The intro of a mount, if who plays this link can play it.
@@ -65,8 +80,9 @@ impl Intros {
 }
 
 impl Intro {
-    fn new(reel: Reel) -> Self {
+    fn new(file: PathBuf, reel: Reel) -> Self {
         Self {
+            file,
             titled: Mutex::default(),
             plain: reel.bytes(),
             reel,
@@ -112,11 +128,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_holds_other_sound_than_before_is_named() {
+        let mut frame = [0; 104];
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x10, 0xc0]);
+        let path = MountPath::parse("/b.mp3").unwrap();
+        let of = |file: &str, n: usize| {
+            let reel = Reel::cut(&frame.repeat(n)).unwrap();
+            let intro = Intro::new(PathBuf::from(file), reel);
+            Intros(HashMap::from([(path.clone(), intro)]))
+        };
+        let before = of("/a.mp3", 40);
+        assert_eq!(of("/a.mp3", 41).renewed(&before), vec![path.clone()]);
+        assert!(of("/a.mp3", 40).renewed(&before).is_empty());
+        // That another file is named is said elsewhere.
+        assert!(of("/b.mp3", 41).renewed(&before).is_empty());
+        assert!(before.renewed(&Intros::default()).is_empty());
+    }
+
+    #[test]
     fn for_who_gets_titles_there_is_a_block_wherever_one_is_looked_for() {
         // An MP3 frame of 104 bytes (MPEG 1 layer III, 32 kbit/s, 44,100 Hz), 400 times.
         let mut frame = [0; 104];
         frame[..4].copy_from_slice(&[0xff, 0xfb, 0x10, 0xc0]);
-        let intro = Intro::new(Reel::cut(&frame.repeat(400)).unwrap());
+        let intro = Intro::new(PathBuf::new(), Reel::cut(&frame.repeat(400)).unwrap());
         let (plain, titled) = (intro.bytes(None), intro.bytes(Some(16_000)));
         assert_eq!((plain.len(), titled.len()), (41_600, 41_602));
         assert_eq!((titled[16_000], titled[32_001]), (0, 0));
