@@ -184,6 +184,11 @@ impl Default for SlotsConfig {
     }
 }
 
+/// What is said where recordings are wanted and cannot be.
+const NOWHERE_TO_RECORD: &str = "nothing is recorded: `keep_hours` and `keep_megabytes` need a \
+                                 `state_directory`, and there is none here (the systemd unit \
+                                 brings one)";
+
 impl Config {
     /// Reads the settings from `file` and the environment and checks them.
     ///
@@ -286,6 +291,15 @@ impl Config {
             directory.check(self.public_url.as_deref())?;
         }
         Ok(self)
+    }
+
+    /// What has no effect, and what to do about it.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.state_directory().is_none() && self.archive.is_wanted(&self.mount) {
+            remarks.push(NOWHERE_TO_RECORD.to_owned());
+        }
+        remarks
     }
 
     /// What it has in common with a relay.

@@ -9,7 +9,7 @@ use master::import::Import;
 use master::promote::Promote;
 use stream::config::{EXIT_CONFIG, default_file};
 use stream::{handover, log_setup};
-use tracing::error;
+use tracing::{error, warn};
 
 /// Takes streams from sources and fans them out to relays and listeners.
 #[derive(Debug, Parser)]
@@ -68,6 +68,9 @@ async fn main() -> ExitCode {
             return EXIT_CONFIG.into();
         }
     };
+    for remark in config.remarks() {
+        warn!("{remark}");
+    }
     if arguments.check {
         return ExitCode::SUCCESS;
     }

@@ -8,6 +8,8 @@ use stream::config::{ConfigError, Differences};
 use stream::current::Current;
 use stream::http::CERTIFICATE;
 
+use tracing::warn;
+
 use crate::config::Config;
 use crate::fallback;
 use crate::house::{Files, Master};
@@ -23,7 +25,11 @@ pub(crate) fn settings(
     let before = master.now();
     let mut config = Config::load(file)?;
     let mut differences = config.put_back(before.config());
-    let files = Files::load(&config)?;
+    for remark in config.remarks() {
+        warn!("{remark}");
+    }
+    let mut files = Files::load(&config)?;
+    differences.changed.extend(files.follow(&before, &config));
     if let Some(tls) = &before.lasting().tls
         && tls.certificates().renew()
     {

@@ -64,6 +64,12 @@ impl ArchiveConfig {
         Ok(())
     }
 
+    /// Whether anything is to be kept of any mount.
+    pub(crate) fn is_wanted(&self, mounts: &[MountSettings]) -> bool {
+        let kept = self.retentions(mounts).0.now();
+        kept.for_all.is_some() || kept.own.iter().any(|(_, retention)| retention.is_some())
+    }
+
     /// How much of each mount is kept.
     pub(crate) fn retentions(&self, mounts: &[MountSettings]) -> Retentions {
         let own = mounts.iter().map(|mount| {

@@ -38,6 +38,30 @@ fn an_empty_state_directory_is_none() {
 }
 
 #[test]
+fn recordings_without_a_place_are_remarked_upon() {
+    let place = "state_directory = \"/s\"\n";
+    let archive = "[archive]\nkeep_hours = 5.0\n";
+    let mount = "[[mount]]\npath = \"/live.ogg\"\nkeep_megabytes = 5\n";
+    let never = "[[mount]]\npath = \"/live.ogg\"\nkeep_hours = 0.0\n";
+    let placed = format!("{place}{archive}");
+    let nowhere = format!("state_directory = \"\"\n{archive}");
+    for (text, is_wrong) in [
+        ("", false),
+        (archive, true),
+        (mount, true),
+        (never, false),
+        (placed.as_str(), false),
+        (nowhere.as_str(), true),
+    ] {
+        let remarks = check(&format!("{text}{SOURCE}")).unwrap().remarks();
+        let is_named = remarks
+            .iter()
+            .any(|text| text.contains("`state_directory`"));
+        assert_eq!(is_named, is_wrong, "{text}: {remarks:?}");
+    }
+}
+
+#[test]
 fn a_source_without_user_is_called_source_and_may_publish_anything() {
     let config = check(SOURCE).unwrap();
     assert_eq!(
