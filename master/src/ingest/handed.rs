@@ -42,6 +42,7 @@ impl Session {
             chunked,
             n_pages: upload.n_pages,
             n_junk: upload.n_junk,
+            counts: upload.publisher.counts(),
             lasted: self.began.elapsed(),
         };
         let held = upload.framer.held();
@@ -65,10 +66,11 @@ impl Ingest {
             .desk
             .facts(&path)
             .unwrap_or_else(|| Facts::from_headers(|_| None));
-        let publisher = match self.desk.claim(&path, &claimant, facts, epoch, now) {
+        let mut publisher = match self.desk.claim(&path, &claimant, facts, epoch, now) {
             Ok(publisher) => publisher,
             Err(refusal) => return warn!("cannot go on with the source of {path}: {refusal:?}"),
         };
+        publisher.count_from(state.counts);
         let line = format!("PUT {path} {}\r\n\r\n", state.version.as_str());
         let (Ok(Some(head)), Ok(caller)) = (Head::parse(line.as_bytes()), Caller::of(socket))
         else {

@@ -15,6 +15,7 @@ use crate::fanout::{FiguresState, Pace};
 use crate::http::chunked::Chunked;
 use crate::http::head::Version;
 use crate::log::restore::{Restored, from_copy};
+use crate::log::splice::Counts;
 use crate::log::{Ago, Keep};
 use crate::mount::departure::Visitor;
 use crate::mount::{Class, Facts, Mount, MountPath, OnAir, Writing};
@@ -203,6 +204,9 @@ pub struct SourceState {
     pub n_pages: u64,
     /// Bytes so far that belonged to no page.
     pub n_junk: usize,
+    /// What was put right of them.
+    #[serde(default)]
+    pub counts: Counts,
     /// How long it has been sending.
     pub lasted: Duration,
 }

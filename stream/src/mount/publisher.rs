@@ -1,6 +1,7 @@
 //! Which source may write which mount at a master: one seat a mount, and in it a `Publisher` for
 //! each uplink of its source. While nobody sits there or sends, the desk itself writes filler.
 
+mod counted;
 mod ended;
 mod retitled;
 mod returning;
@@ -25,6 +26,7 @@ use super::sitting::{Claimant, Refusal, Sitting};
 use super::table::{MountTable, TableFull};
 use crate::log::account::Account;
 use crate::log::restore::Restored;
+use crate::log::splice::Counts;
 use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep};
 use returning::Returning;
@@ -83,6 +85,7 @@ pub struct Publisher {
     link_start: Option<u64>,
     sitter: u64,
     dismissed: CancellationToken,
+    counts: Counts,
 }
 
 impl Desk {
@@ -176,6 +179,7 @@ impl Desk {
             link_start: None,
             sitter,
             dismissed,
+            counts: Counts::default(),
         })
     }
 
@@ -325,11 +329,6 @@ impl Publisher {
     /// Ends the link that is open: what comes next begins another.
     pub fn end_link(&mut self, now: Instant) {
         lock(&self.writer).end_link(now);
-    }
-
-    /// What was put right in this log so far.
-    pub fn counts(&self) -> crate::log::splice::Counts {
-        lock(&self.writer).splice().counts()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a source sends, page by page, on its way to the writer.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -44,16 +43,16 @@ impl Publisher {
             Step::GoOn(headers) => (headers, false),
             Step::Begin(headers) => (headers, true),
         };
+        let before = writer.splice().counts();
         if begins {
             writer.begin_again(now);
         }
         for page in headers.iter().chain([page]) {
             writer.take(page, now, &mut chance)?;
         }
-        let (log, n_missing) = (Arc::clone(writer.log()), writer.splice().counts().n_missing);
+        let (log, counts) = (Arc::clone(writer.log()), writer.splice().counts());
         drop(writer);
-        let counts = self.mount.counts();
-        counts.n_pages_missing.store(n_missing, Ordering::Relaxed);
+        self.count(before, counts);
         let link_start = log.link().map(|_| log.link_start());
         let is_same = std::mem::replace(&mut self.link_start, link_start) == link_start;
         if link_start.is_none() || is_same && self.mount.is_on_air() {
