@@ -361,7 +361,10 @@ impl std::fmt::Display for Stray {
             Self::UnknownSerial => "a page of a stream that was never begun",
             Self::TooEarly => "sound or picture before all headers",
             Self::TooManyStreams => "more than 10 logical streams",
-            Self::TooManyHeaderBytes => "more than 512 KiB of headers",
+            Self::TooManyHeaderBytes => {
+                "more than 512 KiB of headers; leave the cover picture out of the tags, every \
+                 listener would have to wait for it"
+            }
             Self::SerialTwice => "two streams with one serial number",
             Self::OtherFormat => "another format than this mount has carried until now",
             Self::BadHeaders => "Vorbis headers that no decoder would take",
