@@ -9,8 +9,8 @@ use stream::fanout::Fanout;
 use stream::follow::Trail;
 use stream::http::asked::Rules;
 use stream::http::guard::Departures;
-use stream::http::icecast::office::Office;
 use stream::http::icecast::stats_lines::StatsLines;
+use stream::http::office::Office;
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
 use stream::mount::{Courses, Desk, MountTable, Slots};
@@ -109,7 +109,7 @@ impl Lasting {
     pub(crate) fn office(&self, config: &Config, rules: &Rules) -> Office {
         Office {
             shown: self.shown(config, rules),
-            desk: Some((Arc::clone(&self.desk), Arc::clone(&self.courses))),
+            courses: Some(Arc::clone(&self.courses)),
         }
     }
 

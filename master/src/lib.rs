@@ -5,7 +5,7 @@
 //! (one source's PUT), `lasting` and `reread` (other settings around the same mounts), `ticks` (the
 //! clock of those who look after them), `disk` (logs that outlive the program), `archive` (the same as
 //! recordings), `standby` (a second master; what it copies is in `recorded`, `promote` is the command),
-//! `routes` (pages).
+//! `routes` (pages), `speakers` (who may say something of a mount: `metadata`, `orders`, `told`).
 
 mod acknowledge;
 mod archive;
@@ -22,15 +22,18 @@ pub mod import;
 mod ingest;
 mod lasting;
 mod metadata;
+mod orders;
 pub mod promote;
 mod recorded;
 mod refuse;
 mod reread;
 mod routes;
 mod shoutcast;
+mod speakers;
 mod stand_in;
 mod standby;
 mod ticks;
+mod told;
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;

@@ -15,15 +15,17 @@ use stream::http::catalogs::{self, Catalogs};
 use stream::http::icecast::office;
 use stream::http::listener::RELAY_BURST;
 use stream::http::login::{self, Closed};
-use stream::http::{common, events};
+use stream::http::{api, common, events};
 use stream::mount::{Mount, MountTable};
 
 use crate::archive;
 use crate::config::Config;
 use crate::lasting::Lasting;
-use crate::metadata;
 use crate::recorded::Logs;
+use crate::speakers::Speakers;
 use crate::standby::Standby;
+use crate::told::Teller;
+use crate::{metadata, orders};
 
 /// All pages.
 pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting, rules: &Rules) -> Router {
@@ -65,11 +67,15 @@ pub(crate) fn router(config: &Arc<Config>, lasting: &Lasting, rules: &Rules) -> 
     }
     let office = lasting.office(config, rules);
     let table = Arc::clone(&shown.table);
-    let titles = metadata::router(config, lasting, &rules.guard);
+    let speakers = Speakers::new(config, lasting, &rules.guard);
+    let teller = Teller::new(config, lasting);
+    let orders = orders::router(speakers.clone(), teller.clone(), shown.clone());
     let pages = for_relays
         .merge(promote)
         .merge(recordings)
-        .merge(titles)
+        .merge(metadata::router(speakers, teller))
+        .merge(orders)
+        .merge(api::router(office.clone(), config.admin.as_ref()))
         .merge(office::router(office, config.admin.as_ref()))
         .merge(events::router(table, shutdown.clone()));
     pages.merge(common::router(shown))

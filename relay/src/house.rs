@@ -23,14 +23,15 @@ use stream::http::events;
 use stream::http::gate::Gate;
 use stream::http::guard::Departures;
 use stream::http::head::Head;
-use stream::http::icecast::office::{self, Office};
+use stream::http::icecast::office;
 use stream::http::icecast::stats_lines::StatsLines;
 use stream::http::listener::{self, RELAY_BURST, Service};
 use stream::http::login::{self, Closed};
+use stream::http::office::Office;
 use stream::http::overflow::Overflow;
 use stream::http::shown::Shown;
 use stream::http::tls::Tls;
-use stream::http::{Caller, common, pages};
+use stream::http::{Caller, api, common, pages};
 use stream::mount::{Class, Courses, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
 
@@ -98,7 +99,7 @@ impl Lasting {
     fn office(&self, config: &Config, rules: &Rules) -> Office {
         Office {
             shown: self.shown(config, rules),
-            desk: None,
+            courses: None,
         }
     }
 }
@@ -122,6 +123,7 @@ impl Relay {
         let for_relays = closed.pages(catalogs::router(catalogs));
         let office = lasting.office(&config, &rules);
         let router = for_relays
+            .merge(api::router(office.clone(), config.admin.as_ref()))
             .merge(office::router(office, config.admin.as_ref()))
             .merge(events::router(Arc::clone(table), lasting.shutdown.clone()))
             .merge(common::router(lasting.shown(&config, &rules)));

@@ -204,9 +204,9 @@ fn the_operator_follows_the_statistics_and_sees_hidden_mounts_and_orders_fallbac
         "POST",
         &format!("killsource?mount={HIDDEN}"),
     )?;
-    until(PATIENCE, "the log says who ended it", || {
+    until(PATIENCE, "the log says why it ended", || {
         let log = cluster.program(Role::Master).log();
-        log.contains("s: the operator ended it")
+        log.contains("s: it was ended by an order")
     })?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the document of the interface names is what the routers name.
+//! What the document of the interface names is what the routers name: every path, and every method.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,10 @@ use serde_json::Value;
 use crate::text::{files, root};
 
 const START: &str = "/api/v1/";
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 #[test]
-fn the_openapi_documents_name_every_route_and_no_other() -> Result<()> {
+fn the_openapi_documents_name_every_route_and_method_and_no_other() -> Result<()> {
     check(
         "stream/src/http/openapi.json",
         &["stream/", "master/", "relay/"],
@@ -22,7 +23,13 @@ fn check(document: &str, folders: &[&str]) -> Result<()> {
     let file = root().join(document);
     let document: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
     let paths = document["paths"].as_object().into_iter().flatten();
-    let named: BTreeSet<String> = paths.map(|(path, _)| path.clone()).collect();
+    let named: BTreeSet<String> = paths
+        .flat_map(|(path, about)| {
+            let methods = about.as_object().into_iter().flatten();
+            let methods = methods.filter(|(name, _)| METHODS.contains(&name.as_str()));
+            methods.map(move |(method, _)| format!("{method} {path}"))
+        })
+        .collect();
     let mut routed = BTreeSet::new();
     for file in files(".rs")? {
         let is_served = folders.iter().any(|folder| file.name.starts_with(folder));
@@ -40,10 +47,28 @@ fn check(document: &str, folders: &[&str]) -> Result<()> {
                 quoted.unwrap_or_default().replace("{*", "{")
             };
             if path.starts_with(START) {
-                routed.insert(path);
+                let methods = methods(rest);
+                ensure!(!methods.is_empty(), "{path}: which methods?");
+                routed.extend(methods.iter().map(|method| format!("{method} {path}")));
             }
         }
     }
     ensure!(named == routed, "named {named:?}, routed {routed:?}");
     Ok(())
+}
+
+/// The methods of a route, of what stands behind its opening bracket.
+fn methods(rest: &str) -> Vec<&'static str> {
+    let mut depth = 1;
+    let end = rest.find(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth == 0
+    });
+    let call = rest.split_at(end.unwrap_or(rest.len())).0;
+    let words = |method: &&str| {
+        let called = format!("{method}(");
+        let mut places = call.match_indices(&called);
+        places.any(|(at, _)| !call[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    METHODS.into_iter().filter(words).collect()
 }

@@ -14,7 +14,7 @@ pub(super) enum End {
     Silent,
     /// Another connection of the same source took over.
     TakenOver,
-    /// The operator wants it.
+    /// The operator wants it, or somebody with its own password.
     Ended,
     /// The master is stopping.
     Stopping,
@@ -30,7 +30,7 @@ impl std::fmt::Display for End {
             Self::Refused(_, why) => f.write_str(why),
             Self::Silent => f.write_str("it sent nothing for too long"),
             Self::TakenOver => f.write_str("another connection of the same source took over"),
-            Self::Ended => f.write_str("the operator ended it"),
+            Self::Ended => f.write_str("it was ended by an order"),
             Self::Stopping => f.write_str("the master is stopping"),
             Self::HandedOver => f.write_str("another program goes on with it"),
         }

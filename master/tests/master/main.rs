@@ -8,6 +8,8 @@ mod names;
 #[cfg(test)]
 mod office;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod stage;

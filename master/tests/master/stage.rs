@@ -107,6 +107,17 @@ impl Stage {
     pub(crate) fn publish(&self, path: &str, headers: &[u8]) -> (TcpStream, String) {
         let mut socket = self.connect();
         let line = format!("SOURCE {path} HTTP/1.0\r\nContent-Type: audio/mpeg\r\n");
+    /// Sends JSON with these headers. Gives the status and what stands in the answer.
+    pub(crate) fn json(&self, what: &str, headers: &str, body: &str) -> (u16, String) {
+        let n_bytes = body.len();
+        let answer = self.ask(&format!(
+            "{what} HTTP/1.0\r\n{headers}\r\nContent-Length: {n_bytes}\r\n\r\n{body}"
+        ));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
         let request = [line.as_bytes(), headers, b"\r\n\r\n"].concat();
         socket.write_all(&request).unwrap();
         let head = read_head(&mut socket);

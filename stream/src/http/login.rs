@@ -124,6 +124,9 @@ async fn say_no(head: &Head, caller: Caller, answer: Answer, allow: &str) {
 /// What others are told of pages for relays.
 pub const FOR_RELAYS: &str = "this page is for relays";
 
+/// What others are told of pages for the operator.
+pub const FOR_OPERATORS: &str = "this page is for the operator ([admin])";
+
 /// Pages for those only who show one of these logins.
 #[derive(Clone, Debug)]
 pub struct Closed {
@@ -175,6 +178,11 @@ pub async fn turn_away(has_shown: bool, what: &str) -> Response {
     if has_shown {
         wait_for_wrong_password().await;
     }
+    ask_for_password(what)
+}
+
+/// The answer to who shows nothing on a page that is `what` it is.
+pub fn ask_for_password(what: &str) -> Response {
     let challenge = [(header::WWW_AUTHENTICATE, CHALLENGE)];
     let sentence = format!("{what}: wrong user or password\n");
     (StatusCode::UNAUTHORIZED, challenge, sentence).into_response()

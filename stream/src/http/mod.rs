@@ -7,11 +7,12 @@
 //! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
 //! it, and `site` whether another site's page asks. The rest are the words of HTTP (`head`, `answer`,
 //! `basic`, `chunked`), and connections that look alike (`line`, `rewound`). `said` is what an operator
-//! says in place of a source. `icecast` are pages for those who know an Icecast, `events` tells
-//! what changes.
+//! says in place of a source. `office` is what the operator orders: `icecast`, the pages for those who
+//! know an Icecast, lets him do so in Icecast's words, `api` in ours. `events` tells what changes.
 
 pub mod admissions;
 pub mod answer;
+pub mod api;
 pub mod asked;
 pub mod basic;
 mod caller;
@@ -32,6 +33,7 @@ mod line;
 pub mod listener;
 pub mod login;
 mod metrics;
+pub mod office;
 pub mod overflow;
 pub mod pages;
 mod porch;

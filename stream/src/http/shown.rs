@@ -13,7 +13,7 @@ use super::tls::Tls;
 use crate::fanout::Fanout;
 use crate::follow::{Tally, Trail};
 use crate::mount::{Mount, MountTable, Slots};
-use crate::status::Status;
+use crate::status::{MountStatus, Status};
 
 /// A `Host` header longer than this is not repeated.
 const HOST_BYTES_MAX: usize = 255;
@@ -99,6 +99,12 @@ impl Shown {
     /// The same with hidden mounts, for the operator.
     pub(super) fn whole_status(&self) -> Status {
         self.status_of(&self.table.all())
+    }
+
+    /// How one mount stands, hidden or not.
+    pub fn mount_status(&self, mount: &Arc<Mount>) -> Option<MountStatus> {
+        let mut status = self.status_of(std::slice::from_ref(mount));
+        status.mounts.pop()
     }
 
     fn status_of(&self, mounts: &[Arc<Mount>]) -> Status {

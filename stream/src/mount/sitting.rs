@@ -50,7 +50,7 @@ struct Sitter {
     claimant: Claimant,
     hearing: Hearing,
     dismissed: CancellationToken,
-    /// It is the operator who wants him to go.
+    /// An order wants him to go.
     is_ended: bool,
 }
 
@@ -117,7 +117,7 @@ impl Sitting {
         sitters.any(|sitter| sitter.claimant.user == user && sitter.claimant.login == login)
     }
 
-    /// Dismisses all, since the operator wants it. `false`: there is nobody.
+    /// Dismisses all, by an order. `false`: there is nobody.
     pub(super) fn end(&mut self) -> bool {
         for sitter in &mut self.sitters {
             sitter.is_ended = true;
@@ -126,7 +126,7 @@ impl Sitting {
         !self.sitters.is_empty()
     }
 
-    /// Whether it is the operator who dismissed him.
+    /// Whether he was dismissed by an order.
     pub(super) fn is_ended(&self, number: u64) -> bool {
         let mut sitters = self.sitters.iter();
         sitters.any(|sitter| sitter.number == number && sitter.is_ended)

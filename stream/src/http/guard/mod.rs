@@ -82,7 +82,7 @@ pub struct Applicant {
 pub enum Errand {
     /// To publish.
     Publish,
-    /// To say what plays.
+    /// To say what plays, or to be ended.
     Tell,
 }
 

@@ -1,4 +1,5 @@
-//! The operator's pages below `/admin`, with Icecast's names, and `.json` beside each.
+//! The operator's pages below `/admin`, with Icecast's names, and `.json` beside each. What they do is
+//! the [`Office`]'s.
 //!
 //! What changes something is asked for with POST: a GET can be hidden in any page that the
 //! operator opens while his browser knows the password.
@@ -19,26 +20,15 @@ use tracing::info;
 use super::element::Element;
 use super::fields::Fields;
 use super::{manage, stats};
-use crate::fanout::{NoTransfer, REASONS, Transfer, Whom};
-use crate::http::login::{Admin, Closed, turn_away_site};
-use crate::http::shown::{Scheme, Shown};
+use crate::fanout::REASONS;
+use crate::http::login::{Admin, Closed, FOR_OPERATORS, turn_away_site};
+use crate::http::office::{BUSY, NotMoved, Office};
+use crate::http::shown::Scheme;
 use crate::http::site::is_from_here;
-use crate::mount::{Courses, Desk, Mount, MountPath};
+use crate::mount::{Mount, MountPath};
 
-/// A form is not read beyond this many bytes.
-const FORM_BYTES_MAX: usize = 16 * 1024;
-
-/// What is told to others.
-const FOR_OPERATORS: &str = "this page is for the operator ([admin])";
-
-/// What the operator sees and orders.
-#[derive(Clone, Debug)]
-pub struct Office {
-    /// The mounts and who listens.
-    pub shown: Shown,
-    /// Whose sources may be ended, and whose fallbacks changed: at a master.
-    pub desk: Option<(Arc<Desk>, Arc<Courses>)>,
-}
+/// A form, or JSON, is not read beyond this many bytes.
+pub(in crate::http) const FORM_BYTES_MAX: usize = 16 * 1024;
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +149,7 @@ async fn command(
         Err(answer) => return answer,
     };
     let changes = match command {
-        "killclient" | "killsource" | "fallbacks" => true,
+        "killclient" | "fallbacks" => true,
         "moveclients" => fields.text("destination").is_some(),
         "manageauth" => manage::changes(&fields),
         _ => false,
@@ -207,8 +197,8 @@ impl Office {
                 return form.answer(&Element::new("icestats").with_all(mounts));
             }
             (
-                "listclients" | "moveclients" | "killclient" | "killsource" | "buildm3u"
-                | "fallbacks" | "manageauth" | "updatemetadata",
+                "listclients" | "moveclients" | "killclient" | "buildm3u" | "fallbacks"
+                | "manageauth" | "updatemetadata",
                 name,
             ) => {
                 if name.is_none() {
@@ -233,7 +223,6 @@ impl Office {
             }
             "moveclients" => self.transfer(&mount, form, fields).await,
             "killclient" => self.end(&mount, form, fields).await,
-            "killsource" => self.end_source(&mount, form),
             "fallbacks" => self.set_fallback(&mount, form, fields),
             "updatemetadata" => {
                 let source = Element::new("source").attribute("mount", mount.path().as_str());
@@ -241,11 +230,6 @@ impl Office {
             }
             _ => build_m3u(&mount, fields, base),
         }
-    }
-
-    fn find(&self, path: &str) -> Option<Arc<Mount>> {
-        let path = MountPath::parse(path).ok()?;
-        self.shown.table.find(&path)
     }
 
     pub(super) fn stats(&self, only: Option<&str>, base: &str) -> Element {
@@ -267,32 +251,13 @@ impl Office {
             let list = Element::new("icestats").text("current_source", path);
             return form.answer(&list.with_all(others));
         };
-        let Some(to) = self.find(&destination) else {
-            return refused("No such destination");
-        };
-        if to.path() == from.path() {
-            return refused("supplied mountpoints are identical");
+        let moved = self.move_listeners(from, &destination).await;
+        if let Err(why) = moved {
+            return not_moved(why);
         }
-        if !to.is_moving() {
-            return refused("Destination not running");
-        }
-        let transfer = Transfer {
-            burst: self.shown.serving.burst(to.path()),
-            from: Arc::clone(from),
-            to: Arc::clone(&to),
-            whom: Whom::All,
-        };
-        match self.shown.fanout.transfer(&transfer) {
-            Ok(transferring) => {
-                let n_led = transferring.done().await;
-                let (from, to) = (from.path(), to.path());
-                info!("the operator transferred {n_led} listeners from {from} to {to}");
-                let message = format!("Clients moved from {from} to {to}");
-                form.answer(&Element::response(&message, true))
-            }
-            Err(NoTransfer::OtherFormat) => refused("Mountpoints have different formats"),
-            Err(NoTransfer::Busy) => busy(),
-        }
+        let to = MountPath::spelling_of(&destination);
+        let message = format!("Clients moved from {} to {to}", from.path());
+        form.answer(&Element::response(&message, true))
     }
 
     async fn end(&self, mount: &Arc<Mount>, form: Form, fields: &Fields) -> Response {
@@ -312,20 +277,9 @@ impl Office {
         form.answer(&Element::response(&message, is_ended))
     }
 
-    fn end_source(&self, mount: &Arc<Mount>, form: Form) -> Response {
-        let Some((desk, _)) = &self.desk else {
-            return refused("Unrecognised command");
-        };
-        if !desk.end(mount.path()) {
-            return refused("Source is not available");
-        }
-        info!("the operator ended the source of {}", mount.path());
-        form.answer(&Element::response("Source Removed", true))
-    }
-
     /// Another fallback for a mount, or none, until the settings are read again.
     fn set_fallback(&self, mount: &Arc<Mount>, form: Form, fields: &Fields) -> Response {
-        let Some((_, courses)) = &self.desk else {
+        let Some(courses) = &self.courses else {
             return refused("Unrecognised command");
         };
         let Some(fallback) = fields.text("fallback") else {
@@ -362,9 +316,14 @@ impl Office {
     }
 }
 
-fn busy() -> Response {
-    let why = "too much is going on at the moment; try again\n";
-    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+fn not_moved(why: NotMoved) -> Response {
+    refused(match why {
+        NotMoved::Nowhere => "No such destination",
+        NotMoved::Identical => "supplied mountpoints are identical",
+        NotMoved::NotRunning => "Destination not running",
+        NotMoved::OtherFormat => "Mountpoints have different formats",
+        NotMoved::Busy => return (StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response(),
+    })
 }
 
 /// A playlist with a listener's own user and password in its link.

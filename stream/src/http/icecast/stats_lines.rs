@@ -11,12 +11,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::office::Office;
 use crate::http::answer::Answer;
 use crate::http::caller::Caller;
 use crate::http::date::http_date;
 use crate::http::head::Head;
 use crate::http::login::{self, Admin};
+use crate::http::office::Office;
 use crate::http::shown::Scheme;
 use crate::shutdown::Shutdown;
 

@@ -1,4 +1,4 @@
-//! Whose source writes a mount, and the end that the operator makes of it.
+//! Whose source writes a mount, and the end that an order makes of it.
 
 use super::{Desk, MountPath, Publisher};
 
@@ -11,7 +11,7 @@ impl Desk {
         seat.is_some_and(|seat| seat.sitting.came_with(user, login))
     }
 
-    /// Sends away whoever writes a mount, as the operator wants. `false`: nobody does.
+    /// Sends away whoever writes a mount, by an order. `false`: nobody does.
     pub fn end(&self, path: &MountPath) -> bool {
         let mut seats = self.seats();
         seats.get_mut(path).is_some_and(|seat| seat.sitting.end())
@@ -19,7 +19,7 @@ impl Desk {
 }
 
 impl Publisher {
-    /// Whether it is the operator who dismissed him.
+    /// Whether he was dismissed by an order.
     pub fn is_ended(&self) -> bool {
         let seats = self.desk.seats();
         let seat = seats.get(self.mount.path());
