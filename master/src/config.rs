@@ -12,6 +12,7 @@ use stream::http::conditions::{Alias, check_aliases};
 use stream::http::gate::Gate;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings, Titles, check_number};
+use stream::listen::Listen;
 use stream::mount::{Facts, MountPath, Terms};
 use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 use stream::text::Charset;
@@ -41,8 +42,8 @@ const FIXED: [&str; 8] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen: one address, or several.
+    pub listen: Listen,
     /// The address in playlists.
     pub public_url: Option<String>,
     /// Recent sound sent at once to a new listener.
@@ -143,7 +144,7 @@ fn all_mounts() -> Vec<String> {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            listen: SocketAddr::from(([0, 0, 0, 0], 8000)).into(),
             public_url: None,
             burst_seconds: 4.0,
             burst_seconds_max: 30.0,

@@ -65,22 +65,23 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often filler is written where it is due.
 const FILL_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs a master behind `listener` until `shutdown` is requested.
+/// Runs a master behind `listeners` until `shutdown` is requested.
 ///
 /// # Errors
 /// When the system gives no thread or no epoll to serve with, the certificate is of no use,
 /// another master uses the state directory, or another program was to hand over and did not.
 pub async fn run(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     (config, file): (Config, Option<PathBuf>),
     succession: Succession,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let (asked, hangup) = (handover::asked()?, reload::asked()?);
-    let own = listener.as_fd().try_clone_to_owned()?;
+    let own = listeners.iter().map(|at| at.as_fd().try_clone_to_owned());
+    let own = own.collect::<std::io::Result<_>>()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
-    let (keep, listen) = (config.knobs().keep(), config.listen);
+    let (keep, listen) = (config.knobs().keep(), config.listen.clone());
     let (folder, retentions) = (config.state_directory(), config.retentions());
     let kept = retentions.clone();
     let is_heir = succession.heir.is_some();
@@ -117,7 +118,7 @@ pub async fn run(
         program: PROGRAM,
         launch: succession.launch,
         listen,
-        listener: own,
+        listeners: own,
         table,
         fanout,
         desk: Some(desk),
@@ -131,7 +132,7 @@ pub async fn run(
     let renewed = Arc::clone(&master);
     let again = move || reread::settings(&renewed, file.as_deref());
     shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
-    door::serve(listener, master, tls, estate.porch, shutdown).await
+    door::serve(listeners, master, tls, estate.porch, shutdown).await
 }
 
 /// Starts what looks after the mounts from time to time.
@@ -139,7 +140,7 @@ fn start_watches(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
     let (of, until) = (|| Arc::clone(master), || shutdown.clone());
     shutdown.spawn("sweep", sweep(of(), until()));
     if master.now().config().shoutcast.is_some() {
-        shutdown.spawn("shoutcast", shoutcast::listen(of(), until()));
+        shoutcast::start(master, shutdown);
     }
     shutdown.spawn("directory", directory::watch(of(), until()));
     shutdown.spawn("dumps", dump::watch(of(), until()));

@@ -74,13 +74,13 @@ async fn main() -> ExitCode {
     if arguments.check {
         return ExitCode::SUCCESS;
     }
-    let (listen, takes_over) = (config.listen, arguments.take_over);
+    let (listen, takes_over) = (config.listen.clone(), arguments.take_over);
     handover::live(
         master::PROGRAM,
-        listen,
+        &listen,
         takes_over,
-        |listener, succession, shutdown| {
-            master::run(listener, (config, file), succession, shutdown)
+        |listeners, succession, shutdown| {
+            master::run(listeners, (config, file), succession, shutdown)
         },
     )
     .await

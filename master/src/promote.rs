@@ -93,7 +93,8 @@ impl Promote {
         )?;
         let url = self.url.clone();
         Ok(Request {
-            url: url.unwrap_or_else(|| format!("http://{}", on_this_machine(config.listen))),
+            url: url
+                .unwrap_or_else(|| format!("http://{}", on_this_machine(config.listen.first()))),
             user: admin.user,
             password: admin.password,
         })

@@ -1,6 +1,6 @@
 //! Sources that speak SHOUTcast's first protocol: a password, an answer, lines about the stream,
-//! and then the stream. They come to the main port or, since their programs count from there, to
-//! the port above it.
+//! and then the stream. They come to a port of the master or, since their programs count from there, to
+//! the one above.
 
 use std::io;
 use std::net::SocketAddr;
@@ -133,13 +133,25 @@ async fn more(caller: &mut Caller) -> io::Result<()> {
     }
 }
 
-/// Takes sources on the port above. An error of one connection never ends it.
-pub(crate) async fn listen(master: Arc<Current<Master>>, shutdown: Shutdown) {
-    let mut address = master.now().config().listen;
-    let Some(port) = address.port().checked_add(1) else {
-        return warn!("there is no port above {}", address.port());
-    };
-    address.set_port(port);
+/// Takes sources on the port above each of the master's own, unless that one is its own, too.
+pub(crate) fn start(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
+    let listen = master.now().config().listen.clone();
+    for own in listen.all() {
+        let Some(port) = own.port().checked_add(1) else {
+            warn!("there is no port above {}", own.port());
+            continue;
+        };
+        let above = SocketAddr::new(own.ip(), port);
+        // Where the door itself listens, it takes them.
+        if listen.and(above).as_ref() != Ok(&listen) {
+            let listening = listen_above(above, Arc::clone(master), shutdown.clone());
+            shutdown.spawn("shoutcast", listening);
+        }
+    }
+}
+
+/// Takes sources on one such port. An error of one connection never ends it.
+async fn listen_above(address: SocketAddr, master: Arc<Current<Master>>, shutdown: Shutdown) {
     let Some(listener) = bound(address, &shutdown).await else {
         return;
     };

@@ -13,6 +13,7 @@ use stream::http::conditions::{Alias, check_aliases, check_at_relay};
 use stream::http::gate::Gate;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings};
+use stream::listen::Listen;
 use stream::mount::MountPath;
 use stream::report::Place;
 use stream::secret::Secret;
@@ -43,8 +44,8 @@ const FIXED: [&str; 12] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen: one address, or several.
+    pub listen: Listen,
     /// The address that listeners use.
     pub public_url: Option<String>,
     /// Recent sound sent at once to a new listener.
@@ -163,7 +164,7 @@ fn yes() -> bool {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8000)),
+            listen: SocketAddr::from(([0, 0, 0, 0], 8000)).into(),
             public_url: None,
             burst_seconds: 4.0,
             burst_seconds_max: 30.0,

@@ -41,19 +41,20 @@ use house::{Following, Lasting, Relay};
 /// What it is called.
 pub const PROGRAM: &str = "plenum-relay";
 
-/// Runs a relay behind `listener` until `shutdown` is requested.
+/// Runs a relay behind `listeners` until `shutdown` is requested.
 ///
 /// # Errors
 /// When the system gives no thread or no epoll to serve with, the certificate is of no use, or
 /// another program was to hand over and did not.
 pub async fn run(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     (config, file): (Config, Option<PathBuf>),
     succession: Succession,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let (asked, hangup) = (handover::asked()?, reload::asked()?);
-    let own = listener.as_fd().try_clone_to_owned()?;
+    let own = listeners.iter().map(|at| at.as_fd().try_clone_to_owned());
+    let own = own.collect::<std::io::Result<_>>()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
     let rules = Rules::load(house::ALLOW, &config.alias, &config.mount);
@@ -72,8 +73,8 @@ pub async fn run(
     let giver = Giver {
         program: PROGRAM,
         launch: succession.launch,
-        listen: config.listen,
-        listener: own,
+        listen: config.listen.clone(),
+        listeners: own,
         table: Arc::clone(&table),
         fanout: Arc::clone(&fanout),
         desk,
@@ -100,7 +101,7 @@ pub async fn run(
     let renewed = Arc::clone(&relay);
     let again = move || Relay::reread(&renewed, file.as_deref());
     shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
-    door::serve(listener, relay, tls, estate.porch, shutdown).await
+    door::serve(listeners, relay, tls, estate.porch, shutdown).await
 }
 
 /// Looks where listeners have to be while a source is away.

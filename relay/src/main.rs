@@ -52,12 +52,14 @@ async fn main() -> ExitCode {
     if arguments.check {
         return ExitCode::SUCCESS;
     }
-    let (listen, takes_over) = (config.listen, arguments.take_over);
+    let (listen, takes_over) = (config.listen.clone(), arguments.take_over);
     handover::live(
         relay::PROGRAM,
-        listen,
+        &listen,
         takes_over,
-        |listener, succession, shutdown| relay::run(listener, (config, file), succession, shutdown),
+        |listeners, succession, shutdown| {
+            relay::run(listeners, (config, file), succession, shutdown)
+        },
     )
     .await
 }

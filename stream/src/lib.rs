@@ -3,7 +3,7 @@
 //! Reading order: `ogg`, `mpeg` and `webm` (bytes ↔ pages), `log` (pages in order, with offsets), `mount`
 //! (one writer, many cursors), `fanout` (cursors to sockets), `http` (the only doors),
 //! `follow` (another node's log, mirrored), `handover` (to the program that replaces this one).
-//! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `reload`, `current`,
+//! Between balancer and relays: `report`, `ticket` and `lease`. Around them: `config`, `listen`, `reload`, `current`,
 //! `reel` (sound files), `outward` and `post` (to other people's servers), `text`, `secret`, `shutdown`,
 //! `backoff`, `client_addr`, `log_setup`.
 
@@ -17,6 +17,7 @@ pub mod follow;
 pub mod handover;
 pub mod http;
 pub mod lease;
+pub mod listen;
 pub mod log;
 pub mod log_setup;
 pub mod mount;

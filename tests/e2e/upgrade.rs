@@ -1,5 +1,6 @@
 //! A new version in the place of a running one: nobody who listens, sends or is just coming notices.
 
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -327,6 +328,15 @@ fn who_listens_through_tls_stays_with_the_old_process_and_misses_nothing() -> Re
 #[test]
 fn who_is_in_the_middle_of_a_word_is_understood_to_its_end() -> Result<()> {
     let mut cluster = Cluster::prepare(0, &Sound::Tone)?;
+    let port = cluster.ports().master;
+    let listen_at = |cluster: &Cluster, others: &str| {
+        let file = cluster.folder().join("master.toml");
+        let text = std::fs::read_to_string(&file)?;
+        let (_, rest) = text.split_once('\n').context("one line")?;
+        let listen = format!("listen = [\"127.0.0.1:{port}\", {others}]\n");
+        write_private(&file, &(listen + rest))
+    };
+    listen_at(&cluster, &format!("\"[::1]:{port}\""))?;
     cluster.start_servers()?;
     let url = format!("{}/cut.ogg", cluster.ports().master_url());
     let sound = std::fs::read(speech::sitting_ogg()?)?;
@@ -339,8 +349,11 @@ fn who_is_in_the_middle_of_a_word_is_understood_to_its_end() -> Result<()> {
     let mut ear = None;
     // Every portion ends in the middle of a page and of a chunk.
     for (n, portion) in sound.chunks(20_001).take(4).enumerate() {
-        let mut caller = Connection::new(address.connect()?);
-        caller.send(b"GET /hea")?;
+        let elsewhere = TcpStream::connect((Ipv6Addr::LOCALHOST, port))?;
+        let mut callers = [address.connect()?, elsewhere].map(Connection::new);
+        for caller in &mut callers {
+            caller.send(b"GET /hea")?;
+        }
         let chunk = [
             format!("{:x}\r\n", portion.len()).as_bytes(),
             portion,
@@ -351,13 +364,19 @@ fn who_is_in_the_middle_of_a_word_is_understood_to_its_end() -> Result<()> {
         upload.send(now)?;
         cluster.program(Role::Master).upgrade()?;
         upload.send(later)?;
-        caller.send(b"lth HTTP/1.1\r\n\r\n")?;
-        ensure!(caller.head()?.status == 200, "after upgrade {n}");
+        for caller in &mut callers {
+            caller.send(b"lth HTTP/1.1\r\n\r\n")?;
+            ensure!(caller.head()?.status == 200, "after upgrade {n}");
+        }
+        // From the next program on there is one more.
+        let others = format!("\"127.0.0.2:{port}\", \"[::1]:{port}\"");
+        listen_at(&cluster, &others)?;
         if ear.is_none() {
             let heard = eventually(EAR_MAX, "it plays", || Ear::listen(&url));
             ear = Some(heard.with_context(|| cluster.story())?);
         }
     }
+    TcpStream::connect((Ipv4Addr::new(127, 0, 0, 2), port))?;
     let ear = ear.context("nobody listens")?;
     until(EAR_MAX, "all of it is heard", || {
         ear.heard().body.len() > 70_000

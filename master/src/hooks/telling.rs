@@ -153,7 +153,7 @@ fn server(config: &Config) -> (String, String) {
         Some(url) => (url.host_str(), url.port_or_known_default()),
         None => (None, None),
     };
-    let listen = config.listen;
+    let listen = config.listen.first();
     let host = host.map_or_else(|| listen.ip().to_string(), str::to_owned);
     (host, port.unwrap_or_else(|| listen.port()).to_string())
 }

@@ -5,6 +5,7 @@ mod closing;
 mod draft;
 mod mount;
 mod remarks;
+mod sockets;
 mod station;
 pub mod translate;
 mod trial;

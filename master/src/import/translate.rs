@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node, ParsingOptions};
+use stream::listen::Listen;
 use stream::mount::MountPath;
 use stream::secret::Secret;
 
@@ -20,8 +21,6 @@ const BYTES_A_SECOND: f64 = 16_000.0;
 const BURST_BYTES: std::ops::RangeInclusive<u64> = 65_000..=66_000;
 /// The longest burst, in seconds.
 const BURST_SECONDS_MAX: f64 = 60.0;
-/// The port of Icecast if none is said.
-const PORT: u16 = 8000;
 
 /// What a translation needs of the machine it is made on.
 pub trait World {
@@ -76,6 +75,7 @@ pub fn translate(xml: &str, world: &mut dyn World) -> Result<Translated, String>
     let mut translation = Translation {
         draft: Draft::default(),
         world,
+        listen: None,
         words: BTreeMap::new(),
         closing: Closing::default(),
     };
@@ -88,6 +88,8 @@ pub fn translate(xml: &str, world: &mut dyn World) -> Result<Translated, String>
 pub(super) struct Translation<'a> {
     pub(super) draft: Draft,
     pub(super) world: &'a mut dyn World,
+    /// Where it listens.
+    pub(super) listen: Option<Listen>,
     /// What is put together from several tags.
     pub(super) words: BTreeMap<&'static str, String>,
     pub(super) closing: Closing,
@@ -195,48 +197,9 @@ impl Translation<'_> {
         }
     }
 
-    /// One address is listened on: the first.
-    fn take_socket(&mut self, node: Node<'_, '_>, depth: usize) -> Result<(), String> {
-        let port = word(node, "port");
-        let port_is = port.as_deref().map_or(Some(PORT), |port| port.parse().ok());
-        let bind = word(node, "bind-address");
-        let address = bind.clone().unwrap_or_else(|| "0.0.0.0".to_owned());
-        let address: Option<std::net::IpAddr> = match address.as_str() {
-            "*" => "0.0.0.0".parse().ok(),
-            address => address.parse().ok(),
-        };
-        let said = format!(
-            "{}:{}",
-            bind.as_deref().unwrap_or("*"),
-            port.as_deref().unwrap_or("8000")
-        );
-        match (address, port_is) {
-            (Some(address), Some(port)) if self.draft.top.get("listen").is_none() => {
-                let listen = std::net::SocketAddr::new(address, port);
-                self.draft.top.set("listen", listen.to_string());
-                self.keep("port", &port.to_string());
-            }
-            (Some(_), Some(_)) => self.draft.remark(
-                "listen-socket",
-                &said,
-                "one address is listened on, with and without TLS; \"[::]:8000\" is IPv6 and IPv4",
-            ),
-            _ => self.draft.remark(
-                "listen-socket",
-                &said,
-                "`listen` wants an address in digits and a port",
-            ),
-        }
-        let rest = node.children().filter(Node::is_element);
-        let rest = rest.filter(|child| !matches!(child.tag_name().name(), "port" | "bind-address"));
-        for child in rest {
-            self.take(child, "listen-socket", depth + 1)?;
-        }
-        Ok(())
-    }
-
     /// What is put together at the end.
     fn finish(mut self) -> Result<Translated, String> {
+        self.finish_listen();
         self.finish_burst();
         self.finish_address();
         self.finish_directory();
@@ -387,4 +350,4 @@ pub(super) fn attributes(node: Node<'_, '_>) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
-use crate::stage::{PATIENCE, SOURCE, Stage, basic, frames, read_to_end, until};
+use crate::stage::{
+    PATIENCE, SOURCE, Stage, basic, connect, frames, read_head, read_to_end, until,
+};
 
 const HASH: &str = "carl:5f4dcc3b5aa765d61d8327deb882cf99\n";
 
@@ -15,6 +17,34 @@ fn htpasswd(folder: &Path) -> String {
     let file = folder.join("listeners");
     std::fs::write(&file, HASH).unwrap();
     file.display().to_string()
+}
+
+#[test]
+fn at_every_address_the_same_is_heard() {
+    let stage = Stage::start_at_all(&["127.0.0.1:0", "127.0.0.1:0", "127.0.0.2:0"], "", "");
+    let at = |n: usize, request: &str| {
+        let mut socket = connect(stage.addresses[n]);
+        socket.write_all(request.as_bytes()).unwrap();
+        let head = read_head(&mut socket);
+        (socket, head)
+    };
+    let shown = basic(b"source:", SOURCE.as_bytes());
+    let put = format!("SOURCE /live.mp3 HTTP/1.0\r\nContent-Type: audio/mpeg\r\n{shown}\r\n\r\n");
+    let (mut source, head) = at(1, &put);
+    assert!(head.contains(" 200 "), "{head}");
+    source.write_all(&frames(100)).unwrap();
+    for n in [0, 1, 2] {
+        until("it is heard", || {
+            let (_, head) = at(n, "GET /live.mp3 HTTP/1.0\r\n\r\n");
+            head.contains(" 200 ")
+        });
+    }
+    // All of them together, and more than are taken at once from one.
+    let crowd: Vec<_> = (0..400).map(|n| connect(stage.addresses[n % 3])).collect();
+    for mut caller in crowd {
+        caller.write_all(b"GET /health HTTP/1.0\r\n\r\n").unwrap();
+        assert!(read_to_end(&mut caller).ends_with("ok\n"));
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ const FRAME_BYTES: usize = 417;
 /// A running master. Stops when it is dropped.
 pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
+    /// All addresses at which it listens.
+    pub(crate) addresses: Vec<SocketAddr>,
     shutdown: Shutdown,
     runtime: Option<Runtime>,
 }
@@ -39,12 +41,22 @@ impl Stage {
 
     /// The same, listening there.
     pub(crate) fn start_at(listen: &str, more: &str, admin: &str) -> Self {
+        Self::start_at_all(&[listen], more, admin)
+    }
+
+    /// The same, listening at all of these.
+    pub(crate) fn start_at_all(listen: &[&str], more: &str, admin: &str) -> Self {
         let runtime = Runtime::new().unwrap();
         let inside = runtime.enter();
-        let listener = door::bind(listen.parse().unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
+        let bind = |listen: &&str| door::bind(listen.parse().unwrap()).unwrap();
+        let listeners: Vec<_> = listen.iter().map(bind).collect();
+        let addresses: Vec<_> = listeners
+            .iter()
+            .map(|at| at.local_addr().unwrap())
+            .collect();
+        let words: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         let text = format!(
-            "listen = \"{address}\"\n{more}\n[[source]]\npassword = \"{SOURCE}\"\n\
+            "listen = {words:?}\n{more}\n[[source]]\npassword = \"{SOURCE}\"\n\
              [admin]\npassword = \"{ADMIN}\"\n{admin}\n"
         );
         let config: Config = stream::config::parse(&text, "", "X", std::iter::empty()).unwrap();
@@ -59,12 +71,13 @@ impl Stage {
         };
         let until = shutdown.clone();
         shutdown.spawn("master", async move {
-            let ran = master::run(listener, (config, None), succession, until);
+            let ran = master::run(listeners, (config, None), succession, until);
             ran.await.unwrap();
         });
         drop(inside);
         Self {
-            address,
+            address: addresses[0],
+            addresses,
             shutdown,
             runtime: Some(runtime),
         }
@@ -94,6 +107,17 @@ impl Stage {
         ))
     }
 
+    /// Sends JSON with these headers. Gives the status and what stands in the answer.
+    pub(crate) fn json(&self, what: &str, headers: &str, body: &str) -> (u16, String) {
+        let n_bytes = body.len();
+        let answer = self.ask(&format!(
+            "{what} HTTP/1.0\r\n{headers}\r\nContent-Length: {n_bytes}\r\n\r\n{body}"
+        ));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
     /// Asks for a stream, and reads the head of the answer.
     pub(crate) fn listen(&self, target: &str) -> (TcpStream, String) {
         let mut socket = self.connect();
@@ -107,17 +131,6 @@ impl Stage {
     pub(crate) fn publish(&self, path: &str, headers: &[u8]) -> (TcpStream, String) {
         let mut socket = self.connect();
         let line = format!("SOURCE {path} HTTP/1.0\r\nContent-Type: audio/mpeg\r\n");
-    /// Sends JSON with these headers. Gives the status and what stands in the answer.
-    pub(crate) fn json(&self, what: &str, headers: &str, body: &str) -> (u16, String) {
-        let n_bytes = body.len();
-        let answer = self.ask(&format!(
-            "{what} HTTP/1.0\r\n{headers}\r\nContent-Length: {n_bytes}\r\n\r\n{body}"
-        ));
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap();
-        (status.parse().unwrap(), body.to_owned())
-    }
-
         let request = [line.as_bytes(), headers, b"\r\n\r\n"].concat();
         socket.write_all(&request).unwrap();
         let head = read_head(&mut socket);

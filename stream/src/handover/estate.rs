@@ -27,11 +27,14 @@ pub(super) const VERSION: u32 = 1;
 /// What one program says to the other.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Word {
-    /// The giver begins. Beside it: the listening socket.
+    /// The giver begins. Beside it: the listening sockets.
     Begin {
         version: u32,
         program: String,
         listen: SocketAddr,
+        /// Further addresses; older programs have none.
+        #[serde(default)]
+        more: Vec<SocketAddr>,
     },
     /// The heir's settings are right; it waits for the estate.
     Ready,
@@ -64,7 +67,8 @@ impl Word {
     /// How many sockets belong to it.
     pub(crate) fn n_sockets(&self) -> usize {
         match self {
-            Self::Begin { .. } | Self::Source(_) => 1,
+            Self::Begin { more, .. } => 1 + more.len(),
+            Self::Source(_) => 1,
             Self::Seats(seats) => seats.len(),
             Self::Porch(met) => met.len(),
             Self::End {

@@ -2,7 +2,6 @@
 //! goes wrong before the heir has all of it, this program goes on.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Child;
@@ -19,6 +18,7 @@ use super::freeze::{Freeze, Part, Stage, Verdict};
 use super::launch::{Launch, end};
 use crate::fanout::{Fanout, Frozen};
 use crate::follow::Trail;
+use crate::listen::Listen;
 use crate::mount::{Desk, Mount, MountTable};
 use crate::shutdown::Shutdown;
 
@@ -39,10 +39,10 @@ pub struct Giver {
     pub program: &'static str,
     /// How its heir is started.
     pub launch: Launch,
-    /// Where it listens.
-    pub listener: OwnedFd,
-    /// Under this address.
-    pub listen: SocketAddr,
+    /// Where it listens, a socket for each address.
+    pub listeners: Vec<OwnedFd>,
+    /// At these addresses.
+    pub listen: Listen,
     /// Its mounts.
     pub table: Arc<MountTable>,
     /// Who serves.
@@ -130,10 +130,12 @@ impl Giver {
         let begin = Word::Begin {
             version: VERSION,
             program: self.program.to_owned(),
-            listen: self.listen,
+            listen: self.listen.first(),
+            more: self.listen.all().iter().skip(1).copied().collect(),
         };
+        let listeners: Vec<_> = self.listeners.iter().map(AsFd::as_fd).collect();
         channel
-            .say(&begin, &[], &[self.listener.as_fd()])
+            .say(&begin, &[], &listeners)
             .and_then(|()| channel.expect(|word| matches!(word, Word::Ready)))
             .map_err(text)?;
         let began = Instant::now();

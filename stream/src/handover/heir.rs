@@ -1,4 +1,4 @@
-//! The side that comes: takes listening socket, logs and connections of the program that started
+//! The side that comes: takes listening sockets, logs and connections of the program that started
 //! it, and touches none of them until that one has let go.
 
 use std::io;
@@ -17,6 +17,7 @@ use super::feed::{Feeding, feed};
 use crate::fanout::{Before, Fanout, FiguresState, Joiner, Stay, Wire};
 use crate::http::asked::Rules;
 use crate::http::door;
+use crate::listen::Listen;
 use crate::log::Keep;
 use crate::mount::{Courses, Desk, Mirror, Mount, MountPath, MountTable, OnAir, Slots};
 use crate::shutdown::Shutdown;
@@ -33,8 +34,7 @@ const SEAT_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Heir {
     channel: Channel,
-    listener: Option<OwnedFd>,
-    listen: SocketAddr,
+    listeners: Vec<(SocketAddr, OwnedFd)>,
 }
 
 /// What a program has taken over.
@@ -60,26 +60,26 @@ pub struct Inheritance {
     pub reign: Option<Reign>,
 }
 
-/// Where a program listens: at its own address, or where the one listens that it takes over from.
+/// Where a program listens: at its own addresses, or where the one listens that it takes over from.
 ///
 /// # Errors
 /// Says in words why it cannot.
 pub(super) fn listen(
     program: &str,
-    address: SocketAddr,
+    addresses: &Listen,
     takes_over: bool,
-) -> Result<(tokio::net::TcpListener, Option<Heir>), String> {
+) -> Result<(Vec<tokio::net::TcpListener>, Option<Heir>), String> {
     let mut heir = None;
     if takes_over {
         let met = Heir::begin(program).map_err(|error| format!("cannot take over: {error}"))?;
         heir = Some(met);
     }
-    let bound = match &mut heir {
-        Some(heir) => heir.bind(address),
-        None => door::bind(address),
+    let bind = |address: &SocketAddr| match &mut heir {
+        Some(heir) => heir.bind(*address),
+        None => door::bind(*address),
     };
-    match bound {
-        Ok(listener) => Ok((listener, heir)),
+    match addresses.all().iter().map(bind).collect() {
+        Ok(listeners) => Ok((listeners, heir)),
         Err(error) => Err(format!("{error}; set `listen` to another address")),
     }
 }
@@ -93,18 +93,16 @@ impl Heir {
         let socket = io::stdin().as_fd().try_clone_to_owned()?;
         let mut channel = Channel::new(UnixStream::from(socket));
         channel.allow(BEGIN_MAX);
-        let Said {
-            word, mut sockets, ..
-        } = channel.hear(Word::n_sockets)?;
+        let Said { word, sockets, .. } = channel.hear(Word::n_sockets)?;
         match word {
             Word::Begin {
                 version: VERSION,
                 program: giver,
                 listen,
+                more,
             } if giver == program => Ok(Self {
                 channel,
-                listener: sockets.pop(),
-                listen,
+                listeners: std::iter::once(listen).chain(more).zip(sockets).collect(),
             }),
             Word::Begin { .. } => Err(io::Error::other(
                 "the program that runs is of another kind or version: restart it instead",
@@ -113,16 +111,18 @@ impl Heir {
         }
     }
 
-    /// The socket on which the giver listens, or a new one if the address is another one now.
+    /// The socket on which the giver listens at this address, or a new one if it does not.
     ///
     /// # Errors
     /// When the address is taken or not ours; the text names it.
     fn bind(&mut self, address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
-        match self.listener.take() {
-            Some(listener) if self.listen == address => {
+        let mut givers = self.listeners.iter();
+        match givers.position(|(theirs, _)| *theirs == address) {
+            Some(at) => {
+                let (_, listener) = self.listeners.swap_remove(at);
                 tokio::net::TcpListener::from_std(TcpListener::from(listener))
             }
-            _ => door::bind(address),
+            None => door::bind(address),
         }
     }
 

@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
@@ -12,20 +11,21 @@ use tracing::{error, info};
 use super::heir::listen;
 use super::launch::Succession;
 use crate::config::command_line;
+use crate::listen::Listen;
 use crate::shutdown::{DRAIN_MAX, Shutdown, notify_ready, notify_stopping};
 
-/// Listens at `address`, or where the program listens that it takes over from, has the program
+/// Listens at these addresses, or where the program listens that it takes over from, has the program
 /// `run` until a signal ends it, and waits for what is still going on.
 pub async fn live<R>(
     program: &str,
-    address: SocketAddr,
+    addresses: &Listen,
     takes_over: bool,
-    run: impl FnOnce(TcpListener, Succession, Shutdown) -> R,
+    run: impl FnOnce(Vec<TcpListener>, Succession, Shutdown) -> R,
 ) -> ExitCode
 where
     R: Future<Output = io::Result<()>>,
 {
-    let (listener, heir) = match listen(program, address, takes_over) {
+    let (listeners, heir) = match listen(program, addresses, takes_over) {
         Ok(found) => found,
         Err(complaint) => {
             error!("{complaint}");
@@ -33,7 +33,7 @@ where
         }
     };
     let version = env!("CARGO_PKG_VERSION");
-    info!("{program} {version} listens on {address}");
+    info!("{program} {version} listens on {addresses}");
     let shutdown = Shutdown::new();
     let signals = shutdown.clone();
     shutdown.spawn("signals", async move {
@@ -49,7 +49,7 @@ where
         launch: command_line(),
         heir,
     };
-    let result = run(listener, succession, shutdown.clone()).await;
+    let result = run(listeners, succession, shutdown.clone()).await;
     if !shutdown.is_handed_over() {
         notify_stopping();
     }

@@ -42,6 +42,16 @@ fn who_is_in_the_porch_of_an_older_program_is_understood() {
 }
 
 #[test]
+fn a_giver_with_one_address_and_one_with_several_are_understood() {
+    let older = r#"{"Begin":{"version":1,"program":"p","listen":"0.0.0.0:80"}}"#;
+    let newer = r#"{"Begin":{"version":1,"program":"p","listen":"0.0.0.0:80","more":["[::]:81"]}}"#;
+    for (words, n_sockets) in [(older, 1), (newer, 2)] {
+        let word: Word = serde_json::from_str(words).unwrap();
+        assert_eq!(word.n_sockets(), n_sockets);
+    }
+}
+
+#[test]
 fn sockets_arrive_with_their_words_in_order_however_many_there_are() {
     let (mut giver, mut heir) = pair();
     let (near, far): (Vec<UnixStream>, Vec<OwnedFd>) = (0..600)

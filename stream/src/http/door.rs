@@ -1,5 +1,5 @@
-//! Where connections come in: one thread that takes them, reads the head of each, and hands the
-//! connection itself to the house. An error of one connection never ends the door.
+//! Where connections come in, at one address or several: one thread that takes them, reads the head of
+//! each, and hands the connection itself to the house. An error of one connection never ends the door.
 //!
 //! A crowd of listeners passes here without a task, a timer or a turn of the runtime for each;
 //! only who is more than a listener goes on as a task.
@@ -49,7 +49,7 @@ const ACCEPTED_AT_ONCE_MAX: usize = 256;
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
 
-const LISTENER: Token = Token(usize::MAX);
+const LISTENERS: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
 /// Who lives behind the door.
@@ -106,28 +106,32 @@ pub fn bind(address: SocketAddr) -> io::Result<tokio::net::TcpListener> {
         })
 }
 
-/// Takes connections until the program is told to stop, for whoever lives behind the door when
+/// Takes connections at all these addresses until the program is told to stop, for whoever lives behind the door when
 /// each of them comes; those first whom the program before this
 /// one has `met`. With `tls`, those who begin with a handshake are met there.
 ///
 /// # Errors
 /// When the system gives no epoll or no thread, or takes them back.
 pub async fn serve<H: House>(
-    listener: tokio::net::TcpListener,
+    listeners: Vec<tokio::net::TcpListener>,
     house: Arc<Current<H>>,
     tls: Option<Arc<Tls>>,
     met: Vec<Met>,
     shutdown: Shutdown,
 ) -> io::Result<()> {
-    let mut listener = TcpListener::from_std(listener.into_std()?);
     let poll = Poll::new()?;
     let waker = Waker::new(poll.registry(), WAKER)?;
-    poll.registry()
-        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    let mut waiting_at = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        let mut listener = TcpListener::from_std(listener.into_std()?);
+        let registry = poll.registry();
+        registry.register(&mut listener, LISTENERS, Interest::READABLE)?;
+        waiting_at.push(listener);
+    }
     let n_descriptors = descriptors::raise();
     let door = Door {
         poll,
-        listener,
+        listeners: waiting_at,
         porch: Porch::new(descriptors::share(HEADS_PENDING_MAX, n_descriptors)),
         buffer: vec![0; HEAD_BYTES_MAX],
         house,
@@ -177,7 +181,7 @@ async fn until_closed(
 
 struct Door<H> {
     poll: Poll,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     porch: Porch<Waiting>,
     buffer: Vec<u8>,
     house: Arc<Current<H>>,
@@ -209,7 +213,7 @@ impl<H: House> Door<H> {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => accept_at = Some(Instant::now()),
+                    LISTENERS => accept_at = Some(Instant::now()),
                     WAKER => {}
                     Token(_) => self.take_event(event),
                 }
@@ -236,10 +240,20 @@ impl<H: House> Door<H> {
         next.map(|next| next.saturating_duration_since(now))
     }
 
-    /// Takes those who knock. Gives the time to look again, if there may be more of them.
+    /// Takes those who knock, at all addresses. Gives the time to look again, if there may be more of
+    /// them.
     fn accept(&mut self, now: Instant) -> Option<Instant> {
+        let mut again = None;
+        for at in 0..self.listeners.len() {
+            let next = self.accept_at(at, now);
+            again = [again, next].into_iter().flatten().min();
+        }
+        again
+    }
+
+    fn accept_at(&mut self, at: usize, now: Instant) -> Option<Instant> {
         for _ in 0..ACCEPTED_AT_ONCE_MAX {
-            match self.listener.accept() {
+            match self.listeners.get(at)?.accept() {
                 Ok((_, peer)) if !self.house.now().gate().opens(peer.ip()) => {}
                 Ok((socket, peer)) => self.meet(socket, peer.ip(), now),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,

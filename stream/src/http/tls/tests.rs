@@ -123,7 +123,7 @@ async fn serve_behind(gate: Gate, files: Option<&CertificateFiles>) -> Server {
     let address = listener.local_addr().unwrap();
     let (secure, end) = (tls.clone(), shutdown.clone());
     shutdown.spawn("door", async move {
-        let served = door::serve(listener, home, secure, Vec::new(), end);
+        let served = door::serve(vec![listener], home, secure, Vec::new(), end);
         served.await.unwrap();
     });
     Server {
