@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use stream::config::{ConfigError, Differences, Keys, environment, load_with_keys};
 use stream::http::CertificateFiles;
+use stream::http::added::Added;
 use stream::http::conditions::{Alias, check_aliases};
 use stream::http::gate::Gate;
 use stream::http::login::{Admin, Login};
@@ -82,6 +83,8 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// Who may connect at all, and which proxies are believed.
     pub access: Gate,
+    /// Headers added to answers to listeners.
+    pub headers: Added,
     /// Mounts with settings of their own.
     pub mount: Vec<MountSettings>,
     /// Second names of mounts.
@@ -164,6 +167,7 @@ impl Default for Config {
             slots: SlotsConfig::default(),
             tls: None,
             access: Gate::default(),
+            headers: Added::default(),
             mount: Vec::new(),
             alias: Vec::new(),
             source: Vec::new(),
@@ -315,6 +319,7 @@ impl Config {
             shards: self.shards,
             ring_seconds: self.ring_seconds,
             ring_megabytes: self.ring_megabytes,
+            headers: &self.headers,
             mounts: &self.mount,
         }
     }

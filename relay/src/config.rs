@@ -8,6 +8,7 @@ use serde::Deserialize;
 use stream::config::{ConfigError, Differences, Keys, check_base_url, environment, load_with_keys};
 use stream::follow::Upstream;
 use stream::http::CertificateFiles;
+use stream::http::added::Added;
 use stream::http::asked::Rules;
 use stream::http::conditions::{Alias, check_aliases, check_at_relay};
 use stream::http::gate::Gate;
@@ -74,6 +75,8 @@ pub struct Config {
     pub tls: Option<CertificateFiles>,
     /// Who may connect at all, and which proxies are believed.
     pub access: Gate,
+    /// Headers added to answers to listeners.
+    pub headers: Added,
     /// Mounts with settings of their own.
     pub mount: Vec<MountSettings>,
     /// Second names of mounts.
@@ -179,6 +182,7 @@ impl Default for Config {
             slots: SlotsConfig::default(),
             tls: None,
             access: Gate::default(),
+            headers: Added::default(),
             mount: Vec::new(),
             alias: Vec::new(),
             master: None,
@@ -336,6 +340,7 @@ impl Config {
             shards: self.shards,
             ring_seconds: self.ring_seconds,
             ring_megabytes: self.ring_megabytes,
+            headers: &self.headers,
             mounts: &self.mount,
         }
     }

@@ -13,6 +13,7 @@ use stream::http::answer::Answer;
 use stream::http::date::http_date;
 use stream::http::head::Head;
 use stream::http::listener::{self, Service};
+use stream::http::serving::Serving;
 use stream::http::{Caller, Line};
 use stream::log::resume::{Answer as Decision, FOR_EVER, Wish};
 use stream::log::{Cursor, Epoch, Log};
@@ -88,7 +89,7 @@ pub(crate) async fn rewind(
             .answer(&answer.sentence("this mount has not begun yet"))
             .await;
     };
-    let opening = start.opening(&head, &log, &mount);
+    let opening = start.opening(&head, &log, &mount, &service.serving);
     if head.method == "HEAD" {
         return caller.answer(&opening).await;
     }
@@ -138,7 +139,7 @@ impl Begin {
     }
 
     /// The head of the answer, which also says when he begins.
-    fn opening(&self, head: &Head, log: &Log, mount: &Mount) -> Vec<u8> {
+    fn opening(&self, head: &Head, log: &Log, mount: &Mount, serving: &Serving) -> Vec<u8> {
         let (offset, first_ms) = match self {
             Self::Ring {
                 cursor, first_ms, ..
@@ -147,7 +148,9 @@ impl Begin {
         };
         let from = (log.epoch(), offset);
         let n_prefix = self.prefix().len();
-        listener::opening(head, StatusCode::OK, from, n_prefix, &mount.facts())
+        let opening = listener::opening(head, StatusCode::OK, from, n_prefix, &mount.facts());
+        serving
+            .dress(mount.path(), opening)
             .header("Stream-From", &timestamp(first_ms).to_string())
             .endless()
     }

@@ -3,6 +3,7 @@
 mod around;
 mod closing;
 mod draft;
+mod headers;
 mod mount;
 mod remarks;
 mod sockets;

@@ -161,6 +161,11 @@ impl Translation<'_> {
                 _ => return false,
             },
             "allow-url-ogg-metadata" if said == "1" => table.set("titles", "chained"),
+            "http-headers" => {
+                if let Some(headers) = self.take_headers("mount/http-headers", node) {
+                    table.set("headers", headers);
+                }
+            }
             // One program without arguments, as it is here with one word.
             "on-connect" if !said.is_empty() => table.set("on_connect", vec![said]),
             "on-disconnect" if !said.is_empty() => table.set("on_disconnect", vec![said]),

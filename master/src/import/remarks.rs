@@ -14,7 +14,7 @@ const WORKERS: &str = "`shards` are as many as processors";
 const RELAY: &str = "a relay is a program of its own: `url` and `password` of [master] in relay.toml; it \
                      mirrors every mount";
 const TLS_1_2: &str = "TLS 1.2 and 1.3 with the ciphers of rustls";
-const HEADERS: &str = "headers cannot be added but by a proxy in front; players on other sites may always listen (CORS)";
+const HEADERS: &str = "`headers` has a name and a value for each";
 const NOT_HERE: &str = "not here";
 const FROM_THE_SOURCE: &str = "nothing is said here: what the source says is shown";
 const FALLBACK: &str = "listeners of a mount come home from its `fallback` by themselves, and nobody else's \
@@ -255,7 +255,7 @@ const INSTEAD: &[(&str, &str)] = &[
 ];
 
 /// What stands in a mount for all mounts there, and in each `[[mount]]` here; its key.
-const OF_EACH_MOUNT: [(&str, &str); 22] = [
+const OF_EACH_MOUNT: [(&str, &str); 23] = [
     ("stream-name", "name"),
     ("stream-description", "description"),
     ("stream-url", "website"),
@@ -273,6 +273,7 @@ const OF_EACH_MOUNT: [(&str, &str); 22] = [
     ("on-connect", "on_connect"),
     ("on-disconnect", "on_disconnect"),
     ("event-bindings", "on_connect"),
+    ("http-headers", "headers"),
     ("authentication", "htpasswd` or `listener_auth_url"),
     ("mount-name", "path"),
     ("charset", "charset"),

@@ -110,6 +110,12 @@ impl Translation<'_> {
         match path.as_str() {
             "listen-socket" => return self.take_socket(node, depth),
             "mount" => return self.take_mount(node, depth),
+            "http-headers" => {
+                if let Some(headers) = self.take_headers(name, node) {
+                    self.draft.top.set("headers", headers);
+                }
+                return Ok(());
+            }
             "yp-directory" if node.has_attribute("url") => {
                 self.take_directory("yp-directory", node.attribute("url").unwrap_or_default());
                 for child in node.children().filter(Node::is_element) {

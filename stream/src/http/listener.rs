@@ -159,11 +159,8 @@ fn place(
     let icy = interval.map(|every| Icy::at(every, intro.map_or(0, |i| i.n_behind(every))));
     let intro = intro.map_or_else(Bytes::new, |intro| intro.bytes(interval));
     let n_prefix = intro.len() + prefix.len();
-    let mut first = begin(head, decision, &cursor, n_prefix, &mount.facts());
-    if let Some(interval) = interval {
-        first = first.header("icy-metaint", &interval.to_string());
-    }
-    let mut first = first.endless();
+    let first = begin(head, decision, &cursor, n_prefix, &mount.facts());
+    let mut first = dressed(service, asked, class, first, interval).endless();
     if head.method == "HEAD" {
         return Err(first);
     }
@@ -189,6 +186,24 @@ fn place(
         pace,
         icy,
     })
+}
+
+/// The head of an answer with what the operator adds, and where titles come.
+fn dressed(
+    service: &Service,
+    asked: &Asked,
+    class: Class,
+    first: Answer,
+    interval: Option<usize>,
+) -> Answer {
+    let first = match class {
+        Class::Listener => service.serving.dress(&asked.path, first),
+        Class::Relay => first,
+    };
+    match interval {
+        Some(interval) => first.header("icy-metaint", &interval.to_string()),
+        None => first,
+    }
 }
 
 /// Who only looks whether the stream is right hears the stream.

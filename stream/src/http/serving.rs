@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::added::Added;
+use super::answer::Answer;
 use crate::config::ConfigError;
 use crate::fanout::{Fanout, PACE_MAX, Pace, Uplink};
 use crate::log::Keep;
@@ -112,6 +114,9 @@ pub struct MountSettings {
     pub mount_add_url: Option<PostUrl>,
     /// And `mount_remove`. At a master only.
     pub mount_remove_url: Option<PostUrl>,
+    /// Headers of its own for those who listen.
+    #[serde(default)]
+    pub headers: Added,
     /// Who is asked whether a source may publish that shows no password of a `[[source]]`. At a
     /// master only.
     pub source_auth_url: Option<PostUrl>,
@@ -139,6 +144,8 @@ pub struct Serving {
     pub pace_allowed: RangeInclusive<Duration>,
     /// The most that a listener may ask for with `?burst=`.
     pub burst_max: Duration,
+    /// What is added to answers to listeners.
+    pub headers: Added,
     /// Mounts with settings of their own.
     pub mounts: Vec<MountSettings>,
 }
@@ -166,6 +173,17 @@ impl Serving {
         let wish = wish.filter(|seconds| (0.0..=BURST_SECONDS_MAX).contains(seconds));
         let wished = wish.map(|seconds| Duration::from_secs_f64(seconds).min(self.burst_max));
         wished.unwrap_or_else(|| self.burst(path))
+    }
+
+    /// An answer to a listener of `path` with the operator's headers: of two with one name the mount's
+    /// own.
+    #[must_use]
+    pub fn dress(&self, path: &MountPath, answer: Answer) -> Answer {
+        let own = self.mount(path).map(|mount| &mount.headers);
+        let has_own = |name: &str| own.is_some_and(|own| own.has(name));
+        let all = self.headers.all().filter(|(name, _)| !has_own(name));
+        let all = all.chain(own.into_iter().flat_map(Added::all));
+        all.fold(answer, |answer, (name, value)| answer.header(name, value))
     }
 
     /// The settings of a mount that has some of its own.
@@ -206,6 +224,8 @@ pub struct Knobs<'a> {
     pub ring_seconds: u64,
     /// How much of each mount is kept in memory, by size.
     pub ring_megabytes: usize,
+    /// What is added to answers to listeners.
+    pub headers: &'a Added,
     /// Mounts with settings of their own.
     pub mounts: &'a [MountSettings],
 }
@@ -268,6 +288,7 @@ impl Knobs<'_> {
             burst: seconds(self.burst_seconds),
             pace_allowed: seconds(self.pace_seconds_min)..=seconds(self.pace_seconds_max),
             burst_max: seconds(self.burst_seconds_max),
+            headers: self.headers.clone(),
             mounts: self.mounts.to_vec(),
         }
     }
@@ -327,6 +348,7 @@ mod tests {
             burst: Duration::from_secs(4),
             pace_allowed: Duration::from_millis(500)..=Duration::from_secs(2),
             burst_max: Duration::from_secs(20),
+            headers: Added::default(),
             mounts: vec![
                 toml::from_str("path = \"/hall.ogg\"\npace_seconds = 0.0\nburst_seconds = 1.0")
                     .unwrap(),

@@ -21,6 +21,7 @@ use identity::{Identity, trusting, write};
 use super::Tls;
 use crate::current::Current;
 use crate::fanout::{Fanout, Uplink};
+use crate::http::added::Added;
 use crate::http::asked::Rules;
 use crate::http::door;
 use crate::http::gate::Gate;
@@ -60,6 +61,7 @@ fn serving() -> Serving {
         burst: Duration::from_secs(4),
         pace_allowed: Duration::ZERO..=Duration::from_secs(1),
         burst_max: Duration::ZERO,
+        headers: Added::default(),
         mounts: Vec::new(),
     }
 }
