@@ -24,8 +24,10 @@ use crate::ticks::Ticks;
 
 /// So often it is looked which mounts are on air.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// The most programs that run at once; what would be run beyond them is left out.
+/// So many times programs run or wait at once; what would be run beyond them is left out.
 const HOOKS_MAX: usize = 16;
+/// And so many times those of one mount.
+const HOOKS_OF_ONE_MAX: usize = 8;
 /// A program that runs longer is killed.
 const HOOK_TIME_MAX: Duration = Duration::from_secs(30);
 /// How often it is looked whether it has ended.
@@ -34,7 +36,7 @@ const WAIT_EVERY: Duration = Duration::from_millis(50);
 /// Runs what is to be run, until the program ends.
 pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
     let mut ticks = Ticks::every(LOOK_EVERY, &shutdown);
-    let room = Arc::new(Semaphore::new(HOOKS_MAX));
+    let mut runner = Runner::new(shutdown.clone());
     let mut teller = Teller::new(shutdown.clone());
     // Who was there before this program is no event.
     let mut before = looks(&masters.now());
@@ -48,7 +50,7 @@ pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
                 programs.extend(words(&master, path, *is_there));
                 teller.tell(master.config(), path, *is_there, Timestamp::now());
             }
-            run(programs, path, &room, &shutdown);
+            runner.run(programs, path);
         }
         before = now;
     }
@@ -107,30 +109,54 @@ fn words(master: &Master, path: &MountPath, is_there: bool) -> Option<Vec<String
     (!words.is_empty()).then(|| words.clone())
 }
 
-/// Runs programs of one mount, one after another: a script that is told that the source is gone must
-/// not end after the one that is told that it is there.
-fn run(programs: Vec<Vec<String>>, path: &MountPath, room: &Arc<Semaphore>, shutdown: &Shutdown) {
-    let Some(first) = programs.first().and_then(|words| words.first()) else {
-        return;
-    };
-    let Ok(place) = Arc::clone(room).try_acquire_owned() else {
-        return warn!("{first:?} is not run for {path}: {HOOKS_MAX} others still do");
-    };
-    let path = path.clone();
-    shutdown.spawn("hook", async move {
-        let ran = spawn_blocking(move || {
-            for words in programs {
-                let end = wait_for(&words, path.as_str());
-                let name = words.first().map_or("", String::as_str);
-                match end {
-                    Ok(()) => info!("{name:?} was run for {path}"),
-                    Err(why) => warn!("{name:?} for {path}: {why}"),
+/// Runs programs: those of one mount one after another, also of what happened later. A script that is
+/// told that the source is gone must not end after the one that is told that it is there.
+struct Runner {
+    room: Arc<Semaphore>,
+    /// Whose turn it is, on each mount whose programs run.
+    turns: HashMap<MountPath, Arc<Semaphore>>,
+    shutdown: Shutdown,
+}
+
+impl Runner {
+    fn new(shutdown: Shutdown) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(HOOKS_MAX)),
+            turns: HashMap::new(),
+            shutdown,
+        }
+    }
+
+    fn run(&mut self, programs: Vec<Vec<String>>, path: &MountPath) {
+        let Some(first) = programs.first().and_then(|words| words.first()) else {
+            return;
+        };
+        self.turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        let one = || Arc::new(Semaphore::new(1));
+        let turn = Arc::clone(self.turns.entry(path.clone()).or_insert_with(one));
+        // Whoever runs or waits has one, and the table and we.
+        let n_before = Arc::strong_count(&turn).saturating_sub(2);
+        let place = Arc::clone(&self.room).try_acquire_owned().ok();
+        let Some(place) = place.filter(|_| n_before < HOOKS_OF_ONE_MAX) else {
+            return warn!("{first:?} is not run for {path}: too many others still do");
+        };
+        let path = path.clone();
+        self.shutdown.spawn("hook", async move {
+            let turn = turn.acquire_owned().await;
+            let ran = spawn_blocking(move || {
+                for words in programs {
+                    let end = wait_for(&words, path.as_str());
+                    let name = words.first().map_or("", String::as_str);
+                    match end {
+                        Ok(()) => info!("{name:?} was run for {path}"),
+                        Err(why) => warn!("{name:?} for {path}: {why}"),
+                    }
                 }
-            }
+            });
+            let _ = ran.await;
+            drop((turn, place));
         });
-        let _ = ran.await;
-        drop(place);
-    });
+    }
 }
 
 /// Runs a program to its end.
@@ -163,7 +189,7 @@ fn wait_for(words: &[String], path: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Look, events, wait_for};
+    use super::*;
 
     #[test]
     fn a_source_that_leaves_and_comes_back_between_two_looks_is_told_of() {
@@ -191,19 +217,55 @@ mod tests {
         }
     }
 
-    fn words(words: &[&str]) -> Vec<String> {
+    fn given(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
     #[test]
     fn a_program_gets_the_mount_as_its_last_word_and_no_shell_reads_it() {
         assert_eq!(
-            wait_for(&words(&["/usr/bin/test", "/a;b", "="]), "/a;b"),
+            wait_for(&given(&["/usr/bin/test", "/a;b", "="]), "/a;b"),
             Ok(())
         );
-        let why = wait_for(&words(&["/usr/bin/test", "/a", "="]), "/b").unwrap_err();
+        let why = wait_for(&given(&["/usr/bin/test", "/a", "="]), "/b").unwrap_err();
         assert!(why.contains("exit status: 1"), "{why}");
-        let why = wait_for(&words(&["/nowhere"]), "/b").unwrap_err();
+        let why = wait_for(&given(&["/nowhere"]), "/b").unwrap_err();
         assert!(why.contains("cannot be run"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn programs_of_one_mount_run_one_after_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("said");
+        let says = |what: &str| {
+            let script = format!("{what} >> {}", file.display());
+            given(&["/bin/sh", "-c", &script])
+        };
+        let path = MountPath::parse("/live.mp3").unwrap();
+        let mut runner = Runner::new(Shutdown::new());
+        runner.run(
+            vec![says("sleep 0.3; echo gone"), says("echo there")],
+            &path,
+        );
+        runner.run(vec![says("sleep 0.3; echo gone")], &path);
+        runner.run(vec![says("echo there")], &path);
+        let all = u32::try_from(HOOKS_MAX).unwrap();
+        let ended = tokio::time::timeout(HOOK_TIME_MAX, runner.room.acquire_many(all)).await;
+        assert!(ended.unwrap().is_ok());
+        let said = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(said, "gone\nthere\ngone\nthere\n");
+    }
+
+    #[tokio::test]
+    async fn one_mount_leaves_room_for_the_programs_of_others() {
+        let mut runner = Runner::new(Shutdown::new());
+        let mut run = |path: &str| {
+            let path = MountPath::parse(path).unwrap();
+            runner.run(vec![given(&["/bin/sh", "-c", "sleep 0.1"])], &path);
+            HOOKS_MAX - runner.room.available_permits()
+        };
+        let taken: Vec<_> = (0..HOOKS_MAX).map(|_| run("/live.mp3")).collect();
+        assert_eq!(taken.last(), Some(&HOOKS_OF_ONE_MAX));
+        assert_eq!(run("/other.mp3"), HOOKS_OF_ONE_MAX + 1);
     }
 }

@@ -159,8 +159,17 @@ fn whom_somebody_else_lets_publish_may_say_what_plays_and_is_asked_about_no_more
 #[test]
 fn a_source_that_is_back_at_once_is_told_of_as_gone_and_there() {
     let (url, told) = server();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("said");
+    let program = |word: &str| {
+        let script = format!("echo {word} >> {}", file.display());
+        format!("[\"/bin/sh\", \"-c\", \"{script}\"]")
+    };
     let stage = Stage::start(&format!(
-        "[[mount]]\npath = \"/live.mp3\"\non_connect_url = \"{url}\"\non_disconnect_url = \"{url}\""
+        "[[mount]]\npath = \"/live.mp3\"\non_connect_url = \"{url}\"\non_disconnect_url = \"{url}\"\n\
+         on_connect = {}\non_disconnect = {}",
+        program("there"),
+        program("gone")
     ));
     let next = || told.recv_timeout(PATIENCE).unwrap();
     let own = basic(b"source:", SOURCE.as_bytes());
@@ -178,6 +187,11 @@ fn a_source_that_is_back_at_once_is_told_of_as_gone_and_there() {
         assert!(next().contains("\"source-disconnect\""));
         assert!(next().contains("\"source-connect\""));
     }
+    until("each was run each time", || {
+        let said = std::fs::read_to_string(&file).unwrap_or_default();
+        let n_said = |word: &str| said.matches(word).count();
+        (n_said("there"), n_said("gone")) == (4, 3)
+    });
 }
 
 #[test]
