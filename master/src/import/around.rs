@@ -76,7 +76,7 @@ impl Translation<'_> {
         let Some(text) = self.world.text_of(file) else {
             let why =
                 format!("the file cannot be read: put what is in it into `{key}` of [access]");
-            self.close_access(tag, file);
+            self.close_access(tag, file, "cannot be read");
             return self.draft.remark(tag, file, &why);
         };
         let mut networks: Vec<String> = match self.draft.access.get(key) {
@@ -111,6 +111,9 @@ impl Translation<'_> {
         }
         if !networks.is_empty() {
             self.draft.access.set(key, networks);
+        } else if key == "allow" {
+            // A list of nobody lets nobody in there; an empty one here everybody.
+            self.close_access(tag, file, "names no network");
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Closing {
     pub(super) unnamed_by: Option<&'static str>,
     /// The tag by which all of them were.
     pub(super) all_by: Option<&'static str>,
-    /// Files of addresses that could not be read.
+    /// Files of addresses that could not be read, and why.
     unread: Vec<String>,
 }
 
@@ -130,8 +130,8 @@ impl Draft {
 
 impl Translation<'_> {
     /// Nobody but ourselves: who may not connect is not known.
-    pub(super) fn close_access(&mut self, tag: &str, file: &str) {
-        self.closing.unread.push(format!("<{tag}> {file}"));
+    pub(super) fn close_access(&mut self, tag: &str, file: &str, why: &str) {
+        self.closing.unread.push(format!("<{tag}> {file} {why}"));
     }
 
     /// Closes what the whole file says should be.
@@ -173,14 +173,14 @@ impl Translation<'_> {
         let before = self.draft.access.get("allow");
         let before = before.map(|allow| format!("\nallow = {allow}"));
         let why = format!(
-            "NOBODY ELSE MAY CONNECT until you change this line: {unread} cannot be read; put what \
+            "NOBODY ELSE MAY CONNECT until you change this line: {unread}; put what \
              is in it into\n`deny` or `allow`, or take this line away.{}",
             before.unwrap_or_default()
         );
         let ourselves = OURSELVES.map(toml::Value::from).to_vec();
         self.draft.access.set_because("allow", ourselves, why);
         self.draft.warn(format!(
-            "nobody may connect but from this machine: {unread} cannot be read"
+            "nobody may connect but from this machine: {unread}"
         ));
     }
 }

@@ -16,7 +16,11 @@ impl World for Made {
     }
 
     fn text_of(&self, path: &str) -> Option<String> {
-        (path == "/allowed").then(|| "192.0.2.0/24\n".to_owned())
+        match path {
+            "/allowed" => Some("192.0.2.0/24\n".to_owned()),
+            "/odd" => Some("# friends\nfriend.example\n".to_owned()),
+            _ => None,
+        }
     }
 
     fn check(&self, toml: &str) -> Result<(), String> {
@@ -147,10 +151,24 @@ fn what_was_protected_for_all_mounts_cannot_be_published_unprotected() {
 }
 
 #[test]
+fn lines_that_keep_nobody_out_any_more_are_named_first() {
+    let (config, translated) = made("<paths><deny-ip>/odd</deny-ip></paths>");
+    assert!(config.access.admits([192, 0, 2, 1].into()));
+    let [warned] = translated.warnings.as_slice() else {
+        panic!("{:?}", translated.warnings);
+    };
+    assert!(
+        warned.starts_with("1 lines of /odd are no networks"),
+        "{warned}"
+    );
+}
+
+#[test]
 fn while_it_is_not_known_who_may_not_connect_nobody_may() {
     for (paths, was) in [
         ("<deny-ip>/missing</deny-ip>", None),
         ("<allow-ip>/missing</allow-ip>", None),
+        ("<allow-ip>/odd</allow-ip>", None),
         (
             "<deny-ip>/missing</deny-ip><allow-ip>/allowed</allow-ip>",
             Some("allow = [\"192.0.2.0/24\"]"),
@@ -160,7 +178,11 @@ fn while_it_is_not_known_who_may_not_connect_nobody_may() {
         let admits = |from: &str| config.access.admits(from.parse().unwrap());
         assert!(admits("127.0.0.1") && admits("::1"));
         assert!(!admits("192.0.2.1") && !admits("2001:db8::1"));
-        assert!(translated.warnings[0].contains("/missing cannot be read"));
+        let warned = &translated.warnings[0];
+        assert!(
+            warned.contains("/missing cannot be read") || warned.contains("/odd names no network"),
+            "{warned}"
+        );
         let toml = &translated.toml;
         assert!(
             was.is_none_or(|was| toml.contains(&format!("# {was}"))),
