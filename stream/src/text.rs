@@ -56,7 +56,9 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
     while let [first, tail @ ..] = rest {
         if *first == b'%' {
             let (two, after) = tail.split_at_checked(2)?;
-            let digits = std::str::from_utf8(two).ok()?;
+            // The library would take a sign for one.
+            let digits = two.iter().all(u8::is_ascii_hexdigit).then_some(two)?;
+            let digits = std::str::from_utf8(digits).ok()?;
             out.push(u8::from_str_radix(digits, 16).ok()?);
             rest = after;
         } else {
@@ -69,13 +71,21 @@ pub(crate) fn percent_decode(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Charset, guessed};
+    use super::{Charset, guessed, percent_decode};
 
     #[test]
     fn old_text_and_new_text_are_read_as_they_were_meant() {
         assert_eq!(guessed("Käse".as_bytes()), "Käse");
         assert_eq!(guessed(b"K\xe4se \x80"), "Käse €");
         assert_eq!(guessed(b""), "");
+    }
+
+    #[test]
+    fn behind_a_percent_sign_stand_two_digits() {
+        assert_eq!(percent_decode("a%2dB%C3%A4").as_deref(), Some("a-Bä"));
+        for bad in ["%", "%2", "%+1", "%-1", "% 1", "%zz", "%e4", "%ü"] {
+            assert_eq!(percent_decode(bad), None, "{bad}");
+        }
     }
 
     #[test]
