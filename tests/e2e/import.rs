@@ -38,5 +38,19 @@ fn debians_icecast_xml_becomes_settings_that_the_master_accepts() -> Result<()> 
     let complaint = String::from_utf8_lossy(&wrong.stderr);
     ensure!(wrong.status.code() == Some(2), "{:?}", wrong.status);
     ensure!(complaint.contains("it is not XML"), "{complaint}");
+
+    // What was protected and is lost shows also to a script.
+    let lost = "<icecast><mount><mount-name>/m</mount-name><authentication type=\"command\"/>\
+                </mount></icecast>";
+    std::fs::write(&file, lost)?;
+    let closed = import(&file.display().to_string())?;
+    let log = String::from_utf8_lossy(&closed.stderr);
+    ensure!(
+        closed.status.code() == Some(3),
+        "{:?}: {log}",
+        closed.status
+    );
+    ensure!(log.contains("nobody may listen to /m"), "{log}");
+    ensure!(String::from_utf8(closed.stdout)?.contains("htpasswd = \"/dev/null\""));
     Ok(())
 }

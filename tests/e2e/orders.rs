@@ -132,6 +132,18 @@ fn check_reloads(cluster: &mut Cluster, master: &str, password: &str) -> Result<
     ordered(HIDDEN)
 }
 
+/// A relay obeys no page of another site, and its own by whatever name it was reached.
+fn check_sites(relay: &str, password: &str) -> Result<()> {
+    let by_another_name = relay.replace("127.0.0.1", "0.0.0.0");
+    let order = format!("{by_another_name}/admin/killclient?mount=/nowhere.ogg&id=1");
+    for (origin, status) in [("https://evil.example", 403), (relay, 400)] {
+        let request = Request::new("POST", &order)?.header("Origin", origin);
+        let answer = request.credentials(ADMIN_USER, password).body("").send()?;
+        ensure!(answer.head.status == status, "{origin}: {:?}", answer.head);
+    }
+    Ok(())
+}
+
 /// Everything that the document of the interface names answers as it says, to who shows nothing.
 fn check_document(url: &str) -> Result<()> {
     let document = get(&format!("{url}/api/v1/openapi.json"))?;
@@ -181,6 +193,7 @@ fn the_operator_follows_the_statistics_and_sees_hidden_mounts_and_orders_fallbac
 
     check_document(&master)?;
     check_lists(&master, &password)?;
+    check_sites(&relay, admin)?;
     follow([(&master, &password), (&relay, admin)])?;
     order_fallback(&master, &password)?;
     check_reloads(&mut cluster, &master, &password)?;

@@ -123,6 +123,19 @@ fn a_wrong_relay_is_named() {
 }
 
 #[test]
+fn a_relay_is_where_the_settings_say_be_it_everywhere() {
+    let relays = relay("a", "location = \"any\"") + &relay("b", "latitude = 1\nlongitude = 2");
+    let registrations = check(&relays, &[]).unwrap().registrations();
+    let spots = registrations.iter().map(|one| one.spot);
+    let spots: Vec<_> = spots.map(|spot| (spot.is_everywhere, spot.place)).collect();
+    let place = Place {
+        latitude: 1.0,
+        longitude: 2.0,
+    };
+    assert_eq!(spots, [(true, None), (false, Some(place))]);
+}
+
+#[test]
 fn two_relays_share_neither_name_nor_token() {
     let twice = relay("a", "") + &relay("a", "");
     assert!(

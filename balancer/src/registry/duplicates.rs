@@ -266,6 +266,28 @@ mod tests {
     }
 
     #[test]
+    fn players_grow_old_together_and_take_along_what_they_missed() {
+        let start = Instant::now();
+        let mut duplicates = Duplicates::default();
+        let at = |seconds| start + seconds * SECOND;
+        duplicates.note(1, 7, (1, 0), at(0));
+        duplicates.note(2, 7, (2, 0), at(29));
+        assert!(duplicates.miss(2, 7, at(30)));
+        // The first of a new half minute, and those who come soon after him.
+        for (caller, seconds) in [(3, 31), (4, 32), (5, 33)] {
+            duplicates.note(caller, 7, (3, 0), at(seconds));
+        }
+        assert_ne!(duplicates.look(3, 0, at(34)), Again::No);
+        duplicates.note(2, 8, (4, 0), at(35));
+        assert_eq!(duplicates.missed(2, at(35)).relays(), [7]);
+        // Who comes again too late has missed nothing.
+        duplicates.note(6, 7, (5, 0), at(60));
+        assert!(duplicates.miss(5, 7, at(60)));
+        duplicates.note(5, 8, (6, 0), at(64));
+        assert!(duplicates.missed(5, at(64)).relays().is_empty());
+    }
+
+    #[test]
     fn the_relays_missed_last_are_remembered() {
         let start = Instant::now();
         let mut duplicates = Duplicates::default();

@@ -131,3 +131,22 @@ fn filler_can_be_off_for_all_mounts_or_for_one() {
     let complaint = check(&format!("{mount}61.0\n{SOURCE}")).unwrap_err();
     assert!(complaint.contains("of mount `/hall.ogg`"), "{complaint}");
 }
+
+#[test]
+fn a_mount_has_its_own_patience_with_its_source_and_its_own_titles_also_where_its_file_is_played() {
+    let mounts = "[[mount]]\npath = \"/live.mp3\"\nsource_timeout_seconds = 30\n\
+                  icy_interval_bytes = 8192\nfallback_file = \"/nowhere.mp3\"\n";
+    // Whether the file is there is another question.
+    let text = format!("source_timeout_seconds = 20\n{mounts}{SOURCE}");
+    let config: Config = stream::config::parse(&text, "", "X", std::iter::empty()).unwrap();
+    let path = |text: &str| MountPath::parse(text).unwrap();
+    let patience = |text: &str| config.source_timeout(&path(text)).as_secs();
+    assert_eq!((patience("/live.mp3"), patience("/other.mp3")), (30, 20));
+    for mount in ["/live.mp3", "/live.mp3~file"] {
+        assert_eq!(
+            config.terms(&path(mount)).icy_interval(),
+            Some(8_192),
+            "{mount}"
+        );
+    }
+}

@@ -167,10 +167,9 @@ mod tests {
 
     const FIRST: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn config(more: &str) -> Config {
+    fn config(path: &str, more: &str) -> Config {
         let text =
-            format!("public_url = \"https://radio.example\"\n[[mount]]\npath = \"/a&b\"\n{more}");
-        let text = text.replace("/a&b", "/live.ogg");
+            format!("public_url = \"https://radio.example\"\n[[mount]]\npath = \"{path}\"\n{more}");
         stream::config::parse(&text, "", "X", std::iter::empty()).unwrap()
     }
 
@@ -181,7 +180,8 @@ mod tests {
     #[test]
     fn each_key_has_its_own_word_and_none_without_a_key() {
         let config = config(
-            "on_connect_url = \"http://a/\"\nmount_add_url = \"http://b/\"\n\
+            "/käse",
+            "auth_user = \"us\"\nauth_password = \"p w\"\non_connect_url = \"http://a/\"\nmount_add_url = \"http://b/\"\n\
              mount_remove_url = \"http://c/\"",
         );
         let told = |is_there| words(&config.mount[0], &server(&config), is_there, FIRST);
@@ -189,9 +189,9 @@ mod tests {
             .into_iter()
             .map(|word| (word.key, word.body))
             .collect();
-        let document = "{\"event\":\"source-connect\",\"mount\":\"/live.ogg\",\
+        let document = "{\"event\":\"source-connect\",\"mount\":\"/k%C3%A4se\",\
                         \"time\":\"1970-01-01T00:00:00Z\"}";
-        let add = "action=mount_add&mount=%2Flive.ogg&server=radio.example&port=443";
+        let add = "action=mount_add&mount=%2Fk%C3%A4se&server=radio.example&port=443";
         assert_eq!(
             bodies,
             [
@@ -204,8 +204,13 @@ mod tests {
         assert!(
             remove[0]
                 .body
-                .starts_with("action=mount_remove&mount=%2Flive.ogg&")
+                .starts_with("action=mount_remove&mount=%2Fk%C3%A4se&")
         );
+        // In Icecast's words we show our password, and nowhere else.
+        let mount = &config.mount[0];
+        let removed = mount.mount_remove_url.as_ref().unwrap();
+        assert_eq!(remove[0].url, mount.showing(removed));
+        assert_eq!(Some(&told(true)[0].url), mount.on_connect_url.as_ref());
     }
 
     /// Takes connections and answers each after the body has come; gives the bodies.
@@ -230,9 +235,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let url = format!("\"http://{address}/hook\"");
-        let config = config(&format!(
-            "on_connect_url = {url}\non_disconnect_url = {url}"
-        ));
+        let hooks = format!("on_connect_url = {url}\non_disconnect_url = {url}");
+        let config = config("/live.ogg", &hooks);
         let shutdown = Shutdown::new();
         let mut teller = Teller::new(shutdown.clone());
         // Nobody takes a word before all of them are there.

@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::net::TcpSocket;
 
 use crate::stage::{
-    PATIENCE, SOURCE, Stage, basic, connect, frames, read_head, read_to_end, until,
+    ADMIN, PATIENCE, SOURCE, Stage, basic, connect, frames, read_head, read_to_end, until,
 };
 
+const RELAY: &str = "password of relays";
 const HASH: &str = "carl:5f4dcc3b5aa765d61d8327deb882cf99\n";
 
 fn htpasswd(folder: &Path) -> String {
@@ -226,6 +228,35 @@ fn connect_from(own: IpAddr, to: SocketAddr) -> TcpStream {
 }
 
 #[test]
+fn who_watches_from_one_place_too_often_keeps_out_nobody_from_elsewhere() {
+    const ONE_MAX: usize = 256;
+    let stage = Stage::start("");
+    let _source = stage.source("/live.mp3");
+    let watch = || stage.listen("/api/v1/events");
+    let watchers: Vec<_> = (0..ONE_MAX).map(|_| watch()).collect();
+    assert!(watchers.iter().all(|(_, head)| head.contains(" 200 ")));
+    let refused = watch().1;
+    assert!(
+        refused.contains(" 503 ") && refused.contains("\r\nRetry-After: 5\r\n"),
+        "{refused}"
+    );
+    let mut other = connect_from([127, 0, 0, 2].into(), stage.address);
+    other
+        .write_all(b"GET /api/v1/events HTTP/1.0\r\n\r\n")
+        .unwrap();
+    assert!(read_head(&mut other).contains(" 200 "));
+    drop(watchers);
+    // That they have gone shows when there is news.
+    let mut n_told = 0;
+    until("their places are free", || {
+        n_told += 1;
+        let title = format!("/admin/metadata?mount=/live.mp3&mode=updinfo&song={n_told}");
+        stage.order("POST", &title);
+        watch().1.contains(" 200 ")
+    });
+}
+
+#[test]
 fn a_page_with_many_visitors_shows_each_title_to_all_of_them() {
     const VISITORS: usize = 100;
     let stage = Stage::start("");
@@ -264,10 +295,24 @@ fn behind_a_trusted_proxy_with_tls_links_lead_back_through_it() {
         trusted.ends_with("https://radio.example/live.mp3\r\n"),
         "{trusted}"
     );
+    let stepping_down = "public_url = \"http://other.example\"\n[access]\n\
+                         trusted_proxies = [\"127.0.0.1\"]";
+    assert!(link(stepping_down).ends_with("https://radio.example/live.mp3\r\n"));
     let stranger = link("");
     assert!(
         stranger.ends_with("\nhttp://radio.example/live.mp3\r\n"),
         "{stranger}"
+    );
+    let stage = Stage::start("[access]\ntrusted_proxies = [\"127.0.0.1\"]");
+    let _source = stage.source("/live.mp3");
+    let shown = basic(b"admin:", ADMIN.as_bytes());
+    let built = stage.ask(&format!(
+        "GET /admin/buildm3u?mount=/live.mp3&username=u&password=p HTTP/1.0\r\n\
+         Host: radio.example\r\nX-Forwarded-Proto: https\r\n{shown}\r\n\r\n"
+    ));
+    assert!(
+        built.ends_with("\nhttps://u:p@radio.example/live.mp3\r\n"),
+        "{built}"
     );
 }
 
@@ -277,12 +322,13 @@ fn who_finds_a_mount_full_gets_its_fallback_where_the_operator_wants_it() {
         format!("[[mount]]\npath = \"{path}\"\nmax_listeners = 1\nfallback = \"/more.mp3\"\n")
     };
     let stage = Stage::start(&format!(
-        "{}fallback_when_full = true\n{}[[mount]]\npath = \"/more.mp3\"\nname = \"More\"\n\
+        "[relay]\npassword = \"{RELAY}\"\n{}fallback_when_full = true\n{}[[mount]]\npath = \"/more.mp3\"\nname = \"More\"\n\
          max_listeners = 1",
         full("/open.mp3"),
         full("/shut.mp3")
     ));
-    let _sources = ["/more.mp3", "/open.mp3", "/shut.mp3"].map(|path| stage.source(path));
+    let [mut more, _open, _shut] =
+        ["/more.mp3", "/open.mp3", "/shut.mp3"].map(|path| stage.source(path));
     let at_more = "\r\nicy-name: More\r\n";
     let hears = |path: &str, is_more: bool| {
         let mut listener = None;
@@ -304,7 +350,39 @@ fn who_finds_a_mount_full_gets_its_fallback_where_the_operator_wants_it() {
     let _first = hears("/open.mp3", false);
     let _own = hears("/shut.mp3", false);
     assert!(stage.listen("/shut.mp3").1.contains(" 403 "));
-    let _second = hears("/open.mp3", true);
+    let mut second = hears("/open.mp3", true).unwrap();
     // The fallback is full, too.
+    assert!(stage.listen("/open.mp3").1.contains(" 403 "));
+    // A relay gets what it asked for.
+    let mut relay = stage.connect();
+    let shown = basic(b"relay:", RELAY.as_bytes());
+    let request = format!("GET /open.mp3 HTTP/1.0\r\n{shown}\r\n\r\n");
+    relay.write_all(request.as_bytes()).unwrap();
+    let head = read_head(&mut relay);
+    assert!(head.contains(" 200 ") && !head.contains(at_more), "{head}");
+    // He stays there: this sound comes on no other mount.
+    for _ in 0..2 {
+        let mut marked = frames(6);
+        marked
+            .chunks_exact_mut(417)
+            .for_each(|frame| frame[416] = 7);
+        more.write_all(&marked).unwrap();
+        let mut heard = [0; 417];
+        while heard[416] != 7 {
+            second.read_exact(&mut heard).unwrap();
+        }
+    }
+    // Where the fallback is silent nobody is led there.
+    drop((more, second));
+    until("its source has gone, and its listener", || {
+        let page = stage.get("/api/v1/status");
+        let status: Value = serde_json::from_str(page.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let mounts = status["mounts"].as_array().unwrap();
+        let mount = mounts
+            .iter()
+            .find(|mount| mount["path"] == "/more.mp3")
+            .unwrap();
+        mount["is_on_air"] == false && mount["listeners"] == 0
+    });
     assert!(stage.listen("/open.mp3").1.contains(" 403 "));
 }

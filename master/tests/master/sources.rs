@@ -31,6 +31,19 @@ fn bytes_without_a_whole_page_are_no_silence_and_another_login_never_takes_over(
 }
 
 #[test]
+fn a_mount_has_its_own_patience_with_a_source_that_sends_nothing() {
+    let stage = Stage::start("[[mount]]\npath = \"/live.mp3\"\nsource_timeout_seconds = 1");
+    let _patient = stage.source("/other.mp3");
+    let mut silent = stage.source("/live.mp3");
+    read_to_end(&mut silent);
+    let status = stage.get("/status-json.xsl");
+    assert!(
+        !status.contains("/live.mp3") && status.contains("/other.mp3"),
+        "{status}"
+    );
+}
+
+#[test]
 fn a_source_whose_stream_begins_inside_a_frame_is_heard_from_the_next_on() {
     let stage = Stage::start("");
     let own = basic(b"source:", SOURCE.as_bytes());

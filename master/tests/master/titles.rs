@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use crate::stage::{SOURCE, Stage, basic, frames, read_head};
+use crate::stage::{SOURCE, Stage, basic, frames, read_head, until};
 
 /// Says something of what plays, as a source.
 fn tell(stage: &Stage, path: &str, said: &str) {
@@ -76,6 +76,44 @@ fn an_address_beside_the_title_reaches_players_and_status_pages_and_stays_until_
 }
 
 #[test]
+fn what_new_listeners_hear_first_has_titles_at_the_mounts_own_interval_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("intro.mp3");
+    // 74 bytes more than an interval.
+    std::fs::write(&file, frames(10)).unwrap();
+    let stage = Stage::start(&format!(
+        "[[mount]]\npath = \"/live.mp3\"\nicy_interval_bytes = 4096\nintro_file = \"{}\"",
+        file.display()
+    ));
+    let _source = stage.source("/live.mp3");
+    tell(&stage, "/live.mp3", "song=One");
+    let mut player = player(&stage, "/live.mp3").0;
+    assert_eq!(block(&mut player, 4_096), "", "within what comes first");
+    assert_eq!(block(&mut player, 4_096), "StreamTitle='One';");
+    assert_eq!(block(&mut player, 4_096), "");
+}
+
+#[test]
+fn a_standby_is_told_nothing_until_it_is_promoted() {
+    let shoutcast = "[shoutcast]\nmount = \"/live.mp3\"\n";
+    let first = Stage::start("[relay]\npassword = \"password of relays\"");
+    let _source = first.source("/live.mp3");
+    tell(&first, "/live.mp3", "song=One");
+    let second = Stage::start(&format!(
+        "{shoutcast}[standby]\nmaster = \"http://{}\"\npassword = \"password of relays\"",
+        first.address
+    ));
+    let plays = || second.get("/status-json.xsl").contains("\"title\":\"One\"");
+    until("it has what the first has", plays);
+    let told = "mode=updinfo&song=Two";
+    let said = second.order("POST", &format!("/admin/metadata?mount=/live.mp3&{told}"));
+    assert!(said.contains(" 503 "), "{said}");
+    let password = SOURCE.replace(' ', "%20");
+    let said = second.get(&format!("/admin.cgi?pass={password}&{told}"));
+    assert!(said.contains(" 503 ") && plays(), "{said}");
+}
+
+#[test]
 fn a_mount_has_its_own_interval_and_its_own_character_set_for_titles_that_name_none() {
     let stage = Stage::start(
         "[shoutcast]\nmount = \"/east.mp3\"\n[[mount]]\npath = \"/east.mp3\"\n\
@@ -97,6 +135,11 @@ fn a_mount_has_its_own_interval_and_its_own_character_set_for_titles_that_name_n
     let password = SOURCE.replace(' ', "%20");
     let said = format!("/admin.cgi?mode=updinfo&pass={password}&song=%b6&url=http://x/%b3");
     assert!(stage.get(&said).contains("successful"));
+    let head = stage.ask(&format!(
+        "HEAD {} HTTP/1.0\r\n\r\n",
+        said.replace("=%b6", "=x")
+    ));
+    assert!(head.contains(" 405 "), "{head}");
     assert_eq!(first(), "StreamTitle='ś';StreamUrl='http://x/ł';");
     let (mut plain, head) = player(&stage, "/none.mp3");
     assert!(!head.contains("\r\nicy-metaint"), "{head}");

@@ -3,10 +3,15 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::estate::MetState;
+use super::estate::{MetState, MountState};
 use super::*;
+use crate::log::writer::Writer;
+use crate::log::{Epoch, Keep};
+use crate::mount::{Facts, Mount, MountPath};
+use crate::ogg::tests::opus;
 use crate::shutdown::Shutdown;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,6 +54,28 @@ fn a_giver_with_one_address_and_one_with_several_are_understood() {
         let word: Word = serde_json::from_str(words).unwrap();
         assert_eq!(word.n_sockets(), n_sockets);
     }
+}
+
+#[test]
+fn what_plays_is_handed_over_with_its_address() {
+    let now = Instant::now();
+    let mount = || {
+        let mut writer = Writer::new(Epoch::new(1), Keep::default());
+        for page in opus(1, 3) {
+            writer.take(&page, now, || 1).unwrap();
+        }
+        let path = MountPath::parse("/live.ogg").unwrap();
+        Mount::new(path, Facts::default(), Arc::clone(writer.log()), now)
+    };
+    let (given, taken) = (mount(), mount());
+    given.say_all(Some("One"), Some("http://x.example/1.png"));
+    let (state, beside) = MountState::of(&given, None, now).unwrap();
+    let words = serde_json::to_string(&state).unwrap();
+    let state: MountState = serde_json::from_str(&words).unwrap();
+    let state = state.take(beside.into(), Keep::default(), now).unwrap();
+    state.about.dress(&taken);
+    assert_eq!(taken.playing(), given.playing());
+    assert!(taken.playing().url.is_some());
 }
 
 #[test]

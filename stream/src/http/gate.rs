@@ -157,6 +157,8 @@ mod tests {
                 .unwrap()
                 .is_secure
         );
+        let two = "X-Forwarded-Proto: http\r\nX-Forwarded-Proto: https\r\n";
+        assert!(gate.came(Some(proxy), &head(two)).unwrap().is_secure);
         assert_eq!(gate.came(Some(proxy), &barred), None);
         let stranger = ip("203.0.113.5");
         assert_eq!(gate.behind(stranger, &barred), Some(stranger));

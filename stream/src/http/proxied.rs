@@ -133,6 +133,7 @@ mod tests {
             ),
             (two(0x21, 0x21, &six), Some("2001:db8::7")),
             (two(0x20, 0x00, &[]), None),
+            (two(0x21, 0x00, &[7; 3]), None),
             (
                 two(0x21, 0x11, &[[192, 0, 2, 1].as_slice(), &[0; 100]].concat()),
                 Some("192.0.2.1"),

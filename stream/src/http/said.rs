@@ -51,6 +51,19 @@ mod tests {
         let text = "path = \"/a\"\nname = \"Rad\\u0007io\"\nbitrate_kilobits = 128\npublic = false";
         let settings: MountSettings = toml::from_str(text).unwrap();
         assert!(settings.says_something());
+        for word in ["name", "description", "genre", "website"] {
+            let text = format!("path = \"/a\"\n{word} = \"own\"");
+            let settings: MountSettings = toml::from_str(&text).unwrap();
+            assert!(settings.says_something(), "{word}");
+            let said = settings.said(source.clone());
+            let words = [said.name, said.description, said.genre, said.website];
+            let own = Some("own".to_owned());
+            assert_eq!(
+                words.iter().filter(|word| **word == own).count(),
+                1,
+                "{word}"
+            );
+        }
         let said = settings.said(source);
         assert_eq!(said.name.as_deref(), Some("Radio"));
         assert_eq!(said.genre.as_deref(), Some("talk"));

@@ -67,6 +67,7 @@ mod tests {
             (vec![("sec-fetch-site", "cross-site")], false),
             (vec![("sec-fetch-site", "same-site")], false),
             (vec![("sec-fetch-site", "same-origin")], true),
+            (vec![("sec-fetch-site", "none")], true),
             (
                 vec![
                     ("sec-fetch-site", "cross-site"),

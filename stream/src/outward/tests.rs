@@ -72,6 +72,22 @@ async fn who_is_slow_is_waited_for_when_all_others_refuse() {
 }
 
 #[tokio::test]
+async fn one_that_refuses_late_does_not_end_the_wait_for_the_next() {
+    let (late, waiting) = silent();
+    let (slow, _waiting) = silent();
+    let addresses = [late.local_addr().unwrap(), slow.local_addr().unwrap()];
+    // The kernel comes again a second after it heard nothing: to the first before the second.
+    let turned = async {
+        tokio::time::sleep(2 * HEAD_START).await;
+        drop((late, waiting));
+        slow.accept().unwrap();
+    };
+    let reached = timeout(PATIENCE, reach(&addresses));
+    let (socket, ()) = tokio::join!(reached, turned);
+    assert_eq!(socket.unwrap().unwrap().peer_addr().unwrap(), addresses[1]);
+}
+
+#[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_gets_nothing() {
     let identity = Identity::new(365);
     let acceptor = TlsAcceptor::from(Arc::new(identity.server()));

@@ -70,9 +70,15 @@ async fn a_server_that_nobody_vouches_for_gets_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = PostUrl::parse(&format!("https://localhost:{port}/")).unwrap();
-    let met = async { acceptor.accept(listener.accept().await.unwrap().0).await };
-    let (met, reply) = tokio::join!(met, post(&url, JSON, "{}".to_owned(), PATIENCE));
+    let met = async {
+        let socket = listener.accept().await.unwrap().0;
+        let mut first = [0];
+        socket.peek(&mut first).await.unwrap();
+        (first, acceptor.accept(socket).await)
+    };
+    let ((first, met), reply) = tokio::join!(met, post(&url, JSON, "{}".to_owned(), PATIENCE));
     assert!(reply.is_err(), "{reply:?}");
+    assert_eq!(first, [0x16], "no handshake, but what was to be posted");
     assert!(met.is_err(), "it shook hands");
 }
 

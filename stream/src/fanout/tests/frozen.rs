@@ -8,7 +8,7 @@ use super::*;
 use crate::handover::Word;
 use crate::mount::departure::{Departure, Tells, Visitor};
 
-fn channels() -> (Arc<Mutex<Channel>>, Channel) {
+pub(super) fn channels() -> (Arc<Mutex<Channel>>, Channel) {
     let (one, other) = UnixStream::pair().unwrap();
     let (mut giver, mut heir) = (Channel::new(one), Channel::new(other));
     giver.allow(PATIENCE);

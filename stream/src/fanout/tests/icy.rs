@@ -1,7 +1,9 @@
 //! Titles between frames: every byte of sound, and a block where it was announced.
 
+use super::frozen::channels;
 use super::*;
 use crate::fanout::Stay;
+use crate::handover::Word;
 use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
 use crate::mpeg::tests::mp3;
 
@@ -11,7 +13,7 @@ fn portions(n: u8) -> Vec<Page> {
 }
 
 impl Stage {
-    async fn listen_with_titles(&self) -> TcpStream {
+    async fn listen_with_titles(&self, icy: Icy) -> TcpStream {
         let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let player = TcpStream::connect(door.local_addr().unwrap()).unwrap();
         player.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -20,7 +22,7 @@ impl Stage {
         let burst = Duration::from_secs(60);
         let (_, cursor, first) = mount.log().open(Wish::Join, burst).unwrap();
         let joiner = Joiner {
-            icy: Some(Icy::default()),
+            icy: Some(icy),
             wire: Wire::plain(socket),
             holds: (
                 self.slots.take(Class::Listener).unwrap(),
@@ -58,7 +60,7 @@ async fn titles_stand_between_frames_and_no_byte_of_sound_is_missing() {
     let mount = stage.mount();
     assert_eq!(mount.facts().content_type, "audio/mpeg");
     stage.table.set_title(&mount, Some("Ute - Eins"));
-    let mut player = stage.listen_with_titles().await;
+    let mut player = stage.listen_with_titles(Icy::default()).await;
     let mut plain = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
     let (mut sound, first) = stretch(&mut player);
     assert_eq!(first, "StreamTitle='Ute - Eins';");
@@ -82,6 +84,27 @@ async fn titles_stand_between_frames_and_no_byte_of_sound_is_missing() {
         read(&mut plain, all.len()) == all,
         "the other one has no titles"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn another_program_is_told_which_interval_he_counts_by() {
+    let mut stage = stage(Keep::default());
+    stage.publish(&portions(1));
+    let n_bytes = bytes(&portions(1)).len();
+    let mut player = stage.listen_with_titles(Icy::at(4_096, 0)).await;
+    read(&mut player, n_bytes.min(4_096));
+    let (channel, mut heir) = channels();
+    let frozen = stage
+        .fanout
+        .freeze(&channel, &Arc::new(vec![live()]))
+        .unwrap();
+    let said = heir.hear(Word::n_sockets).unwrap();
+    frozen.end(Verdict::Leave);
+    let Word::Seats(seats) = said.word else {
+        panic!("{:?}", said.word);
+    };
+    let icy = seats[0].icy().unwrap();
+    assert_eq!((icy.interval(), icy.n_sent()), (4_096, n_bytes % 4_096));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -1,9 +1,11 @@
 //! Who watches is told the same as all others, and what is too much for one is his affair.
 
+use http_body_util::BodyExt;
+
 use super::*;
 use crate::log::writer::Writer;
 use crate::log::{Epoch, Keep};
-use crate::mount::{Facts, Mount, MountPath, MountTable};
+use crate::mount::{Facts, Mount, MountPath, MountTable, Terms};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -65,6 +67,41 @@ async fn all_hear_the_same_text_and_whoever_comes_later_hears_first_how_things_s
     }
     title(&table, &mount, "three");
     assert!(contains(&events.join().0, "\"three\""));
+    shutdown.request();
+}
+
+#[tokio::test]
+async fn who_is_too_far_behind_is_hung_up_on() {
+    let (news, behind) = broadcast::channel(1);
+    for _ in 0..2 {
+        news.send(IDLE).unwrap();
+    }
+    let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+    let seat = Arc::new(Crowd::default()).take(None).unwrap();
+    let (sender, body) = Channel::new(PORTIONS_QUEUED_MAX);
+    let first = Bytes::from_static(b"first");
+    let told = tell(
+        Shutdown::new(),
+        sender,
+        first.clone(),
+        behind,
+        (place, seat),
+    );
+    timeout(PATIENCE, told).await.unwrap();
+    assert_eq!(body.collect().await.unwrap().to_bytes(), first);
+}
+
+#[tokio::test]
+async fn of_a_hidden_mount_nobody_hears() {
+    let (table, mount) = with_mount();
+    mount.set_terms(Terms {
+        is_hidden: true,
+        ..Terms::default()
+    });
+    title(&table, &mount, "secret");
+    let shutdown = Shutdown::new();
+    let events = Events::new(table, shutdown.clone());
+    assert_eq!(events.join().0, "");
     shutdown.request();
 }
 

@@ -174,7 +174,116 @@ fn form(case: &Case<'_>, manners: &Manners) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// Who is asked in the way of these settings, and says this to one question; nothing: he is not
+    /// there.
+    fn asking(settings: &str, answer: Option<&'static str>) -> Asking {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let mount: MountSettings = toml::from_str(&format!("path = \"/a\"\n{settings}")).unwrap();
+        if let Some(answer) = answer {
+            std::thread::spawn(move || {
+                let (mut socket, mut form) = (listener.accept().unwrap().0, Vec::new());
+                while !form.ends_with(b"&agent=me") && !form.ends_with(b"&admin=1") {
+                    let mut byte = [0];
+                    socket.read_exact(&mut byte).unwrap();
+                    form.extend(byte);
+                }
+                socket.write_all(answer.as_bytes()).unwrap();
+            });
+        }
+        Asking::of(&PostUrl::parse(&url).unwrap(), &mount)
+    }
+
+    /// What becomes of a listener who shows this.
+    async fn verdict(asking: &Asking, shown: &str) -> Verdict {
+        let text = format!("GET /a HTTP/1.1\r\nUser-Agent: me\r\n{shown}\r\n");
+        let head = Head::parse(text.as_bytes()).unwrap().unwrap();
+        let path = MountPath::parse("/a").unwrap();
+        let case = Case {
+            head: &head,
+            path: &path,
+            number: 7,
+            from: String::new(),
+        };
+        asking.ask(case).await
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_in_without_a_yes_whatever_else_is_said_or_not() {
+        let password = "Authorization: Basic dTpw\r\n";
+        let may_not = |why: &str| Verdict::MayNot(why.to_owned());
+        for (answer, shown, expected) in [
+            (None, password, Verdict::Busy),
+            (Some("nonsense\r\n\r\n"), password, Verdict::Busy),
+            (
+                Some("HTTP/1.1 200 OK\r\nicecast-auth-user: 0\r\nContent-Length: 0\r\n\r\n"),
+                password,
+                may_not("you may not listen here"),
+            ),
+            (
+                Some("HTTP/1.1 403 X\r\nicecast-auth-message: not\t you\r\n\r\n"),
+                password,
+                may_not("not you"),
+            ),
+            (
+                Some("HTTP/1.1 401 X\r\nicecast-auth-message: not you\r\n\r\n"),
+                password,
+                Verdict::WrongPassword,
+            ),
+            (Some("HTTP/1.1 200 OK\r\n\r\n"), "", Verdict::WrongPassword),
+        ] {
+            let asking = asking("", answer);
+            assert_eq!(verdict(&asking, shown).await, expected, "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_gets_in_stays_as_long_as_icecast_or_kh_would_let_him() {
+        for (said, limit) in [
+            ("icecast-auth-timelimit: 60", Some(60)),
+            ("icecast-timelimit: 70", Some(70)),
+            ("icecast-auth-timelimit: 0", None),
+            ("icecast-auth-timelimit: long", None),
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\nicecast-auth-user: 1\r\n{said}\r\n\r\n");
+            let asking = asking("", Some(answer.leak()));
+            let admission = Admission {
+                limit: limit.map(Duration::from_secs),
+                visitor: None,
+            };
+            let verdict = verdict(&asking, "").await;
+            assert_eq!(verdict, Verdict::MayListen(admission), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_is_let_in_by_the_word_of_the_settings_alone() {
+        let path = MountPath::parse("/a").unwrap();
+        let applicant = Applicant {
+            shown: Credentials::header("u", "p"),
+            host: String::new(),
+            from: None,
+            errand: Errand::Tell,
+        };
+        let own = "auth_header = \"X-Ok: yes\"";
+        let usual = "HTTP/1.1 200 OK\r\nicecast-auth-user: 1\r\n\r\n";
+        for (settings, answer, may) in [
+            (own, Some("HTTP/1.1 200 OK\r\nX-Ok: yes\r\n\r\n"), true),
+            (own, Some(usual), false),
+            ("", Some(usual), true),
+            ("", Some("HTTP/1.1 200 OK\r\n\r\n"), false),
+            ("", None, false),
+        ] {
+            let asking = asking(settings, answer);
+            let is_let_in = asking.ask_about_source(&applicant, &path).await;
+            assert_eq!(is_let_in, may, "{settings} {answer:?}");
+        }
+    }
 
     #[test]
     fn the_port_is_what_stands_behind_the_host() {
@@ -200,7 +309,7 @@ mod tests {
              X-Y: 1&pass=z\r\nAuthorization: {credentials}\r\n\r\n"
         );
         let head = Head::parse(text.as_bytes()).unwrap().unwrap();
-        let path = MountPath::parse("/live.ogg").unwrap();
+        let path = MountPath::parse("/käse;.ogg").unwrap();
         let settings: MountSettings =
             toml::from_str("path = \"/live.ogg\"\nauth_forward_headers = [\"X-Y\"]").unwrap();
         let case = Case {
@@ -213,7 +322,8 @@ mod tests {
         assert_eq!(
             form,
             "action=listener_add&server=radio.example&port=8000&client=7&\
-             mount=%2Flive.ogg%3Fa%3Db%26c&user=an%26na&pass=p%3D1%26action%3Dx&ip=192.0.2.1&\
+             mount=%2Fk%C3%A4se%3B.ogg%3Fa%3Db%26c&user=an%26na&pass=p%3D1%26action%3Dx&\
+             ip=192.0.2.1&\
              agent=x%20y&X-Y=1%26pass%3Dz"
         );
         let mut applicant = Applicant {
@@ -225,7 +335,7 @@ mod tests {
         let source = source_form(&applicant, &path);
         assert_eq!(
             source,
-            "action=stream_auth&mount=%2Flive.ogg&ip=192.0.2.1&server=radio.example&port=8000&\
+            "action=stream_auth&mount=%2Fk%C3%A4se%3B.ogg&ip=192.0.2.1&server=radio.example&port=8000&\
              user=an%26na&pass=p%3D1%26action%3Dx"
         );
         applicant.errand = Errand::Tell;

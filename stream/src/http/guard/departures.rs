@@ -156,7 +156,7 @@ mod tests {
     fn visitor() -> Visitor {
         Visitor {
             number: 7,
-            path: MountPath::parse("/live.ogg").unwrap(),
+            path: MountPath::parse("/käse.ogg").unwrap(),
             query: "?a=b&c".to_owned(),
             server: "radio.example".to_owned(),
             port: "8000".to_owned(),
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(
             gone.try_recv().unwrap().form(),
             "action=listener_remove&server=radio.example&port=8000&client=7&\
-             mount=%2Flive.ogg%3Fa%3Db%26c&user=an%26na&pass=&duration=61"
+             mount=%2Fk%C3%A4se.ogg%3Fa%3Db%26c&user=an%26na&pass=&duration=61"
         );
     }
 

@@ -151,6 +151,7 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Guard;
     use super::*;
 
     fn settings(more: &str) -> MountSettings {
@@ -186,17 +187,33 @@ mod tests {
     }
 
     #[test]
+    fn who_is_told_of_departures_is_shown_our_password_as_well() {
+        let settings = settings(
+            "listener_auth_url = \"http://a/\"\nlistener_remove_url = \"http://b/\"\n\
+             auth_user = \"us\"\nauth_password = \"p w\"",
+        );
+        let guard = Guard::new(std::slice::from_ref(&settings)).unwrap();
+        let bare = settings.listener_remove_url.clone().unwrap();
+        let shown = settings.showing(&bare);
+        assert_ne!(shown, bare);
+        assert_eq!(guard.told_of_departures(&settings.path), Some(&shown));
+    }
+
+    #[test]
     fn what_cannot_work_is_refused_by_name_and_no_password_is_said() {
         let asks = "listener_auth_url = \"http://a/\"\nauth_password = \"s3same\"\n";
         settings(&format!("{asks}auth_user = \"us\""))
             .check_manners()
             .unwrap();
+        let names = vec!["\"a\""; FORWARDED_MAX + 1].join(", ");
+        let too_many = format!("auth_forward_headers = [{names}]");
         for (more, key) in [
             ("auth_header = \"a b: 1\"", "auth_header"),
             ("auth_timelimit_header = \":\"", "auth_timelimit_header"),
             ("auth_forward_headers = [\"a&b\"]", "auth_forward_headers"),
             ("auth_forward_prefix = \"&\"", "auth_forward_prefix"),
             ("auth_user = \"a:b\"", "auth_user"),
+            (too_many.as_str(), "auth_forward_headers"),
         ] {
             let complaint = settings(&format!("{asks}{more}"))
                 .check_manners()
