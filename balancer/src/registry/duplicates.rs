@@ -279,12 +279,12 @@ mod tests {
         }
         assert_ne!(duplicates.look(3, 0, at(34)), Again::No);
         duplicates.note(2, 8, (4, 0), at(35));
-        assert_eq!(duplicates.missed(2, at(35)).relays(), [7]);
+        assert!(duplicates.missed(2, at(35)).relays().eq([7]));
         // Who comes again too late has missed nothing.
         duplicates.note(6, 7, (5, 0), at(60));
         assert!(duplicates.miss(5, 7, at(60)));
         duplicates.note(5, 8, (6, 0), at(64));
-        assert!(duplicates.missed(5, at(64)).relays().is_empty());
+        assert_eq!(duplicates.missed(5, at(64)).relays().count(), 0);
     }
 
     #[test]
