@@ -28,6 +28,8 @@ pub(super) struct Layout {
     pub(super) n_bytes: u64,
     /// Two files with one tag are the same, byte for byte.
     pub(super) tag: String,
+    /// There is more in it than headers.
+    pub(super) has_sound: bool,
 }
 
 /// A piece of it.
@@ -89,6 +91,7 @@ impl Layout {
         let n_bytes = pieces.iter().map(Piece::n_bytes).sum();
         let (start, n_pieces) = (first.head.offset, pieces.len());
         Ok(Self {
+            has_sound: newest.iter().any(|stamp| stamp.granule > 0),
             pieces,
             n_bytes,
             tag: format!("\"{}-{start}-{n_bytes}-{n_pieces}\"", session.name),
@@ -143,6 +146,7 @@ impl Layout {
         let n_bytes = pieces.iter().map(Piece::n_bytes).sum();
         let tag = format!("\"fill-{serial:08x}-{first}-{n_bytes}\"");
         Ok(Some(Self {
+            has_sound: !last.is_empty(),
             pieces,
             n_bytes,
             tag,

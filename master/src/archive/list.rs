@@ -74,7 +74,13 @@ impl Archive {
         let mut lines = Vec::new();
         for (is_last, session) in sessions {
             let is_running = is_last && self.is_running(mount, session.name);
-            lines.extend(Line::of(mount, &session, &fills, is_running).ok());
+            let Ok(Some(session)) = session.without_filler_behind() else {
+                continue;
+            };
+            let Ok(Some(line)) = Line::of(mount, &session, &fills, is_running) else {
+                continue;
+            };
+            lines.push(line);
             if let Some((serial, ..)) = session.stretches[0].source {
                 late.remove(&serial);
             }
@@ -120,30 +126,38 @@ impl Archive {
             sessions => sessions?,
         };
         let is_last = sessions.last().is_some_and(|session| session.name == name);
-        let mut found = sessions.into_iter().find(|session| session.name == name);
-        if let (Some(session), Some(end)) = (found.take_if(|_| end.is_some()), end) {
-            found = session.until(end)?;
-        }
-        let Some(session) = found else {
+        let Some(found) = sessions.into_iter().find(|session| session.name == name) else {
+            return Ok(None);
+        };
+        let part = match end {
+            Some(end) => found.until(end),
+            None => found.without_filler_behind(),
+        };
+        let Some(session) = part? else {
             return Ok(None);
         };
         // What was asked for up to a place has no end of its own.
         let is_over = end.is_none() && !(is_last && self.is_running(mount, name));
         let layout = Layout::of(&session, &fills::all(&folder), is_over)?;
-        Ok(Some((session.first_ms(), layout)))
+        Ok(layout.has_sound.then(|| (session.first_ms(), layout)))
     }
 }
 
 impl Line {
+    /// `None`: there is no sound in it, as when a source was refused at its first page of sound.
     fn of(
         mount: &MountPath,
         session: &Session,
         fills: &[Fill],
         is_running: bool,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Option<Self>> {
+        let layout = Layout::of(session, fills, !is_running)?;
+        if !layout.has_sound {
+            return Ok(None);
+        }
         let end = session.end();
         let until = is_running.then(|| format!("?end={end}"));
-        Ok(Self {
+        Ok(Some(Self {
             mount: mount.clone(),
             url: format!(
                 "/api/v1/archive{mount}/{}.ogg{}",
@@ -153,11 +167,11 @@ impl Line {
             from: timestamp(session.first_ms()),
             to: timestamp(session.last_ms()),
             seconds: (session.last_ms() - session.first_ms()) / 1000,
-            bytes: Layout::of(session, fills, !is_running)?.n_bytes,
+            bytes: layout.n_bytes,
             is_running,
             is_late: false,
             holes: session.n_holes(),
-        })
+        }))
     }
 
     fn of_late(mount: &MountPath, serial: u32, fills: &[Fill], bytes: u64) -> Self {

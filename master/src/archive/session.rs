@@ -83,6 +83,21 @@ impl Session {
         later.filter(|stretch| stretch.head.follows_hole).count()
     }
 
+    /// Without the filler at its end, which no sound follows: its source has gone. `None`: there is
+    /// nothing else in it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn without_filler_behind(mut self) -> io::Result<Option<Self>> {
+        while let Some(last) = self.stretches.last_mut() {
+            if last.cut_filler()? {
+                return Ok(Some(self));
+            }
+            self.stretches.pop();
+        }
+        Ok(None)
+    }
+
     /// Without what lies behind `end`, where a page must end. `None`: none does.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ use crate::disk::folder;
 
 /// A head is looked for in so many bytes first: more than the header pages of our own source take.
 const HEAD_BYTES_USUAL: u64 = 16 * 1024;
+/// So many records are looked at, at once, for the end of filler.
+const FILLER_RECORDS: u64 = 256;
 /// So many records at the end may be torn.
 const TORN_MAX: u64 = 4;
 
@@ -132,6 +134,33 @@ impl Stretch {
     /// How many bytes its pages have.
     pub(super) fn n_bytes(&self) -> u64 {
         self.end - self.head.offset
+    }
+
+    /// Leaves out the filler at its end, and what ends the stream behind it. `false`: there is nothing
+    /// else in it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn cut_filler(&mut self) -> io::Result<bool> {
+        let index = File::open(&self.files[1])?;
+        while self.n_pages > 0 {
+            let from = self.n_pages.saturating_sub(FILLER_RECORDS);
+            let n = usize::try_from(self.n_pages - from).unwrap_or(0);
+            let records = self.read(&index, from, n)?;
+            if records.len() < n {
+                return Err(damaged(&self.files[1]));
+            }
+            let is_filler = |record: &Record| matches!(record.trace.shift, Shift::Due(n) if n > 0);
+            if let Some(at) = records.iter().rposition(|record| !is_filler(record)) {
+                let last = &records[at];
+                self.n_pages = from + at as u64 + 1;
+                self.end = last.offset + u64::from(last.n_bytes);
+                self.last_ms = last.arrived_ms;
+                return Ok(true);
+            }
+            self.n_pages = from;
+        }
+        Ok(false)
     }
 
     /// The source's stream where the segment ends.

@@ -10,6 +10,8 @@ use stream::mount::{Claimant, Desk, Facts, MountPath, MountTable, Publisher};
 use stream::ogg::{Found, Framer, Page, Stamp};
 use stream::shutdown::{Drained, Shutdown};
 
+mod ends;
+
 use super::fills::{self, Filling};
 use super::layout::Layout;
 use super::reader::Reader;
@@ -99,7 +101,9 @@ async fn live_through(state: &Path, happens: impl FnOnce(&Desk, &mut Publisher))
     happens(&desk, &mut publisher);
     let mut found = Vec::new();
     let log = publisher.mount().log();
-    log.read(0, usize::MAX, usize::MAX, &mut found).unwrap();
+    let read = log.read(0, usize::MAX, usize::MAX, &mut found);
+    // A long one does not fit in.
+    assert!(read.is_ok() || log.head() > 100_000);
     drop((publisher, desk));
     assert_eq!(shutdown.drain(DRAIN_MAX).await, Drained::Clean);
     found.concat()
@@ -321,7 +325,8 @@ fn filled(state: &Path) -> Layout {
     let mut sessions = Session::all(&log).unwrap();
     assert_eq!(sessions.len(), 1);
     let mount = log.parent().unwrap();
-    Layout::of(&sessions.remove(0), &fills::all(mount), true).unwrap()
+    let session = sessions.remove(0).without_filler_behind().unwrap();
+    Layout::of(&session.unwrap(), &fills::all(mount), true).unwrap()
 }
 
 #[tokio::test]
