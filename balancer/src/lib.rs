@@ -3,7 +3,8 @@
 //! Reading order: `choice` (who wins, and why), `registry` (what relays said, and why nobody is
 //! sent to a full one), `balancer` (all of it together), `waiting` (a listener bears a moment
 //! when all is full), `listen` (one listener's question), `routes` (who may ask what), `quick`
-//! (nearly all of them, without the router), `serve` (the connections). Pure parts beside them:
+//! (nearly all of them, without the router), `serve` (the connections), `hall` (who of them makes
+//! room). Pure parts beside them:
 //! `checked_report`, `base_url`, `place`, `centroids`, `client_addr`, `playlist`, `answer`.
 //! `share` tells other balancers what the operator and probes know.
 //! `simulate` lets a crowd come in memory, to see what all this is worth.
@@ -31,6 +32,7 @@ pub mod config;
 pub mod desk;
 pub mod explain;
 pub mod geo;
+pub mod hall;
 pub mod html;
 pub mod icecast;
 pub mod language;

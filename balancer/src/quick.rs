@@ -121,9 +121,12 @@ fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
     let headers = request.headers.iter();
     let headers = headers.map(|header| (header.name, header.value));
     let mut is_kept = version == 1;
+    let mut has_host = false;
     for (name, value) in headers.clone() {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         match name.len() {
+            // More than one is a mistake (RFC 9112 §3.2).
+            4 if is("host") && std::mem::replace(&mut has_host, true) => return Read::Unusual,
             10 if is("connection") => match value {
                 _ if value.eq_ignore_ascii_case(b"close") => is_kept = false,
                 _ if value.eq_ignore_ascii_case(b"keep-alive") && version == 1 => {}

@@ -25,6 +25,7 @@ use crate::checked_report::CheckedReport;
 use crate::choice::{Excluded, Listener};
 use crate::desk;
 use crate::explain::Explanation;
+use crate::hall::{Doing, Place};
 use crate::listen::listen;
 use crate::metrics;
 use crate::openapi;
@@ -229,6 +230,10 @@ async fn report(State(balancer): Shared, request: Request) -> Response<Body> {
     let Some(relay) = relay else {
         return wrong_token(&balancer).await;
     };
+    // No crowd closes the way on which reports come.
+    if let Some(place) = request.extensions.get::<Arc<Place>>() {
+        place.begin(Doing::Relay);
+    }
     let body = match tokio::time::timeout(REPORT_TIME_MAX, to_bytes(body, REPORT_BYTES_MAX)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => {

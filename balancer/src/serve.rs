@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of what the requests mean. Outlives every error of a connection.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Response;
+use axum::http::{Response, StatusCode, header};
 use bytes::{Buf, BytesMut};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,15 +24,13 @@ use stream::http::proxied::{self, Proxied};
 use stream::shutdown::Shutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
+use crate::answer;
+use crate::hall::{Doing, Hall, Leave, Place};
 use crate::linger::Lingering;
 
-/// Connections at one time. At the limit new ones wait in the kernel's queue until one
-/// closes, which takes at most [`CONNECTION_TIME_MAX`].
-pub const CONNECTIONS_MAX: usize = 16_384;
 /// How long the head of a request may take, also the first one and those after an idle time.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// The size of a head; a longer one is answered with 431.
@@ -45,6 +45,8 @@ const LAST_ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 const HEAD_BYTES_USUAL: usize = 1024;
 /// The pause after a connection could not be accepted (no file descriptors left, usually).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// That somebody was closed for others' sake is said so often at most.
+const WARN_EVERY: Duration = Duration::from_secs(60);
 
 /// What has become of a request.
 #[derive(Debug)]
@@ -85,33 +87,74 @@ impl Front for () {
 /// Serves connections until the program is told to stop. The connections themselves are
 /// tasks of `shutdown` and end when their running request is answered.
 pub async fn serve<F: Front>(listener: TcpListener, router: Router, front: F, shutdown: Shutdown) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    serve_in(Arc::new(Hall::new()), listener, router, front, shutdown).await;
+}
+
+/// As [`serve`], with no more connections than the hall has room for.
+pub async fn serve_in<F: Front>(
+    hall: Arc<Hall>,
+    listener: TcpListener,
+    router: Router,
+    front: F,
+    shutdown: Shutdown,
+) {
     let mut n_failures: u64 = 0;
+    let mut crowd = Crowd::default();
     loop {
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let Some((place, accepted)) = shutdown.unless_requested(next).await else {
+        let Some(accepted) = shutdown.unless_requested(listener.accept()).await else {
             return;
         };
-        match (place, accepted) {
-            (Ok(place), Ok((socket, peer))) => {
+        let now = std::time::Instant::now();
+        match accepted {
+            Ok((socket, peer)) => {
                 n_failures = 0;
-                let work = (router.clone(), front.clone());
-                let connection = connection(socket, peer, work, shutdown.clone(), place);
-                shutdown.spawn("connection", connection);
+                if let Some((place, leave)) = hall.enter(now) {
+                    let work = (router.clone(), front.clone());
+                    let connection = connection(socket, peer, work, shutdown.clone(), place);
+                    shutdown.spawn("connection", unless_closed(connection, leave));
+                }
             }
-            (_, Err(error)) => {
+            Err(error) => {
                 if n_failures.is_power_of_two() || n_failures == 0 {
                     warn!("connections cannot be accepted ({n_failures} before): {error}");
                 }
                 n_failures += 1;
+                hall.make_room(now);
                 sleep(ACCEPT_PAUSE).await;
             }
-            // Nobody closes the semaphore.
-            (Err(_), _) => return,
         }
+        crowd.tell(hall.n_closed(), now);
+    }
+}
+
+/// What was said of those who were closed for others' sake.
+#[derive(Default)]
+struct Crowd {
+    n_told: u64,
+    told: Option<std::time::Instant>,
+}
+
+impl Crowd {
+    fn tell(&mut self, n_closed: u64, now: std::time::Instant) {
+        let is_late = |told| now.saturating_duration_since(told) >= WARN_EVERY;
+        if n_closed > self.n_told && self.told.is_none_or(is_late) {
+            let n = n_closed - self.n_told;
+            warn!(
+                n,
+                "{n} connections were closed so that others come in: who opens so many, and says \
+                 nothing?"
+            );
+            (self.n_told, self.told) = (n_closed, Some(now));
+        }
+    }
+}
+
+/// A connection that has to make room is cut.
+async fn unless_closed(connection: impl Future<Output = ()>, leave: Leave) {
+    tokio::select! {
+        biased;
+        () = connection => {}
+        _ = leave => {}
     }
 }
 
@@ -120,7 +163,7 @@ async fn connection<F: Front>(
     mut peer: SocketAddr,
     (router, front): (Router, F),
     shutdown: Shutdown,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) {
     if let Err(error) = socket.set_nodelay(true) {
         debug!("a connection closed before it began: {error}");
@@ -136,7 +179,8 @@ async fn connection<F: Front>(
         };
         peer.set_ip(who);
     }
-    let found = in_front(&mut socket, read, (peer, &front), end, &shutdown).await;
+    let place = Arc::new(place);
+    let found = in_front(&mut socket, read, (peer, &front, &*place), end, &shutdown).await;
     let Some((read, first)) = found else {
         return;
     };
@@ -145,12 +189,16 @@ async fn connection<F: Front>(
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let router = router.clone();
+        request.extensions_mut().insert(Arc::clone(&place));
+        place.begin(Doing::Waiting);
+        let (router, place) = (router.clone(), Arc::clone(&place));
         async move {
-            match first {
+            let answer = match first {
                 Some(answer) => Ok(answer),
-                None => router.call(request).await,
-            }
+                None => by_router(&router, request).await,
+            };
+            place.begin(Doing::Idle);
+            answer
         }
     });
     let connection = http1::Builder::new()
@@ -177,7 +225,18 @@ async fn connection<F: Front>(
     if let Err(error) = ended {
         debug!("a connection ended early: {error}");
     }
-    drop(place);
+}
+
+async fn by_router(
+    router: &TowerToHyperService<Router>,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    // RFC 9112 §3.2.
+    if request.headers().get_all(header::HOST).iter().count() > 1 {
+        let sentence = "there is more than one Host header\n";
+        return Ok(answer::text(StatusCode::BAD_REQUEST, sentence));
+    }
+    router.call(request).await
 }
 
 /// Who is behind a trusted proxy, as it says before the first byte (PROXY protocol); itself, if it
@@ -206,7 +265,7 @@ async fn behind(socket: &mut Lingering, proxy: IpAddr, read: &mut BytesMut) -> O
 async fn in_front<F: Front>(
     socket: &mut Lingering,
     mut read: BytesMut,
-    (peer, front): (SocketAddr, &F),
+    (peer, front, place): (SocketAddr, &F, &Place),
     end: Instant,
     shutdown: &Shutdown,
 ) -> Option<(BytesMut, Option<Response<Body>>)> {
@@ -217,7 +276,7 @@ async fn in_front<F: Front>(
     loop {
         let answered = tokio::select! {
             biased;
-            answered = front.answer(peer, &read) => answered,
+            answered = at_once_or_waiting(front.answer(peer, &read), place) => answered,
             () = too_late(shutdown) => return None,
         };
         match answered {
@@ -245,6 +304,7 @@ async fn in_front<F: Front>(
                 text,
                 is_kept,
             } => {
+                place.begin(Doing::Idle);
                 let write = socket.write_all(text.as_bytes());
                 timeout(LAST_ANSWER_TIME_MAX, write).await.ok()?.ok()?;
                 if !is_kept || shutdown.is_requested() {
@@ -258,6 +318,19 @@ async fn in_front<F: Front>(
             Answered::ByRouter(first) => return Some((read, first)),
         }
     }
+}
+
+/// Who gets no answer at once is seen to wait for it.
+async fn at_once_or_waiting(answer: impl Future<Output = Answered>, place: &Place) -> Answered {
+    let mut answer = pin!(answer);
+    poll_fn(|context| {
+        let polled = answer.as_mut().poll(context);
+        if polled.is_pending() {
+            place.begin(Doing::Waiting);
+        }
+        polled
+    })
+    .await
 }
 
 /// When the last answer should have been given.

@@ -18,9 +18,15 @@ pub fn raise() -> u64 {
 
 /// At most `n_max`, and not more than a quarter of what the system gives: those who wait at the door
 /// do not keep others out.
-pub(crate) fn share(n_max: usize, limit: u64) -> usize {
+pub fn share(n_max: usize, limit: u64) -> usize {
     let share = usize::try_from(limit / WAITING_SHARE).unwrap_or(usize::MAX);
     share.clamp(1, n_max)
+}
+
+/// At most `n_max`, and a quarter of what the system gives is kept for everything else.
+pub fn most(n_max: usize, limit: u64) -> usize {
+    let most = limit - limit / WAITING_SHARE;
+    usize::try_from(most).unwrap_or(usize::MAX).clamp(1, n_max)
 }
 
 /// Whether a new descriptor with this number is one of the last: the system gives out the
@@ -40,5 +46,6 @@ mod tests {
         assert!(!is_among_last(3, 1024) && !is_among_last(959, 1024));
         assert!(is_among_last(960, 1024) && is_among_last(1023, 1024));
         assert!(!is_among_last(1_000_000, u64::MAX - KEPT_FREE));
+        assert_eq!((most(16_384, 1024), most(16_384, u64::MAX)), (768, 16_384));
     }
 }

@@ -36,6 +36,7 @@ async fn garbage_gets_400_and_disturbs_nobody() {
         "GET  /live.ogg\r\n\r\n",
         "GET /live.ogg\r\nX-A: b HTTP/1.1\r\n\r\n",
         "GET /live.ogg HTTP/1.1\r\nHost : x\r\n\r\n",
+        "GET /live.ogg HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\n\r\n",
         "GET /live.ogg HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\n",
         "GET /live.ogg HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
     ] {

@@ -75,6 +75,21 @@ impl Desk {
     /// Starts a balancer with exactly these settings, except that nobody waits for relays and
     /// relays stay fresh on a slow machine and are not probed, unless the settings say otherwise.
     pub(crate) async fn start_plain(settings: &str) -> Self {
+        let config = Self::config(settings);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let until = shutdown.clone();
+        shutdown.spawn("balancer", async move {
+            balancer::run(listener, (config, None), until)
+                .await
+                .unwrap();
+        });
+        Self { address, shutdown }
+    }
+
+    /// Those settings.
+    pub(crate) fn config(settings: &str) -> Config {
         let calm = [
             ("wait_for_relays_seconds", "0.0"),
             ("report_stale_seconds", "300.0"),
@@ -91,16 +106,7 @@ impl Desk {
         let config: Config =
             stream::config::parse(settings, "test", ENVIRONMENT_PREFIX, environment).unwrap();
         config.check().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let shutdown = Shutdown::new();
-        let until = shutdown.clone();
-        shutdown.spawn("balancer", async move {
-            balancer::run(listener, (config, None), until)
-                .await
-                .unwrap();
-        });
-        Self { address, shutdown }
+        config
     }
 
     /// Sends bytes and reads until the other side closes.

@@ -9,6 +9,8 @@ mod desk;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod hall;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod listeners;
