@@ -72,6 +72,8 @@ pub struct Counts {
     pub to_master: AtomicU64,
     /// Listeners sent nowhere.
     pub unserved: AtomicU64,
+    /// Requests for what nobody ever had: robots, mostly, and mistyped links.
+    pub unknown: AtomicU64,
     /// Reports with a wrong token.
     pub wrong_tokens: AtomicU64,
     /// Wrong passwords at the operator's page.

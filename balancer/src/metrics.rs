@@ -144,6 +144,7 @@ impl Scrape {
                 ("relay", &counts.to_relay),
                 ("master", &counts.to_master),
                 ("nowhere", &counts.unserved),
+                ("unknown", &counts.unknown),
             ],
         )?;
         let help = "Listeners who wait for a slot at the moment";

@@ -261,7 +261,7 @@ impl Known {
         }
         if let Some(last_issue) = asked.checked_sub(arrival) {
             for sent in self.sent.values_mut() {
-                sent.expire(last_issue);
+                sent.expire(last_issue, |_, _| true);
             }
             self.sent.retain(|_, sent| sent.count() > 0);
         }

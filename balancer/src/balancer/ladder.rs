@@ -52,10 +52,18 @@ impl Balancer {
                 return Ok(target);
             }
         }
-        self.counts.unserved.fetch_add(1, Ordering::Relaxed);
         let at_master = self.overflow.as_ref();
-        let is_known =
-            self.registry().knows(mount) || at_master.is_some_and(|overflow| overflow.knows(mount));
+        let (is_known, is_strange) = {
+            let registry = self.registry();
+            (registry.knows(mount), registry.is_strange(mount))
+        };
+        let is_known = is_known || at_master.is_some_and(|overflow| overflow.knows(mount));
+        let count = if is_strange && !is_known {
+            &self.counts.unknown
+        } else {
+            &self.counts.unserved
+        };
+        count.fetch_add(1, Ordering::Relaxed);
         Err(if is_known {
             Nowhere::NoRelay(miss)
         } else {

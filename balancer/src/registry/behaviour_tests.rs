@@ -60,7 +60,17 @@ pub(super) fn send(
     registry: &mut Registry,
     now: Instant,
 ) -> Result<(usize, u32), Option<Excluded>> {
-    let sent = registry.send(&somebody(), &live(), now)?;
+    send_from(1, registry, now)
+}
+
+/// The same for somebody of this network.
+fn send_from(
+    key: u64,
+    registry: &mut Registry,
+    now: Instant,
+) -> Result<(usize, u32), Option<Excluded>> {
+    let somebody = Listener { key, ..somebody() };
+    let sent = registry.send(&somebody, &live(), now)?;
     let (key, ticket) = sent.ticket.as_ref().unwrap();
     assert_eq!((ticket.run, ticket.relay), (RUN, key.relay()));
     Ok((sent.relay, ticket.serial))
@@ -363,8 +373,8 @@ fn an_old_ticket_back_says_nothing() {
 #[test]
 fn a_good_relay_at_which_nobody_arrives_any_more_is_the_last_choice_and_then_none() {
     let (mut registry, start) = relays(&[100], true);
-    let (_, first) = send(&mut registry, start).unwrap();
-    send(&mut registry, start).unwrap();
+    let (_, first) = send_from(1, &mut registry, start).unwrap();
+    send_from(2, &mut registry, start).unwrap();
     let price = |registry: &Registry, now| {
         let load = registry.relays[0].load(&registry.policy, now);
         (load.gates.is_open(), load.utilisation)
@@ -372,13 +382,13 @@ fn a_good_relay_at_which_nobody_arrives_any_more_is_the_last_choice_and_then_non
     let now = start + 3 * SECOND;
     registry.take(0, named(2, 0, 100, &[]), now).unwrap();
     assert_eq!(price(&registry, now), (true, 1.0), "both are late");
-    send(&mut registry, now).expect("there is no other one");
+    send_from(3, &mut registry, now).expect("there is no other one");
     let now = now + SECOND;
     let came = named(3, 1, 100, &[(first, first)]);
     registry.take(0, came, now).unwrap();
     assert!(price(&registry, now).1 < 0.1, "somebody came");
-    send(&mut registry, now).unwrap();
-    send(&mut registry, now).unwrap();
+    send_from(4, &mut registry, now).unwrap();
+    send_from(5, &mut registry, now).unwrap();
     // All four who are on their way never come.
     let late = now + 20 * SECOND;
     let taken = registry.take(0, named(4, 1, 100, &[]), late).unwrap();

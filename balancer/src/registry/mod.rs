@@ -1,13 +1,14 @@
 //! What every relay last said, and how many listeners are on their way to it. Pure.
 //!
 //! Relays have places in a list, which stay theirs while the program runs. A report can fill an
-//! entry, never make one. Holds nothing of any listener.
+//! entry, never make one. Holds no address: of a listener on his way it knows when he was sent, and a
+//! short number of his network (/24, /48).
 //!
 //! Reading order: `reservations` (why nobody is sent to a full relay), `trust` (nor to one that
 //! serves nobody), `relay` and `taking` (all that is known of one, and what a report changes),
 //! `sending` (who is sent where), `duplicates` (players that ask twice), `sweeping` (what changes by
 //! itself). Beside them: `demand`, `direct`, `families`, `health`, `hearsay`, `hosts`,
-//! `orders`, `mounts`.
+//! `orders`, `mounts`, `networks` (whose word against a relay counts).
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub mod health;
 mod hearsay;
 mod hosts;
 mod mounts;
+pub mod networks;
 mod orders;
 mod registration;
 mod relay;
@@ -47,6 +49,7 @@ pub use health::{Health, Probe};
 pub use hearsay::Belief;
 pub use mounts::MOUNTS_MAX;
 use mounts::Mounts;
+use networks::Networks;
 pub use orders::Orders;
 pub use registration::{Origin, Registration};
 pub use relay::Relay;
@@ -72,6 +75,7 @@ pub struct Registry {
     mounts: Mounts,
     ids: HashMap<RelayId, usize>,
     duplicates: Duplicates,
+    networks: Networks,
     policy: Policy,
     stale_after: Duration,
     origin: Origin,
@@ -94,6 +98,7 @@ impl Registry {
             mounts: Mounts::default(),
             ids: HashMap::new(),
             duplicates: Duplicates::default(),
+            networks: Networks::default(),
             policy,
             stale_after,
             swept: origin.at,
@@ -266,7 +271,8 @@ impl Registry {
         let relay = &mut self.relays[at];
         relay.check(&report)?;
         self.mounts.change(at, relay.report(), Some(&report));
-        let taken = relay.take(report, life, self.origin.run, &self.policy, now);
+        let known = (self.origin.run, &mut self.networks);
+        let taken = relay.take(report, life, known, &self.policy, now);
         self.columns.set_spot(at, relay.spot());
         self.refresh(at, now);
         Ok(taken)
@@ -276,7 +282,7 @@ impl Registry {
     pub fn take_polled(&mut self, at: usize, url: BaseUrl, polled: Polled, now: Instant) -> Taken {
         let relay = &mut self.relays[at];
         let before = relay.report().cloned();
-        let taken = relay.take_polled(url, polled, &self.policy, now);
+        let taken = relay.take_polled(url, polled, &mut self.networks, &self.policy, now);
         self.mounts.change(at, before.as_ref(), relay.report());
         self.columns.set_spot(at, relay.spot());
         self.refresh(at, now);
@@ -338,6 +344,11 @@ impl Registry {
         self.mounts.has(mount)
     }
 
+    /// Whether relays have had other mounts, and never this one.
+    pub fn is_strange(&self, mount: &MountPath) -> bool {
+        self.mounts.is_strange(mount)
+    }
+
     /// Every mount that some relay has on air.
     pub fn mounts_on_air(&self, now: Instant) -> BTreeSet<&MountPath> {
         let fresh = self.relays.iter().filter(|relay| relay.is_fresh(now));
@@ -371,6 +382,8 @@ impl Registry {
 mod arrival_tests;
 #[cfg(test)]
 mod behaviour_tests;
+#[cfg(test)]
+mod network_tests;
 #[cfg(test)]
 mod ordered_tests;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What each relay does with each mount. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use stream::mount::MountPath;
 
@@ -9,11 +9,15 @@ use crate::choice::Carries;
 
 /// More mounts over all relays are not redirected to.
 pub const MOUNTS_MAX: usize = 1_024;
+/// Beyond so many that some relay has ever had, further ones are strange as soon as they are gone.
+const FORMER_MAX: usize = 4 * MOUNTS_MAX;
 
 /// One column for each mount.
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
     columns: HashMap<MountPath, Vec<Carries>>,
+    /// All that some relay has ever had.
+    ever: HashSet<MountPath>,
 }
 
 impl Mounts {
@@ -54,6 +58,11 @@ impl Mounts {
         self.columns.contains_key(path)
     }
 
+    /// Whether relays have had other mounts, and never this one.
+    pub(super) fn is_strange(&self, path: &MountPath) -> bool {
+        !self.ever.is_empty() && !self.ever.contains(path)
+    }
+
     fn set(&mut self, path: &MountPath, at: usize, carries: Carries) {
         if let Some(column) = self.columns.get_mut(path) {
             if column.len() <= at {
@@ -67,6 +76,9 @@ impl Mounts {
             let mut column = vec![Carries::No; at + 1];
             column[at] = carries;
             self.columns.insert(path.clone(), column);
+            if self.ever.len() < FORMER_MAX {
+                self.ever.insert(path.clone());
+            }
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Reservations {
 #[derive(Debug)]
 struct Redirect {
     issued: Instant,
+    /// A short number of the listener's network.
+    network: u32,
     state: State,
     /// He may be a player that asked twice, and need not come.
     is_spare: bool,
@@ -64,22 +66,28 @@ enum State {
 }
 
 impl Reservations {
-    /// One more listener is sent. Returns the serial number of his ticket.
+    /// One more listener is sent, of whatever network. Returns the serial number of his ticket.
     pub fn add(&mut self, now: Instant) -> u32 {
-        self.push(now, false)
+        self.add_from(0, now)
+    }
+
+    /// One more listener of this network is sent. Returns the serial number of his ticket.
+    pub fn add_from(&mut self, network: u32, now: Instant) -> u32 {
+        self.push(network, now, false)
     }
 
     /// A player has asked twice, or another one of his kind in his network. If nobody comes with
     /// this ticket, nobody is lost.
-    pub fn add_spare(&mut self, now: Instant) -> u32 {
-        self.push(now, true)
+    pub fn add_spare(&mut self, network: u32, now: Instant) -> u32 {
+        self.push(network, now, true)
     }
 
-    fn push(&mut self, now: Instant, is_spare: bool) -> u32 {
+    fn push(&mut self, network: u32, now: Instant, is_spare: bool) -> u32 {
         self.last_serial = self.last_serial.wrapping_add(1);
         self.n_open += 1;
         self.redirects.push_back(Redirect {
             issued: now,
+            network,
             state: State::Open,
             is_spare,
         });
@@ -103,8 +111,8 @@ impl Reservations {
     }
 
     /// A report names these, the first and the last one included. Returns how many of them were
-    /// open.
-    pub fn admit(&mut self, (first, last): (u32, u32)) -> u32 {
+    /// open; `came` hears of their networks.
+    pub fn admit(&mut self, (first, last): (u32, u32), mut came: impl FnMut(u32)) -> u32 {
         let Some(oldest) = self.oldest() else {
             return 0;
         };
@@ -112,7 +120,10 @@ impl Reservations {
         let (first, last) = (first.max(oldest), last.min(self.last_serial));
         let mut n_open = 0;
         for serial in first..=last {
-            n_open += u32::from(self.close(serial));
+            if let Some(network) = self.close(serial) {
+                n_open += 1;
+                came(network);
+            }
         }
         if n_open > 0 {
             self.last_seen = self.last_seen.max(last);
@@ -121,18 +132,21 @@ impl Reservations {
     }
 
     /// For how long those are on their way at this moment who were sent after the last one who is
-    /// known to have been there, the last one first.
-    pub fn waiting(&self, moment: Instant) -> impl Iterator<Item = Duration> {
+    /// known to have been there, the last one first; and their networks.
+    pub fn waiting(&self, moment: Instant) -> impl DoubleEndedIterator<Item = (u32, Duration)> {
         let n_later = self.last_serial.wrapping_sub(self.last_seen);
         let later = usize::try_from(n_later).unwrap_or(usize::MAX);
         let sent = self.redirects.iter().rev().take(later);
         let open = sent.filter(|redirect| redirect.state == State::Open && !redirect.is_spare);
-        open.map(move |redirect| moment.saturating_duration_since(redirect.issued))
+        open.map(move |redirect| {
+            let age = moment.saturating_duration_since(redirect.issued);
+            (redirect.network, age)
+        })
     }
 
     /// The relay sent him back. Whether that was still open.
     pub fn bounce(&mut self, serial: u32) -> bool {
-        let was_open = self.close(serial);
+        let was_open = self.close(serial).is_some();
         if was_open {
             self.last_seen = self.last_seen.max(serial);
         }
@@ -140,8 +154,13 @@ impl Reservations {
     }
 
     /// A report tells of a moment so late that whoever was sent until `last_issue` has come, if
-    /// ever. Returns who of these should have come and was named by nobody.
-    pub fn expire(&mut self, last_issue: Instant) -> Lost {
+    /// ever. Returns who of these should have come and was named by nobody, as far as he
+    /// `counts`, by his network and when he was sent.
+    pub fn expire(
+        &mut self,
+        last_issue: Instant,
+        mut counts: impl FnMut(u32, Instant) -> bool,
+    ) -> Lost {
         let mut lost = Lost::default();
         while let Some(redirect) = self.redirects.front() {
             if redirect.state != State::Closed {
@@ -149,7 +168,8 @@ impl Reservations {
                     break;
                 }
                 self.n_open -= 1;
-                let is_missed = u32::from(!redirect.is_spare);
+                let is_missed =
+                    u32::from(!redirect.is_spare && counts(redirect.network, redirect.issued));
                 lost.n += is_missed;
                 if self.oldest().is_some_and(|oldest| oldest > self.last_seen) {
                     lost.n_in_a_row += is_missed;
@@ -160,17 +180,16 @@ impl Reservations {
         lost
     }
 
-    fn close(&mut self, serial: u32) -> bool {
-        let Some(at) = self.place(serial) else {
-            return false;
-        };
+    /// The network of the one who is not on his way any more.
+    fn close(&mut self, serial: u32) -> Option<u32> {
+        let at = self.place(serial)?;
         let redirect = &mut self.redirects[at];
-        let is_open = redirect.state == State::Open;
-        if is_open {
-            redirect.state = State::Closed;
-            self.n_open -= 1;
+        if redirect.state != State::Open {
+            return None;
         }
-        is_open
+        redirect.state = State::Closed;
+        self.n_open -= 1;
+        Some(redirect.network)
     }
 
     fn place(&self, serial: u32) -> Option<usize> {
@@ -201,9 +220,9 @@ mod tests {
         let mut reservations = Reservations::default();
         let serials: Vec<u32> = (0..5).map(|_| reservations.add(start)).collect();
         assert_eq!(serials, [1, 2, 3, 4, 5]);
-        assert_eq!(reservations.admit((2, 3)), 2);
+        assert_eq!(reservations.admit((2, 3), |_| ()), 2);
         assert_eq!(
-            reservations.admit((0, u32::MAX - 1)),
+            reservations.admit((0, u32::MAX - 1), |_| ()),
             3,
             "2 and 3 were named"
         );
@@ -212,11 +231,11 @@ mod tests {
         assert!(reservations.is_open(serial) && reservations.bounce(serial));
         assert!(!reservations.bounce(serial) && !reservations.is_open(serial));
         reservations.add(start + 2 * SECOND);
-        reservations.add_spare(start + 2 * SECOND);
-        assert_eq!(reservations.expire(start + SECOND).n, 0);
+        reservations.add_spare(0, start + 2 * SECOND);
+        assert_eq!(reservations.expire(start + SECOND, |_, _| true).n, 0);
         assert_eq!(reservations.count(), 2);
         assert_eq!(
-            reservations.expire(start + 2 * SECOND).n,
+            reservations.expire(start + 2 * SECOND, |_, _| true).n,
             1,
             "the other may have been the same player"
         );
@@ -232,14 +251,14 @@ mod tests {
         }
         let waiting = |reservations: &Reservations| {
             let ages = reservations.waiting(start + 4 * SECOND);
-            ages.map(|age| age.as_secs()).collect::<Vec<_>>()
+            ages.map(|(_, age)| age.as_secs()).collect::<Vec<_>>()
         };
         assert_eq!(waiting(&reservations), [0, 0, 1, 2, 3, 4]);
-        reservations.admit((2, 2));
+        reservations.admit((2, 2), |_| ());
         assert_eq!(waiting(&reservations), [0, 0, 1, 2]);
         reservations.bounce(4);
         assert_eq!(waiting(&reservations), [0, 0]);
-        reservations.admit((1, 1));
+        reservations.admit((1, 1), |_| ());
         assert_eq!(waiting(&reservations), [0, 0], "he came late");
     }
 
@@ -247,10 +266,10 @@ mod tests {
     fn serial_numbers_that_were_never_given_out_change_nothing() {
         let start = Instant::now();
         let mut reservations = Reservations::default();
-        assert_eq!(reservations.admit((0, u32::MAX)), 0);
+        assert_eq!(reservations.admit((0, u32::MAX), |_| ()), 0);
         reservations.add(start);
-        assert_eq!(reservations.admit((2, u32::MAX)), 0);
-        assert_eq!(reservations.admit((5, 1)), 0);
+        assert_eq!(reservations.admit((2, u32::MAX), |_| ()), 0);
+        assert_eq!(reservations.admit((5, 1), |_| ()), 0);
         assert!(!reservations.bounce(0) && !reservations.bounce(2));
         assert_eq!(reservations.count(), 1);
     }
@@ -262,15 +281,15 @@ mod tests {
         for second in 0..100 {
             let serial = reservations.add(start + second * SECOND);
             if second != 50 {
-                reservations.admit((serial, serial));
+                reservations.admit((serial, serial), |_| ());
             }
         }
-        assert_eq!(reservations.expire(start + 49 * SECOND).n, 0);
+        assert_eq!(reservations.expire(start + 49 * SECOND, |_, _| true).n, 0);
         assert_eq!(
             (reservations.count(), reservations.redirects.len()),
             (1, 50)
         );
-        let lost = reservations.expire(start + 50 * SECOND);
+        let lost = reservations.expire(start + 50 * SECOND, |_, _| true);
         assert_eq!((lost.n, lost.n_in_a_row), (1, 0), "others came after him");
         assert_eq!(reservations.redirects.len(), 0);
     }

@@ -6,6 +6,7 @@ use stream::mount::MountPath;
 use stream::ticket::{Bounced, Ticket, TicketKey, Way, claimed};
 
 use super::duplicates::Again;
+use super::networks::short;
 use super::{Registry, Relay};
 use crate::base_url::BaseUrl;
 use crate::choice::{Carries, Excluded, Listener, Offers, Question, Verdict};
@@ -93,7 +94,9 @@ impl Registry {
             Err(_) if !missed.is_empty() => self.choose(listener, mount, (&[], came), now),
             choice => choice,
         }?;
-        let serial = self.relays[relay].reservations.add(now);
+        let serial = self.relays[relay]
+            .reservations
+            .add_from(short(listener.key), now);
         self.demand.note();
         if let Some(caller) = caller {
             self.duplicates
@@ -186,7 +189,9 @@ impl Registry {
         if !is_able {
             return None;
         }
-        let serial = self.relays[at].reservations.add_spare(now);
+        let serial = self.relays[at]
+            .reservations
+            .add_spare(short(listener.key), now);
         self.refresh(at, now);
         self.sent(at, serial, listener.bounced, now).ok()
     }

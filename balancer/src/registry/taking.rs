@@ -1,12 +1,13 @@
 //! What a report changes at its relay. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use stream::mount::MountPath;
 use stream::report::Arrivals;
 
 use super::families::Families;
+use super::networks::Networks;
 use super::relay::{Last, REPORTS_BACK_MIN, Relay};
 use super::reservations::Lost;
 use crate::base_url::BaseUrl;
@@ -65,7 +66,7 @@ impl Relay {
         &mut self,
         report: CheckedReport,
         life: Duration,
-        run: u32,
+        (run, networks): (u32, &mut Networks),
         policy: &Policy,
         now: Instant,
     ) -> Taken {
@@ -78,12 +79,16 @@ impl Relay {
         }
         let of = now.checked_sub(policy.report_way).unwrap_or(now);
         let is_put_away = match &report.arrivals {
-            Some(arrivals) => self.settle_named(arrivals, report.slots, of, run, policy, now),
+            Some(arrivals) => {
+                let known = (run, networks);
+                self.settle_named(arrivals, report.slots, of, known, policy, now)
+            }
             // Its tickets were made for a relay that names them.
             None => self.settle_nameless(
                 (report.listeners, report.slots),
                 of,
                 policy.hold,
+                networks,
                 policy,
                 now,
             ),
@@ -101,13 +106,14 @@ impl Relay {
         &mut self,
         url: BaseUrl,
         polled: Polled,
+        networks: &mut Networks,
         policy: &Policy,
         now: Instant,
     ) -> Taken {
         let (listeners, slots) = (polled.listeners, polled.slots);
+        let said = (listeners, slots);
         let asked = polled.asked;
-        let is_put_away =
-            self.settle_nameless((listeners, slots), asked, policy.arrival, policy, now);
+        let is_put_away = self.settle_nameless(said, asked, policy.arrival, networks, policy, now);
         let life = polled.every.saturating_mul(REPORTS_LOST_MAX);
         let report = CheckedReport {
             url,
@@ -153,7 +159,7 @@ impl Relay {
         arrivals: &Arrivals,
         slots: u32,
         of: Instant,
-        run: u32,
+        (run, networks): (u32, &mut Networks),
         policy: &Policy,
         now: Instant,
     ) -> bool {
@@ -163,14 +169,28 @@ impl Relay {
             .filter(|admitted| admitted.run == run);
         let stretches = ours.flat_map(|admitted| &admitted.serials);
         let n_arrived = stretches
-            .map(|stretch| self.reservations.admit(*stretch))
+            .map(|stretch| {
+                let came = |network| networks.come(network, now);
+                self.reservations.admit(*stretch, came)
+            })
             .sum();
         let last_issue = of.checked_sub(policy.hold);
-        let lost = last_issue.map_or_else(Lost::default, |issue| self.reservations.expire(issue));
+        let lost = last_issue.map_or_else(Lost::default, |issue| {
+            let counts = |network, sent| networks.stay_away(network, sent, now);
+            self.reservations.expire(issue, counts)
+        });
         self.direct.note(arrivals.direct, now);
         // Hardly any report takes as long as it may; to be wrong costs little here.
         let likely = now.checked_sub(policy.report_way / 3).unwrap_or(of);
-        let waiting = self.reservations.waiting(likely);
+        // Of a network of which nobody comes the first one says as much as all.
+        let mut heard = HashSet::new();
+        let waiting = self.reservations.waiting(likely).rev();
+        let waiting = waiting.filter(|(network, age)| {
+            let sent = likely.checked_sub(*age).unwrap_or(likely);
+            networks.has_come_since(*network, sent)
+                || (networks.counts(*network, sent, now) && heard.insert(*network))
+        });
+        let waiting = waiting.map(|(_, age)| age);
         let trust = &mut self.trust;
         trust.settle(n_arrived, lost.n, slots, policy, now)
             || trust.watch(n_arrived, lost, waiting, policy, now)
@@ -183,11 +203,19 @@ impl Relay {
         (listeners, slots): (u32, u32),
         of: Instant,
         longest: Duration,
+        networks: &mut Networks,
         policy: &Policy,
         now: Instant,
     ) -> bool {
         let last_issue = of.checked_sub(longest);
-        let n_sent = last_issue.map_or(0, |issue| self.reservations.expire(issue).n);
+        let mut sent = Vec::new();
+        if let Some(issue) = last_issue {
+            self.reservations.expire(issue, |network, at| {
+                sent.push((network, at));
+                true
+            });
+        }
+        let n_sent = u32::try_from(sent.len()).unwrap_or(u32::MAX);
         let Some(last) = &self.last else {
             return false;
         };
@@ -202,7 +230,13 @@ impl Relay {
         // Others may have left in between, so whoever is not seen to come is only missed if
         // hardly anybody is there.
         let is_swallowed = n_arrived == 0 && n_sent > listeners.saturating_mul(4);
-        let n_lost = if is_swallowed { n_sent } else { 0 };
+        let n_lost = if is_swallowed {
+            let sent = sent.into_iter();
+            let counted = sent.filter(|(network, at)| networks.stay_away(*network, *at, now));
+            u32::try_from(counted.count()).unwrap_or(u32::MAX)
+        } else {
+            0
+        };
         self.trust.settle(n_arrived, n_lost, slots, policy, now)
     }
 

@@ -185,3 +185,30 @@ async fn programs_learn_who_could_serve_them_in_order() {
     let status = desk.get("/api/v1/status").await.json();
     assert_eq!(status["totals"]["reserved"], 0, "who looks takes no place");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_ever_had_is_counted_apart_from_those_who_find_no_place() {
+    let desk = Desk::start("").await;
+    let counted = async |outcome: &str| {
+        let metrics = desk.get("/metrics").await.body;
+        let name = format!("plenum_balancer_redirects_total{{outcome=\"{outcome}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap_or_else(|| panic!("{metrics}")).to_owned()
+    };
+    assert_eq!(desk.get("/live.ogg").await.status, 404);
+    assert_eq!(counted("nowhere").await, "1", "it may be on air somewhere");
+    desk.hear("a", &report("a", 1, 10, 10)).await;
+    for path in ["/wp-login.php", "/favicon.ico", "/live"] {
+        assert_eq!(desk.get(path).await.status, 404);
+    }
+    assert_eq!(desk.get("/live.ogg").await.status, 503);
+    assert_eq!(counted("nowhere").await, "2");
+    assert_eq!(counted("unknown").await, "3");
+    let mut gone = report("a", 2, 10, 10);
+    gone["mounts"] = json!([mount("/other.ogg")]);
+    desk.hear("a", &gone).await;
+    assert_eq!(desk.get("/live.ogg").await.status, 404);
+    assert_eq!(counted("nowhere").await, "3", "it was there a moment ago");
+    let totals = desk.get("/api/v1/status").await.json()["totals"].clone();
+    assert_eq!(totals["unserved"], 3);
+}
