@@ -1,13 +1,17 @@
 //! Where somebody would be sent, and why not elsewhere, for those who ask.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use serde::Serialize;
 use stream::mount::MountPath;
 
 use crate::balancer::Balancer;
-use crate::choice::{Excluded, Listener, Terms, Verdict};
+use crate::choice::{Excluded, Listener, Terms, Verdict, in_order};
 use crate::place::Spot;
+
+/// Of no more relays than these it is said in which order he would be sent there.
+pub const RANKED_MAX: usize = 100;
 
 /// The answer of `/api/v1/explain`.
 #[derive(Debug, Serialize)]
@@ -39,6 +43,10 @@ pub struct RelayExplanation {
     pub total_km: f32,
     /// What speaks for and against it.
     pub terms: Terms,
+    /// He would be sent to so many others before; none: he would not be sent here, or to a
+    /// hundred others before.
+    #[serde(skip)]
+    pub n_before: Option<usize>,
 }
 
 impl Explanation {
@@ -46,6 +54,8 @@ impl Explanation {
     pub fn of(balancer: &Balancer, listener: &Listener, mount: &MountPath, now: Instant) -> Self {
         let mut registry = balancer.registry();
         let (chosen, verdicts) = registry.explain(listener, mount, now);
+        let order = in_order(&verdicts, registry.policy(), RANKED_MAX);
+        let order: HashMap<usize, usize> = order.into_iter().zip(0..).collect();
         let name = |at| registry.relay(at).map(|relay| relay.name().to_owned());
         let relay = |(at, verdict): (usize, Verdict)| {
             let relay = registry.relay(at)?;
@@ -56,6 +66,7 @@ impl Explanation {
                 utilisation: verdict.utilisation,
                 total_km: verdict.terms.total_km(),
                 terms: verdict.terms,
+                n_before: order.get(&at).copied(),
             })
         };
         Self {

@@ -6,11 +6,11 @@ use serde::Serialize;
 use stream::mount::MountPath;
 
 use crate::choice::Excluded;
-use crate::explain::{Explanation, RelayExplanation};
+use crate::explain::{Explanation, RANKED_MAX, RelayExplanation};
 use crate::status::{RelayStatus, Status};
 
 /// No more relays than this are listed of either kind.
-const RELAYS_MAX: usize = 100;
+const RELAYS_MAX: usize = RANKED_MAX;
 /// So many stand in the head of an answer: whoever wants more reads the list.
 const LINKS_MAX: usize = 3;
 
@@ -65,9 +65,10 @@ impl Ranking {
                 ranking.add(reasons, relay);
             }
         }
+        let n_before = |ranked: &Ranked| ranked.reasons.n_before;
         ranking
             .relays
-            .sort_by(|a, b| a.reasons.total_km.total_cmp(&b.reasons.total_km));
+            .sort_by_key(|ranked| n_before(ranked).unwrap_or(usize::MAX));
         ranking.relays.truncate(RELAYS_MAX);
         ranking
     }

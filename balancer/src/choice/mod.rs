@@ -22,7 +22,7 @@ pub use policy::Policy;
 pub use reason::{Excluded, Gate, Gates};
 pub use scan::Scratch;
 pub use terms::Terms;
-pub use verdict::{Question, Verdict};
+pub use verdict::{Question, Verdict, in_order};
 
 #[cfg(test)]
 mod tests;

@@ -73,10 +73,14 @@ pub(super) fn choose(
         }
     }
     let ties = ties.iter().filter(|(_, total)| *total <= limit);
-    ties.map(|(at, _)| *at).min_by_key(|at| {
-        let rank = rank(columns.names[*at], question.listener.key);
-        (step(columns.utilisation[*at]), Reverse(rank), *at)
-    })
+    ties.map(|(at, _)| *at)
+        .min_by_key(|at| (among_equals(columns, *at, question.listener.key), *at))
+}
+
+/// Of those that are as good, the least wins: the emptier one, and of those the network's own.
+pub(super) fn among_equals(columns: &Columns, at: usize, key: u64) -> (u32, Reverse<u64>) {
+    let rank = rank(columns.names[at], key);
+    (step(columns.utilisation[at]), Reverse(rank))
 }
 
 /// What every relay comes to at least: the straight line through the Earth is shorter than the way

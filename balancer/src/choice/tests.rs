@@ -159,6 +159,36 @@ fn databases_err_so_near_is_near_and_the_emptier_one_wins_there() {
 }
 
 #[test]
+fn the_first_in_order_is_who_is_chosen_and_the_next_who_would_be_without_him() {
+    let text = "a 10km 0%\nb 20km 0%\nc 90km 1%\nd 30km 30%\ne 900km 0%\nf 5km 0% full";
+    let relays = Relays::parse(text);
+    let mut first = [0; 6];
+    for key in 0..300 {
+        let listener = Listener {
+            key,
+            ..listener("0km")
+        };
+        let question = relays.question(&listener);
+        let verdicts = question.verdicts(&relays.columns, &relays.policy);
+        let order = in_order(&verdicts, &relays.policy, 10);
+        let mut excluded = Vec::new();
+        for at in &order {
+            let question = Question {
+                excluded: &excluded,
+                ..question
+            };
+            let chosen = question.choose(&relays.columns, &relays.policy, &mut Scratch::default());
+            assert_eq!(chosen, Some(*at), "{key}: {order:?}");
+            excluded.push((*at, Excluded::NotReached));
+        }
+        assert_eq!(order.len(), 5, "the full one is none");
+        assert_eq!(in_order(&verdicts, &relays.policy, 2), order[..2]);
+        first[order[0]] += 1;
+    }
+    assert!(first[..3].iter().all(|n| *n > 50), "{first:?}");
+}
+
+#[test]
 fn borders_count_and_continents_more() {
     check("fr 500km/FR 0%\nde 600km/DE 0%", "0km/DE", "de");
     check("fr 500km/FR 0%\nde 700km/DE 0%", "0km/DE", "fr");

@@ -1,5 +1,7 @@
 //! The choice explained: for every relay what speaks for and against it. Pure.
 
+use std::cmp::Reverse;
+
 use super::asker::Listener;
 use super::columns::{Carries, Columns, Offers};
 use super::policy::Policy;
@@ -17,6 +19,35 @@ pub struct Verdict {
     pub terms: Terms,
     /// Share of its usable slots that are taken or promised, 0 to 1.
     pub utilisation: f32,
+    /// Of those that are as good, the least wins.
+    among_equals: (u32, Reverse<u64>),
+}
+
+/// The places in the list of the first `n_max` who can take him: whom he is sent to, whom if that
+/// one were not there, and so on.
+pub fn in_order(verdicts: &[Verdict], policy: &Policy, n_max: usize) -> Vec<usize> {
+    let all = verdicts.iter().enumerate();
+    let able = all.filter(|(_, verdict)| verdict.excluded.is_empty());
+    let mut left: Vec<_> = able
+        .map(|(at, verdict)| (verdict.terms.total_km(), verdict.among_equals, at))
+        .collect();
+    left.sort_by(|(a, ..), (b, ..)| a.total_cmp(b));
+    let mut order = Vec::new();
+    while order.len() < n_max
+        && let Some((least, ..)) = left.first()
+    {
+        let limit = least + policy.tie_km;
+        let equals = left.iter().take_while(|(total, ..)| *total <= limit);
+        let first = equals
+            .enumerate()
+            .min_by_key(|(_, (_, among_equals, at))| (*among_equals, *at));
+        let Some((next, (.., at))) = first else {
+            break;
+        };
+        order.push(*at);
+        left.remove(next);
+    }
+    order
 }
 
 /// A listener's question about one mount.
@@ -50,6 +81,7 @@ impl Question<'_> {
                 excluded: self.reasons(columns, at, &terms),
                 terms,
                 utilisation: columns.utilisation[at],
+                among_equals: scan::among_equals(columns, at, self.listener.key),
             }
         };
         (0..columns.len()).map(verdict).collect()
