@@ -36,6 +36,11 @@ impl Country {
         1 + 26 * a + b
     }
 
+    /// Whether there is such a country.
+    pub fn is_known(self) -> bool {
+        centroids::middle(self.0).is_some()
+    }
+
     /// The two letters.
     pub fn letters(self) -> [u8; 2] {
         self.0

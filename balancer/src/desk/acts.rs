@@ -26,7 +26,7 @@ impl Balancer {
     }
 
     /// Takes over what was changed at other balancers. Returns what of the journal was not known
-    /// here; `None`: nothing at all was new.
+    /// here, and holds; `None`: nothing at all was new.
     ///
     /// # Errors
     /// Says why it cannot be used; then nothing is changed.
@@ -48,6 +48,8 @@ impl Balancer {
             both.check()?;
             let known: BTreeSet<&Entry> = ours.journal.iter().collect();
             let news = both.journal.iter().filter(|entry| !known.contains(entry));
+            // What was changed here later holds on.
+            let news = news.filter(|entry| both.is_in_force(entry));
             let news: Vec<_> = news.cloned().collect();
             let verdicts = both.verdicts_since(&ours, now_ms);
             for name in both.verdicts_too_late(&ours, now_ms) {

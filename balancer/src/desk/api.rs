@@ -118,6 +118,10 @@ async fn add(State(balancer): Shared, request: Request) -> Answer {
         }),
         _ => return Err(refused(Complaint::BadPlace)),
     };
+    if new.country.is_some_and(|country| !country.is_known()) {
+        let sentence = "`country` is none: write two letters such as DE";
+        return Err(complain(StatusCode::BAD_REQUEST, sentence));
+    }
     let Some(token) = token::fresh() else {
         let sentence = "the system has no random numbers";
         return Err(complain(StatusCode::INTERNAL_SERVER_ERROR, sentence));
@@ -197,6 +201,10 @@ async fn explain(State(balancer): Shared, request: Request) -> Answer {
         Err(Mistake::Mount) => Err(complain(
             StatusCode::NOT_FOUND,
             "`mount` is none, write such as /live.ogg",
+        )),
+        Err(Mistake::Scheme) => Err(complain(
+            StatusCode::BAD_REQUEST,
+            "`scheme` must be http or https",
         )),
     }
 }

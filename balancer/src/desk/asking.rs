@@ -22,12 +22,14 @@ pub enum Mistake {
     Address,
     /// It is no mount.
     Mount,
+    /// Nobody comes that way.
+    Scheme,
 }
 
 /// The choice for somebody at `address`.
 ///
 /// # Errors
-/// When address or mount are none.
+/// When address, mount or scheme are none.
 pub fn explain(
     balancer: &Balancer,
     address: &str,
@@ -38,7 +40,8 @@ pub fn explain(
     let mount = MountPath::parse(mount).map_err(|_| Mistake::Mount)?;
     let scheme = match scheme {
         "https" => Scheme::Https,
-        _ => Scheme::Http,
+        "http" | "" => Scheme::Http,
+        _ => return Err(Mistake::Scheme),
     };
     let listener = balancer.listener(address, scheme, "");
     Ok(Explanation::of(balancer, &listener, &mount, Instant::now()))
@@ -61,6 +64,8 @@ pub fn page(visit: &Visit, asked: Option<&Form>) -> Response<Body> {
             let sentence = match mistake {
                 Mistake::Address => w.bad_address,
                 Mistake::Mount => w.bad_mount,
+                // The form offers no other.
+                Mistake::Scheme => w.bad_form,
             };
             (StatusCode::BAD_REQUEST, complaint(w, sentence) + &form)
         }

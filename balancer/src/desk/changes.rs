@@ -158,7 +158,9 @@ impl Changes {
             }
             Change::Order(wishes) => {
                 let before = self.orders_of(name, in_file);
-                let orders = wishes.over(before);
+                let mut orders = wishes.over(before);
+                // There is a zero with a minus; nobody wants it.
+                orders.bias_km += 0.0;
                 check_orders(&orders)?;
                 self.want(name, in_file.unwrap_or_default(), orders, stamp);
                 difference(&before, &orders)

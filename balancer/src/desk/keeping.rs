@@ -63,12 +63,14 @@ impl Desk {
         let check = |changes: &Changes| changes.check();
         let changes = snapshot::precious(&folder, CHANGES_FILE, CHANGES_BYTES_MAX, check)?;
         let history = snapshot::handy(&folder, HISTORY_FILE, HISTORY_BYTES_MAX);
-        Ok(Self {
+        let desk = Self {
             changes: Mutex::new(signed(changes.unwrap_or_default())),
             history: Mutex::new(history.unwrap_or_default()),
             folder: Some(folder),
             ..Self::default()
-        })
+        };
+        desk.set_clock_right(milliseconds_now());
+        Ok(desk)
     }
 
     /// Whether [`Desk::open`] would find the operator's changes in order. Touches nothing.
@@ -149,11 +151,33 @@ impl Desk {
         let outcome = snapshot::write_precious(folder, CHANGES_FILE, CHANGES_BYTES_MAX, &changes);
         let mut trouble = own(&self.trouble);
         if let Err(what) = &outcome {
-            warn!("the operator's change is in force but not kept: {what}");
+            // What is tried again every minute is said once.
+            if trouble.as_ref() != Some(what) {
+                warn!("the operator's change is in force but not kept: {what}; trying again");
+            }
         } else if trouble.is_some() {
             info!("the operator's changes are kept again");
         }
         *trouble = outcome.err();
+    }
+
+    /// What was changed under a wrong clock counts as changed now. Blocks until that is on the disk.
+    pub fn set_clock_right(&self, now_ms: u64) {
+        let is_lowered = self.changes().lower(now_ms);
+        if is_lowered {
+            warn!(
+                "changes that were made by a clock more than a day ahead count as made now: look \
+                 at the clock"
+            );
+            self.keep_changes();
+        }
+    }
+
+    /// Tries again what could not be brought to the disk. Blocks until it is there, or cannot be.
+    pub fn keep_again(&self) {
+        if self.trouble().is_some() {
+            self.keep_changes();
+        }
     }
 
     /// Adds a minute to the history and brings it to the disk. Blocks until it is there.
@@ -201,4 +225,39 @@ fn signed(changes: Changes) -> Changes {
 
 fn own<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::changes::Change;
+    use crate::registry::Orders;
+
+    #[test]
+    fn a_change_that_could_not_be_kept_is_tried_again_until_it_is() {
+        let above = tempfile::tempdir().unwrap();
+        let config = Config {
+            state_directory: Some(above.path().to_owned()),
+            ..Config::default()
+        };
+        let desk = Desk::open(&config).unwrap();
+        // Nothing can be written where a folder stands.
+        let in_the_way = above.path().join(format!("{CHANGES_FILE}.new"));
+        std::fs::create_dir(&in_the_way).unwrap();
+        let change = Change::PutAway;
+        let made = desk
+            .changes()
+            .make("a", change, Some(Orders::default()), 1, 1);
+        made.unwrap();
+        desk.keep_changes();
+        assert!(desk.trouble().is_some());
+        desk.keep_again();
+        assert!(desk.trouble().is_some());
+        std::fs::remove_dir(&in_the_way).unwrap();
+        desk.keep_again();
+        assert_eq!(desk.trouble(), None);
+        drop(desk);
+        let again = Desk::open(&config).unwrap();
+        assert_eq!(again.changes().journal.len(), 1);
+    }
 }

@@ -10,7 +10,7 @@ use tracing::error;
 
 use crate::balancer::Balancer;
 use crate::desk::history::Sample;
-use crate::desk::keeping::{seconds_now, since_1970};
+use crate::desk::keeping::{milliseconds_now, seconds_now, since_1970};
 use crate::desk::past::Regret;
 use crate::desk::regret::{Kind, compare, kinds, metres};
 use crate::status::Totals;
@@ -55,6 +55,8 @@ impl Sums {
 }
 
 fn minute(balancer: &Balancer, last: Sums) -> Sums {
+    balancer.desk().keep_again();
+    balancer.desk().set_clock_right(milliseconds_now());
     let now = Sums::of(balancer);
     let totals = Totals::of(balancer, Instant::now());
     let regret = regret_now(balancer);

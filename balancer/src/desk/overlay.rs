@@ -101,6 +101,17 @@ impl Overlay {
 }
 
 impl Stamps {
+    /// One after another.
+    pub fn each(&mut self) -> [&mut Stamp; 5] {
+        [
+            &mut self.presence,
+            &mut self.is_disabled,
+            &mut self.is_draining,
+            &mut self.bias_km,
+            &mut self.slots_max,
+        ]
+    }
+
     /// The latest.
     pub fn newest(&self) -> Stamp {
         let wishes = self.is_disabled.max(self.is_draining).max(self.bias_km);

@@ -96,7 +96,10 @@ fn added(w: &Words, form: &Form, token: &str) -> Result<Added, &'static str> {
     };
     let country = match form.text("country") {
         "" => None,
-        letters => Some(Country::parse(letters).ok_or(w.bad_country)?),
+        letters => {
+            let country = Country::parse(letters).filter(|country| country.is_known());
+            Some(country.ok_or(w.bad_country)?)
+        }
     };
     Ok(Added {
         token_sha256: TokenDigest::of(token),

@@ -1,8 +1,10 @@
 //! When a change was made, so that of two that were made at two balancers the later one counts. Pure.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::{Deserialize, Serialize};
 
-use super::changes::Changes;
+use super::changes::{Changes, Entry};
 use super::overlay::Stamps;
 use crate::registry::RELAYS_MAX;
 
@@ -15,8 +17,12 @@ const MS_MAX: u64 = 1 << 48;
 /// found out anew how the relay is.
 pub const VERDICT_LIFE_MS: u64 = 60_000;
 
-/// A change of another balancer that was made so many milliseconds from now is not believed.
+/// A change of another balancer that was made so many milliseconds from now is not believed, and one
+/// of our own counts as made now.
 const AHEAD_MAX_MS: u64 = 24 * 3_600_000;
+/// A clock that says an earlier time, the beginning of 2026, has not been set yet: nothing is
+/// measured by it.
+const CLOCK_MIN_MS: u64 = 1_767_225_600_000;
 
 /// When a change was made, in milliseconds since 1970, and at which balancer. Later than all that
 /// were known there, whatever its clock says.
@@ -106,6 +112,62 @@ impl Changes {
         self.newest_stamp().0 > now_ms.saturating_add(AHEAD_MAX_MS)
     }
 
+    /// What was changed here under a clock that was days ahead counts as changed now, in the order
+    /// in which it was: no other balancer would take it, and nothing that is changed later at
+    /// another would count. `true`: there was something.
+    pub fn lower(&mut self, now_ms: u64) -> bool {
+        if !self.is_ahead_of(now_ms) || now_ms < CLOCK_MIN_MS {
+            return false;
+        }
+        let (near, far): (BTreeSet<Stamp>, BTreeSet<Stamp>) = self
+            .all_stamps()
+            .partition(|stamp| stamp.0 <= now_ms.saturating_add(AHEAD_MAX_MS));
+        let newest = near.last().map_or(0, |stamp| stamp.0).max(now_ms);
+        let lowered: HashMap<Stamp, Stamp> = (newest + 1..)
+            .zip(far)
+            .map(|(ms, stamp)| (stamp, Stamp(ms, stamp.1)))
+            .collect();
+        let lower = |stamp: &mut Stamp| {
+            if let Some(now) = lowered.get(stamp) {
+                *stamp = *now;
+            }
+        };
+        self.stamps
+            .values_mut()
+            .flat_map(Stamps::each)
+            .for_each(lower);
+        self.verdicts
+            .values_mut()
+            .for_each(|verdict| lower(&mut verdict.stamp));
+        for entry in &mut self.journal {
+            if let Some(now) = lowered.get(&entry.stamp) {
+                (entry.stamp, entry.at) = (*now, now.0 / 1_000);
+            }
+        }
+        self.journal.make_contiguous().sort();
+        self.version = self.version.saturating_add(1);
+        true
+    }
+
+    /// Whether something of what was changed by this entry still holds, as far as anybody knows.
+    pub fn is_in_force(&self, entry: &Entry) -> bool {
+        let stamps = self.stamps.get(&entry.relay);
+        let mut ordered = stamps.copied().unwrap_or_default();
+        let said = self.verdicts.get(&entry.relay);
+        let is_it = |stamp: Stamp| stamp == entry.stamp;
+        entry.stamp.is_none()
+            || ordered.each().into_iter().any(|stamp| is_it(*stamp))
+            || said.is_some_and(|verdict| is_it(verdict.stamp))
+    }
+
+    fn all_stamps(&self) -> impl Iterator<Item = Stamp> {
+        let said = self.verdicts.values().map(|verdict| verdict.stamp);
+        let noted = self.journal.iter().map(|entry| entry.stamp);
+        let ordered = self.stamps.values().copied();
+        let ordered = ordered.flat_map(|mut stamps| stamps.each().map(|stamp| *stamp));
+        ordered.chain(said).chain(noted)
+    }
+
     /// Keeps the tables within their limits.
     pub(super) fn forget_stamps(&mut self) {
         let n_over = self.verdicts.len().saturating_sub(STAMPS_MAX);
@@ -162,6 +224,66 @@ mod tests {
         changes.stamp_all("b", Stamp(u64::MAX, 0));
         assert!(changes.check().unwrap_err().contains("thousands of years"));
         assert!(changes.next_stamp(0).is_possible());
+    }
+
+    #[test]
+    fn what_was_changed_under_a_clock_far_ahead_counts_as_changed_now_and_is_taken_by_others() {
+        const DAY: u64 = 24 * 3_600_000;
+        let now = CLOCK_MIN_MS + 300 * DAY;
+        let bias = |bias_km: f32| {
+            Change::Order(
+                Orders {
+                    bias_km,
+                    ..Orders::default()
+                }
+                .into(),
+            )
+        };
+        let (mut wrong, mut right) = (Changes::default(), Changes::default());
+        (wrong.author, right.author) = (1, 2);
+        right.make("a", bias(1.0), FILE, 1, now - 5_000).unwrap();
+        wrong.make("b", bias(7.0), FILE, 1, now - DAY).unwrap();
+        let ahead = now + 40 * DAY;
+        wrong.make("a", bias(2.0), FILE, 1, ahead).unwrap();
+        wrong.make("a", bias(3.0), FILE, 1, ahead + 9).unwrap();
+        wrong
+            .make("b", Change::Release, FILE, 1, ahead + 20)
+            .unwrap();
+        let (before, version) = (wrong.clone(), wrong.version);
+        assert!(!wrong.lower(1_000) && !right.lower(now), "nothing is ahead");
+        assert_eq!(wrong, before, "a clock at 1970 changes nothing");
+        assert!(wrong.lower(now) && !wrong.lower(now));
+        assert!(!wrong.is_ahead_of(now) && wrong.check().is_ok() && wrong.version > version);
+        assert!(wrong.stamps["b"].newest().0 == now - DAY, "that was right");
+        let said: Vec<_> = wrong.journal.iter().map(|entry| &*entry.what).collect();
+        let told: Vec<_> = before.journal.iter().map(|entry| &*entry.what).collect();
+        assert_eq!(said, told, "in the same order");
+        right.merge(&wrong);
+        let km = |changes: &Changes| changes.orders_of("a", FILE).bias_km;
+        assert!((km(&right) - 3.0).abs() < 0.1);
+        right.make("a", bias(4.0), FILE, 1, now + 1_000).unwrap();
+        wrong.merge(&right);
+        assert!((km(&wrong) - 4.0).abs() < 0.1, "what is later counts again");
+    }
+
+    #[test]
+    fn what_a_later_change_has_replaced_is_not_in_force() {
+        let bias = |bias_km: f32| {
+            Change::Order(
+                Orders {
+                    bias_km,
+                    ..Orders::default()
+                }
+                .into(),
+            )
+        };
+        let mut changes = Changes::default();
+        changes.make("a", bias(55.0), FILE, 1, 10).unwrap();
+        changes.make("a", bias(56.0), FILE, 1, 20).unwrap();
+        changes.make("a", Change::PutAway, FILE, 1, 30).unwrap();
+        let in_force = changes.journal.iter();
+        let in_force: Vec<_> = in_force.map(|entry| changes.is_in_force(entry)).collect();
+        assert_eq!(in_force, [false, true, true]);
     }
 
     #[test]

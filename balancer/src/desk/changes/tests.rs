@@ -188,3 +188,14 @@ fn a_version_that_leaves_no_room_is_refused_and_no_number_ends_the_program() {
     early.make("f", bias(1.0), FILE, 1, day + 1).unwrap();
     assert!(early.is_ahead_of(0) && !early.is_ahead_of(1));
 }
+
+#[test]
+fn a_zero_with_a_minus_is_a_zero() {
+    let mut changes = Changes::default();
+    changes.make("f", bias(-0.0), FILE, 1, 0).unwrap();
+    assert_eq!(changes.last().unwrap().what, "left as it was");
+    changes.make("f", bias(5.0), FILE, 1, 0).unwrap();
+    changes.make("f", bias(-0.0), FILE, 1, 0).unwrap();
+    assert_eq!(changes.last().unwrap().what, "bias 0 km");
+    assert!(changes.orders.is_empty());
+}
