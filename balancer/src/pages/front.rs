@@ -1,5 +1,6 @@
 //! The front page, filled in. Pure.
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use stream::mount::MountPath;
@@ -19,7 +20,7 @@ const STREAMS_MAX: usize = 50;
 pub struct Wish<'a> {
     /// The language of the page.
     pub language: Language,
-    /// The mount to be played; else the first one that is on air.
+    /// The mount to be played; else the one on air that most listen to.
     pub mount: Option<MountPath>,
     /// This balancer's link without a path, empty if unknown.
     pub base: &'a str,
@@ -32,7 +33,7 @@ pub fn front(status: &Status, wish: &Wish) -> String {
     let mount = on_air
         .iter()
         .find(wanted)
-        .or_else(|| on_air.first())
+        .or_else(|| on_air.iter().min_by_key(|mount| Reverse(mount.listeners)))
         .copied();
     let mut html = String::with_capacity(16 * 1024);
     let mut rest = PAGE;

@@ -211,3 +211,21 @@ fn nothing_can_break_out_of_the_page() {
         "{html}"
     );
 }
+
+#[test]
+fn without_a_wish_the_mount_is_played_that_most_listen_to() {
+    let mut status = status();
+    status.mounts = vec![mount("/a.ogg"), mount("/b.ogg"), mount("/c.ogg")];
+    let played = |status: &Status| {
+        let html = front(status, &wish("http://radio.example"));
+        let at = |path: &str| html.find(path).unwrap_or(usize::MAX);
+        ["/a.ogg", "/b.ogg", "/c.ogg"]
+            .into_iter()
+            .min_by_key(|path| at(path))
+    };
+    assert_eq!(played(&status), Some("/a.ogg"), "all the same");
+    status.mounts[1].listeners = 7;
+    assert_eq!(played(&status), Some("/b.ogg"));
+    status.mounts[1].is_on_air = false;
+    assert_eq!(played(&status), Some("/a.ogg"));
+}
