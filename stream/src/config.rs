@@ -165,12 +165,13 @@ fn at_line(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
 }
 
 fn one_line(message: &str) -> String {
-    message
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ")
+    let lines = message.lines().map(str::trim);
+    let mut text = lines.filter(|l| !l.is_empty()).collect::<Vec<_>>();
+    // The library's own words name no remedy.
+    if text.iter().any(|line| line.contains("socket address")) {
+        text.push("write address and port, such as 0.0.0.0:8000");
+    }
+    text.join("; ")
 }
 
 /// Keys whose values are text whatever they look like: a password may be all digits.

@@ -165,3 +165,18 @@ fn systemd_may_say_where_the_state_is() {
     }
     assert_eq!(state_directory(std::iter::empty()), None);
 }
+
+#[test]
+fn an_address_without_its_half_says_how_one_is_written() {
+    #[derive(Debug, Deserialize)]
+    struct Listening {
+        listen: std::net::SocketAddr,
+    }
+    let read = |text: &str| {
+        let settings = parse::<Listening>(text, "x.toml", "PLENUM_X", std::iter::empty());
+        settings.map(|settings| settings.listen.port())
+    };
+    assert_eq!(read("listen = \"[::]:8000\""), Ok(8000));
+    let complaint = read("listen = \"8000\"").unwrap_err().to_string();
+    assert!(complaint.contains("0.0.0.0:8000"), "{complaint}");
+}
