@@ -19,6 +19,7 @@ use stream::secret::{HOW_TO_MAKE_ONE, Secret};
 use stream::text::Charset;
 
 use crate::archive::{ArchiveConfig, Retentions};
+use crate::credentials::check_logins;
 use crate::directory::DirectoryConfig;
 use crate::dump;
 use crate::house::Files;
@@ -243,6 +244,7 @@ impl Config {
                  PLENUM_MASTER__SOURCE='[{{ password = \"…\" }}]'; {HOW_TO_MAKE_ONE}"
             ));
         }
+        check_logins(&self)?;
         for login in &self.source {
             for pattern in &login.mounts {
                 let path = pattern

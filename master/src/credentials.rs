@@ -1,6 +1,8 @@
 //! Who may publish what, by the user and password he shows.
 
+use stream::config::ConfigError;
 use stream::http::basic::Credentials;
+use stream::http::conditions::Alias;
 use stream::http::head::Head;
 use stream::mount::MountPath;
 use stream::secret::Secret;
@@ -25,6 +27,36 @@ pub(crate) enum MayPublish {
     NotHere(String),
     /// User or password are wrong or missing.
     Unknown,
+}
+
+/// Refuses logins that can be of no use.
+///
+/// # Errors
+/// Names the login and says why.
+pub(crate) fn check_logins(config: &Config) -> Result<(), ConfigError> {
+    let logins = config.relay.iter().chain(config.operator());
+    let users = logins.map(|login| &login.user);
+    let mut users = users.chain(config.source.iter().map(|login| &login.user));
+    if let Some(user) = users.find(|user| user.contains(':')) {
+        return Err(ConfigError::new(format!(
+            "user {user:?} can never log in, since HTTP ends a user's name at its first colon: \
+             take it out"
+        )));
+    }
+    for login in &config.source {
+        let is_named = |alias: &&Alias| {
+            let mut paths = login.mounts.iter().filter(|path| !path.ends_with('*'));
+            paths.any(|path| alias.path.is_covered_by(path))
+        };
+        if let Some(alias) = config.alias.iter().find(is_named) {
+            return Err(ConfigError::new(format!(
+                "`mounts` of source {:?} names `{}`, which is an [[alias]]: listeners who ask for \
+                 it are led to `{}`; name that",
+                login.user, alias.path, alias.to
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a caller may publish `path`. Every login is looked at, whichever fits.

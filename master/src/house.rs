@@ -57,7 +57,12 @@ impl Files {
     /// When one of them cannot be used.
     pub(crate) fn load(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            rules: Rules::load(ALLOW, &config.alias, &config.mount)?,
+            rules: Rules::load(
+                ALLOW,
+                &config.alias,
+                &config.mount,
+                config.public_url.as_deref(),
+            )?,
             reels: stand_in::load(&config.mount)?,
         })
     }

@@ -4,6 +4,7 @@ mod answers;
 mod cut;
 mod end;
 mod handed;
+mod strays;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,8 +29,9 @@ use crate::body::Body;
 use crate::config::Config;
 use crate::credentials::{self, Known, MayPublish, may_publish};
 use crate::refuse::{NOT_PROMOTED, refuse_password};
-use answers::{begin, refuse, say};
+use answers::{begin, refuse, refuse_in_use, say};
 use end::End;
+use strays::Strays;
 
 /// How much is read from a source at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -97,6 +99,11 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         let why = "a fallback file is played on this mount: publish to another";
         return refuse(&head, caller, StatusCode::FORBIDDEN, why).await;
     }
+    if let Some(alias) = ingest.config.alias.iter().find(|alias| alias.path == path) {
+        let to = &alias.to;
+        let why = format!("{path} is an alias: who asks for it hears {to}; publish that");
+        return refuse(&head, caller, StatusCode::FORBIDDEN, &why).await;
+    }
     let body = match Body::of(&head) {
         Ok(body) => body,
         Err(why) => return refuse(&head, caller, StatusCode::BAD_REQUEST, why).await,
@@ -107,10 +114,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
     }
     let publisher = match claim(ingest, &head, &path, &who).await {
         Ok(publisher) => publisher,
-        // Old clients look for this status and these words.
-        Err(Refusal::InUse | Refusal::TakingOver) => {
-            return refuse(&head, caller, StatusCode::FORBIDDEN, "Mountpoint in use").await;
-        }
+        Err(Refusal::InUse | Refusal::TakingOver) => return refuse_in_use(&head, caller).await,
         Err(Refusal::TableFull) => {
             return refuse(
                 &head,
@@ -130,6 +134,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
     info!("source {user} began {path}{}", over(uplink_of(&head)));
     let read = caller.beyond(&head);
     let upload = Upload {
+        strays: Strays::new(publisher.counts().n_stray, Instant::now()),
         publisher,
         framer: Sniffer::new().called(head.header("content-type")),
         acknowledgements: Acknowledgements::new(serial_of(&head).filter(|_| !has_answered)),
@@ -260,6 +265,7 @@ struct Upload {
     acknowledgements: Acknowledgements,
     n_pages: u64,
     n_junk: usize,
+    strays: Strays,
 }
 
 /// Reads the body to its end, whichever way it comes.
@@ -282,6 +288,13 @@ async fn receive(
             Ok(true) => return End::Finished,
             Ok(false) => {}
             Err((status, why)) => return End::Refused(status, why),
+        }
+        if upload.is_stray() {
+            warn!(
+                "source {} sends {} without the headers of its stream, and nobody can hear it: \
+                 restart the encoder, or have it begin a new stream when it reconnects",
+                session.user, session.path
+            );
         }
         read.reserve(READ_BYTES);
         if let Some(text) = upload.acknowledgement(Instant::now())
@@ -330,6 +343,13 @@ impl Upload {
 
     fn acknowledgement(&mut self, now: Instant) -> Option<String> {
         self.acknowledgements.next(&self.publisher, now)
+    }
+
+    /// `true`, once: nothing of what it sends can be heard.
+    fn is_stray(&mut self) -> bool {
+        let publisher = &self.publisher;
+        let n_stray = || publisher.counts().n_stray;
+        self.strays.are_all(self.n_pages, n_stray, Instant::now())
     }
 
     /// Takes what was read. `true`: the body has ended.

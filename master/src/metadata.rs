@@ -12,13 +12,12 @@ use axum::routing::any;
 use stream::http::icecast::element::Element;
 use stream::http::icecast::fields::Fields;
 use stream::http::icecast::office::{Form, done, fields, may_change, not_by_get, refused};
-use stream::http::login;
 use stream::mount::Mount;
 use stream::text::Charset;
 
 use crate::credentials::{MayPublish, by_password};
 use crate::shoutcast::named;
-use crate::speakers::{FOR_SOURCES, Speaker, Speakers, Spoken, not_promoted};
+use crate::speakers::{Speaker, Speakers, Spoken, not_promoted, wrong_password};
 use crate::told::{Teller, Told};
 
 #[derive(Clone, Debug)]
@@ -91,7 +90,7 @@ impl Titles {
         };
         let (path, password) = named(&pass).unwrap_or_else(|| (shoutcast.mount.clone(), &pass));
         if !matches!(by_password(config, password, &path), MayPublish::Yes(_)) {
-            return login::turn_away(true, FOR_SOURCES).await;
+            return wrong_password("", path.as_str()).await;
         }
         let Some(mount) = self.speakers.table.find(&path) else {
             return refused("Source does not exist");

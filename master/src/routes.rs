@@ -2,6 +2,7 @@
 //! operator.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -98,16 +99,51 @@ async fn promote(
     }
 }
 
-/// The list that an Icecast slave polls: a path a line. One that is missing is dropped there
-/// with all its listeners, so those whose source is away stay in it as long as they are held.
+/// An Icecast ends a stream on which nothing has come for so long, if its settings say nothing else.
+const SLAVE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether a slave should have a mount whose source has been away for so long, if it is.
+fn is_for_slaves(is_moving: bool, away_for: Option<Duration>) -> bool {
+    is_moving || away_for.is_some_and(|away| away < SLAVE_PATIENCE)
+}
+
+/// The list that an Icecast slave polls: a path a line. One that is missing is dropped there with all
+/// its listeners, so one whose source was here a moment ago stays in it. Of one on which nothing
+/// comes any more it would get old sound, give up, and begin anew, again and again.
 async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
     // An Icecast would give everybody what needs a password here.
     let is_open = |mount: &Arc<Mount>| !mount.is_hidden() && !mount.needs_password();
-    let has_begun = |mount: &Arc<Mount>| mount.log().link().is_some();
+    let now = Instant::now();
+    let comes = |mount: &Arc<Mount>| {
+        let has_begun = mount.log().link().is_some();
+        has_begun && is_for_slaves(mount.is_moving(), mount.away_for(now))
+    };
     let mounts = table.all().into_iter();
     let list: String = mounts
-        .filter(|mount| has_begun(mount) && is_open(mount))
+        .filter(|mount| comes(mount) && is_open(mount))
         .map(|mount| format!("{}\r\n", mount.path()))
         .collect();
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], list).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slaves_hear_of_a_mount_while_something_comes_on_it_and_a_moment_longer() {
+        let away = |ms| Some(Duration::from_millis(ms));
+        for (is_moving, away_for, is_listed) in [
+            (true, None, true),
+            // Filler stands in.
+            (true, away(60_000), true),
+            (false, away(0), true),
+            (false, away(9_999), true),
+            (false, away(10_000), false),
+            (false, away(600_000), false),
+        ] {
+            let is = is_for_slaves(is_moving, away_for);
+            assert_eq!(is, is_listed, "{is_moving} {away_for:?}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use stream::current::Current;
 use stream::handover::{Part, Stage, Verdict};
 use stream::http::door::bind;
 use stream::http::head::{HEAD_BYTES_MAX, Head};
-use stream::http::{Caller, login};
+use stream::http::{Caller, login, turned_away};
 use stream::mount::MountPath;
 use stream::shutdown::Shutdown;
 use stream::text::guessed;
@@ -77,10 +77,18 @@ async fn greet(
     let who = match by_password(master.config(), password, &path) {
         MayPublish::Yes(who) => who,
         MayPublish::NotHere(user) => {
-            info!("refused a source: user {user} may not publish {path}");
+            turned_away::say(&format!(
+                "refused a source: user {user} may not publish {path}: see `mounts` in master.toml"
+            ));
             return Ok(None);
         }
-        MayPublish::Unknown => return Ok(None),
+        MayPublish::Unknown => {
+            turned_away::wrong_password(&format!(
+                "refused a source that speaks SHOUTcast at {path}, wrong password: compare what \
+                 the encoder has with [[source]]"
+            ));
+            return Ok(None);
+        }
     };
     caller.socket.write_all(WELCOME).await?;
     caller.socket.flush().await?;

@@ -10,8 +10,8 @@ use stream::http::gate::Came;
 use stream::http::guard::{Applicant, Errand, Guard};
 use stream::http::icecast::fields::Fields;
 use stream::http::icecast::office::{fields, refused};
-use stream::http::login;
 use stream::http::site::is_from_here;
+use stream::http::{login, turned_away};
 use stream::mount::{Desk, Mount, MountPath, MountTable};
 use tracing::info;
 
@@ -137,7 +137,7 @@ impl Speakers {
                 return Err(Silenced::By((StatusCode::FORBIDDEN, why).into_response()));
             }
             (Some(MayPublish::Unknown), _) => {
-                return Err(Silenced::By(login::turn_away(true, FOR_SOURCES).await));
+                return Err(Silenced::By(wrong_password(&applicant.shown, name).await));
             }
             (None, _) => return Err(Silenced::NoMount),
         };
@@ -166,14 +166,21 @@ impl Speakers {
         admin.is_some_and(|admin| admin.legacy_get)
     }
 
-    /// Ends whoever writes a mount. `false`: nobody does.
+    /// Ends whoever writes a mount. Where nobody does any more, the operator removes the mount that is
+    /// held. `false`: nothing is there to end.
     pub(crate) fn end_source(&self, who: Speaker, mount: &Mount) -> bool {
         let path = mount.path();
         let is_ended = self.desk.end(path);
         match who {
-            _ if !is_ended => {}
-            Speaker::Operator => info!("the operator ended the source of {path}"),
-            Speaker::Source => info!("the source of {path} was ended with its own password"),
+            Speaker::Operator if is_ended => info!("the operator ended the source of {path}"),
+            Speaker::Operator if self.desk.let_go(path) => {
+                info!("the operator removed {path}, whose source is away");
+                return true;
+            }
+            Speaker::Source if is_ended => {
+                info!("the source of {path} was ended with its own password");
+            }
+            _ => {}
         }
         is_ended
     }
@@ -182,6 +189,19 @@ impl Speakers {
 /// The answer of a master that only copies another one.
 pub(crate) fn not_promoted() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, format!("{NOT_PROMOTED}\n")).into_response()
+}
+
+/// The answer to a wrong password.
+pub(crate) async fn wrong_password(shown: &str, mount: &str) -> Response {
+    let (who, mount) = (
+        turned_away::user(Some(shown)),
+        turned_away::shortened(mount),
+    );
+    turned_away::wrong_password(&format!(
+        "refused an order for {mount} by user {who}, wrong user or password: compare what the \
+         program that sends it has with [[source]] and [admin]"
+    ));
+    login::turn_away(true, FOR_SOURCES).await
 }
 
 fn applicant(request: &Request) -> Option<Applicant> {

@@ -48,10 +48,8 @@ impl Teller {
             let now = Instant::now();
             self.desk.retitle(path, title, told.artist.as_deref(), now);
         }
-        let title = match (&told.artist, &told.title) {
-            (Some(artist), Some(title)) => Some(format!("{artist} - {title}")),
-            (_, title) => title.clone(),
-        };
+        let title = told.title.as_deref();
+        let title = title.map(|title| in_one(told.artist.as_deref(), title));
         self.table.say(mount, |playing| {
             if title.is_some() {
                 playing.set_title(title.as_deref());
@@ -62,4 +60,11 @@ impl Teller {
         });
         debug!("{path} was told what plays");
     }
+}
+
+/// Artist and title as players show them.
+fn in_one(artist: Option<&str>, title: &str) -> String {
+    let words = [artist.unwrap_or_default().trim(), title.trim()];
+    let words = words.into_iter().filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" - ")
 }

@@ -268,7 +268,7 @@ impl Config {
         check_at_relay(&self.mount)?;
         check_aliases(&self.alias)?;
         self.access.check()?;
-        Rules::load(ALLOW, &self.alias, &self.mount)?;
+        Rules::load(ALLOW, &self.alias, &self.mount, self.public_url.as_deref())?;
         if let Some(place) = self.place {
             let is_on_earth = (-90.0..=90.0).contains(&place.latitude)
                 && (-180.0..=180.0).contains(&place.longitude);

@@ -154,7 +154,12 @@ impl Relay {
         let before = relay.now();
         let mut config = Config::load(file)?;
         let mut differences = config.put_back(&before.config);
-        let rules = Rules::load(ALLOW, &config.alias, &config.mount)?;
+        let rules = Rules::load(
+            ALLOW,
+            &config.alias,
+            &config.mount,
+            config.public_url.as_deref(),
+        )?;
         let lasting = before.lasting.clone();
         if let Some(tls) = &lasting.tls
             && tls.certificates().renew()

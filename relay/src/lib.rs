@@ -57,7 +57,12 @@ pub async fn run(
     let own = own.collect::<std::io::Result<_>>()?;
     let fanout = Arc::new(config.knobs().fanout(&shutdown)?);
     let tls = Tls::start(config.tls.as_ref(), &shutdown).map_err(std::io::Error::other)?;
-    let rules = Rules::load(house::ALLOW, &config.alias, &config.mount);
+    let rules = Rules::load(
+        house::ALLOW,
+        &config.alias,
+        &config.mount,
+        config.public_url.as_deref(),
+    );
     let mut rules = rules.map_err(std::io::Error::other)?;
     let table = Arc::new(MountTable::new());
     let slots = Slots::new(config.slots.listeners, config.slots.relays);

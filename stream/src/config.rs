@@ -144,7 +144,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 /// The line (from 1) that the error points at, and the key on it.
 fn at_line(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
-    let message = one_line(error.message());
+    let message = with_remedy(one_line(error.message()));
     let Some(span) = error.span() else {
         return ConfigError(format!("{name}: {message}"));
     };
@@ -161,6 +161,27 @@ fn at_line(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
             ConfigError(format!("{name} line {line}: `{key}` {message}"))
         }
         _ => ConfigError(format!("{name} line {line}: {message}")),
+    }
+}
+
+/// What the library only complains of, and what to write instead. The first that fits counts.
+const REMEDIES: [(&str, &str); 3] = [
+    (
+        "socket address syntax",
+        "address and port, such as \"0.0.0.0:8000\"",
+    ),
+    (
+        "map, expected a sequence",
+        "its name in two brackets, such as [[mount]]",
+    ),
+    ("expected a sequence", "a list, such as [\"a\", \"b\"]"),
+];
+
+fn with_remedy(message: String) -> String {
+    let mut remedies = REMEDIES.iter();
+    match remedies.find(|(words, _)| message.contains(words)) {
+        Some((_, remedy)) => format!("{message}; write {remedy}"),
+        None => message,
     }
 }
 
@@ -312,6 +333,13 @@ pub fn check_base_url(key: &str, url: &str) -> Result<(), ConfigError> {
     Err(ConfigError(format!(
         "`{key}` must look like http://host:8000, without path, password or / at its end"
     )))
+}
+
+/// Host and port of a base address, as [`check_base_url`] takes it.
+pub fn host_and_port(url: &str) -> Option<(String, String)> {
+    let url = reqwest::Url::parse(url).ok()?;
+    let port = url.port_or_known_default()?;
+    Some((url.host_str()?.to_owned(), port.to_string()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,38 @@ use subtle::ConstantTimeEq;
 pub const SECRET_CHARS_MIN: usize = 8;
 
 /// Known default passwords, refused however long they are.
-const REFUSED: [&str; 5] = ["hackme", "hackmemore", "changeme", "password", "passw0rd"];
+const REFUSED: [&str; 30] = [
+    "hackme",
+    "hackmemore",
+    "hackmenow",
+    "hackme123",
+    "hackmehackme",
+    "changeme",
+    "changeme1",
+    "changeme123",
+    "changeit",
+    "password",
+    "password1",
+    "password12",
+    "password123",
+    "passw0rd",
+    "p@ssw0rd",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "87654321",
+    "abcd1234",
+    "abc12345",
+    "qwertyui",
+    "qwerty123",
+    "letmein1",
+    "icecast2",
+    "icecast123",
+    "adminadmin",
+    "admin123",
+    "administrator",
+    "sourcesource",
+];
 
 /// A password or token. `Debug` and logs show only dots.
 #[derive(Clone)]
@@ -21,7 +52,10 @@ impl Secret {
     /// Says what is wrong with it and how to make a better one; never repeats it.
     pub fn new(text: impl Into<String>) -> Result<Self, String> {
         let text = text.into();
-        if REFUSED.contains(&text.to_ascii_lowercase().as_str()) {
+        let mut letters = text.chars();
+        let first = letters.next();
+        let is_one_letter = first.is_some() && letters.all(|letter| Some(letter) == first);
+        if is_one_letter || REFUSED.contains(&text.to_ascii_lowercase().as_str()) {
             return Err(format!(
                 "is a well-known default password; {HOW_TO_MAKE_ONE}"
             ));
@@ -138,7 +172,17 @@ mod tests {
 
     #[test]
     fn well_known_and_short_ones_are_refused() {
-        for text in ["hackme", "HackMe", "short", ""] {
+        for text in [
+            "hackme",
+            "HackMe",
+            "12345678",
+            "Password1",
+            "icecast2",
+            "adminadmin",
+            "00000000",
+            "short",
+            "",
+        ] {
             let complaint = Secret::new(text).unwrap_err();
             assert!(complaint.contains("openssl rand"), "{complaint}");
         }

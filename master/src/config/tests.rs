@@ -105,6 +105,27 @@ fn impossible_settings_are_refused_by_name() {
 }
 
 #[test]
+fn logins_that_can_be_of_no_use_are_refused_by_name() {
+    for (more, words) in [
+        ("user = \"a:b\"", ["\"a:b\"", "colon"]),
+        (
+            "[admin]\nuser = \"a:b\"\npassword = \"long enough\"",
+            ["\"a:b\"", "colon"],
+        ),
+        (
+            "mounts = [\"/x\", \"/live\"]\n[[alias]]\npath = \"/live\"\nto = \"/live.ogg\"",
+            ["`/live`", "`/live.ogg`"],
+        ),
+    ] {
+        let complaint = check(&format!("{SOURCE}{more}")).unwrap_err();
+        let is_named = |word: &str| complaint.contains(word);
+        assert!(words.into_iter().all(is_named), "{complaint}");
+    }
+    let alias = "[[alias]]\npath = \"/live\"\nto = \"/live.ogg\"";
+    assert!(check(&format!("{SOURCE}{alias}")).is_ok());
+}
+
+#[test]
 fn filler_can_be_off_for_all_mounts_or_for_one() {
     let [live, hall] = ["/live.ogg", "/hall.ogg"].map(|p| MountPath::parse(p).unwrap());
     let mount = "[[mount]]\npath = \"/hall.ogg\"\nfiller_after_seconds = ";

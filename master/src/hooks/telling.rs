@@ -7,8 +7,8 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::Url;
 use serde_json::json;
+use stream::config::host_and_port;
 use stream::http::serving::MountSettings;
 use stream::mount::MountPath;
 use stream::post::{FORM, JSON, PostUrl, form, post};
@@ -145,17 +145,9 @@ fn words(
 
 /// Host and port by which listeners reach this master.
 fn server(config: &Config) -> (String, String) {
-    let url = config
-        .public_url
-        .as_deref()
-        .and_then(|url| Url::parse(url).ok());
-    let (host, port) = match &url {
-        Some(url) => (url.host_str(), url.port_or_known_default()),
-        None => (None, None),
-    };
+    let told = config.public_url.as_deref().and_then(host_and_port);
     let listen = config.listen.first();
-    let host = host.map_or_else(|| listen.ip().to_string(), str::to_owned);
-    (host, port.unwrap_or_else(|| listen.port()).to_string())
+    told.unwrap_or_else(|| (listen.ip().to_string(), listen.port().to_string()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ use crate::dump;
 /// Whether a name can be made of a pattern does not depend on the time.
 const SOME_TIME: Timestamp = Timestamp::UNIX_EPOCH;
 
+/// Icecast-KH takes a name with a star for all mounts that are called so.
+const OF_PATTERNS: &str = "With Icecast-KH this stood for each mount whose name fits. Here a [[mount]] \
+                           is for one path:\nwrite one for each, without the star, and take the # away.";
+
 impl Translation<'_> {
     pub(super) fn take_mount(&mut self, node: Node<'_, '_>, depth: usize) -> Result<(), String> {
         let is_for_all = node.attribute("type") == Some("default");
@@ -28,31 +32,20 @@ impl Translation<'_> {
                 return Ok(());
             }
         };
-        if !self
-            .closing
-            .named
-            .iter()
-            .any(|named| named == path.as_str())
-        {
-            self.closing.named.push(path.as_str().to_owned());
+        let is_pattern = name.contains('*');
+        let path = if is_pattern { &name } else { path.as_str() };
+        if !is_pattern && !self.closing.named.iter().any(|named| named == path) {
+            self.closing.named.push(path.to_owned());
         }
         let mut table = Table::default();
-        table.set("path", path.as_str());
-        if let Some(password) = word(node, "password") {
-            let user = word(node, "username").unwrap_or_else(|| "source".to_owned());
-            let mut login = self.login(&user, &password)?;
-            login.set_because(
-                "mounts",
-                vec![path.as_str()],
-                "The password for all mounts, if there is one, works here, too: with Icecast it did not.",
-            );
-            self.draft.sources.push(login);
-        } else if let Some(user) = word(node, "username") {
-            self.draft.remark(
-                "mount/username",
-                &user,
-                "a user needs a password: add a [[source]] with both",
-            );
+        table.set("path", path);
+        let mut authentications = node.children().filter(|n| n.has_tag_name("authentication"));
+        if is_pattern && authentications.any(closing::protects) {
+            self.closing.unnamed_by = Some("<mount-name> with a *");
+            let why = "each mount it stood for needs a [[mount]] with a password: see there";
+            self.draft.remark("mount/mount-name", path, why);
+        } else {
+            self.take_login_of_mount(node, path)?;
         }
         for child in node.children().filter(Node::is_element) {
             match child.tag_name().name() {
@@ -64,8 +57,35 @@ impl Translation<'_> {
                 }
             }
         }
+        if is_pattern {
+            for line in 0..table.n_lines() {
+                table.set_off(line, true);
+            }
+            table.say(0, OF_PATTERNS);
+        }
         if table.n_lines() > 1 {
             self.draft.mounts.push(table);
+        }
+        Ok(())
+    }
+
+    /// Who may publish a mount, or all mounts whose name begins so (`/live*`).
+    fn take_login_of_mount(&mut self, node: Node<'_, '_>, path: &str) -> Result<(), String> {
+        if let Some(password) = word(node, "password") {
+            let user = word(node, "username").unwrap_or_else(|| "source".to_owned());
+            let mut login = self.login(&user, &password)?;
+            login.set_because(
+                "mounts",
+                vec![path],
+                "The password for all mounts, if there is one, works here, too: with Icecast it did not.",
+            );
+            self.draft.sources.push(login);
+        } else if let Some(user) = word(node, "username") {
+            self.draft.remark(
+                "mount/username",
+                &user,
+                "a user needs a password: add a [[source]] with both",
+            );
         }
         Ok(())
     }

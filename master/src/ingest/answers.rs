@@ -4,14 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
-use stream::http::Caller;
 use stream::http::answer::{Answer, SERVER};
 use stream::http::date::http_date;
 use stream::http::head::{Head, Version};
+use stream::http::{Caller, turned_away};
 use stream::mount::{Publisher, Wanted};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
-use tracing::info;
 
 use super::serial_of;
 use crate::refuse::ALLOW;
@@ -69,8 +68,31 @@ fn said(wanted: Wanted) -> Vec<(&'static str, String)> {
 
 pub(super) async fn refuse(head: &Head, caller: Caller, status: StatusCode, why: &str) {
     if status != StatusCode::OK {
-        info!("refused a source: {why}");
+        say_refused(head, why);
     }
+    answer(head, caller, status, why).await;
+}
+
+/// Refuses one who wants a mount that is another's. Old clients look for this status and these words.
+pub(super) async fn refuse_in_use(head: &Head, caller: Caller) {
+    let why = "Mountpoint in use";
+    say_refused(
+        head,
+        &format!(
+            "{why}: another source sends there. It makes room when it stops, when it is silent and \
+             has the same user and password, or by /admin/killsource"
+        ),
+    );
+    answer(head, caller, StatusCode::FORBIDDEN, why).await;
+}
+
+fn say_refused(head: &Head, why: &str) {
+    let (who, path) = (turned_away::user(head.header("authorization")), &head.path);
+    let path = turned_away::shortened(path);
+    turned_away::say(&format!("refused a source: user {who} at {path}: {why}"));
+}
+
+async fn answer(head: &Head, caller: Caller, status: StatusCode, why: &str) {
     let answer = Answer::new(head.version, status, &http_date()).header("Allow", ALLOW);
     caller.answer(&answer.sentence(why)).await;
 }

@@ -12,6 +12,7 @@ use stream::mount::{Claimant, Facts};
 use stream::mpeg::Sniffer;
 use tracing::warn;
 
+use super::strays::Strays;
 use super::{Ingest, Session, Upload, carry};
 use crate::acknowledge::Acknowledgements;
 use crate::body::Body;
@@ -83,6 +84,7 @@ impl Ingest {
         };
         let link = publisher.mount().log().link();
         let mut upload = Upload {
+            strays: Strays::new(publisher.counts().n_stray, now),
             publisher,
             framer: match &link {
                 Some(link) => Sniffer::within(Some(link)),

@@ -4,11 +4,15 @@
 #[cfg(test)]
 mod listening;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod office;
 #[cfg(test)]
 mod orders;
+#[cfg(test)]
+mod refusals;
 #[cfg(test)]
 mod sources;
 #[cfg(test)]

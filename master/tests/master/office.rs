@@ -29,6 +29,49 @@ fn commands_are_understood_with_the_ending_of_icecasts_web_pages() {
     assert!(stage.order("GET", "/admin/nonsense.xsl").contains(" 400 "));
 }
 
+#[test]
+fn methods_that_are_none_are_refused_and_doubled_returns_are_read() {
+    let stage = Stage::start("");
+    for page in ["/admin/stats", "/admin/", "/admin/listmounts?mount=/x"] {
+        for method in ["DELETE", "PATCH", "TRACE", "FOO"] {
+            let answer = stage.order(method, page);
+            assert!(answer.starts_with("HTTP/1.0 405 "), "{method}: {answer}");
+            assert!(
+                answer.contains("\r\nAllow: GET, HEAD, POST\r\n"),
+                "{answer}"
+            );
+        }
+        for method in ["GET", "HEAD", "POST"] {
+            assert!(stage.order(method, page).starts_with("HTTP/1.0 200 "));
+        }
+    }
+    let shown = basic(b"admin:", ADMIN.as_bytes());
+    for ends in ["\r\r\n", "\r\n", "\n"] {
+        let request = format!(
+            "POST /admin/stats HTTP/1.0{ends}{shown}{ends}Content-Length: 6{ends}{ends}a=\r\r\nb"
+        );
+        let answer = stage.ask(&request);
+        assert!(answer.starts_with("HTTP/1.0 200 "), "{ends:?}: {answer}");
+    }
+    for (request, status) in [
+        (
+            format!("GET / HTTP/1.0\r\nX: {}\r\n\r\n", "a".repeat(20_000)),
+            "HTTP/1.0 431 ",
+        ),
+        (
+            "GET / HTTP/1.0\r\nno colon\r\n\r\n".to_owned(),
+            "HTTP/1.0 400 ",
+        ),
+        (
+            "GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(),
+            "HTTP/1.1 400 ",
+        ),
+    ] {
+        let answer = stage.ask(&request);
+        assert!(answer.starts_with(status), "{request:.40}: {answer}");
+    }
+}
+
 /// What browsers say of another site's page, and of our own; behind a proxy that renames the host.
 const FOREIGN: [&str; 3] = [
     "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n",

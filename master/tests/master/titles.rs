@@ -61,6 +61,19 @@ fn an_address_beside_the_title_reaches_players_and_status_pages_and_stays_until_
         stats.contains("<metadata_url>http://x.example/2.png?a=1&amp;b</metadata_url>"),
         "{stats}"
     );
+    for (said, title) in [
+        ("title=One&artist=", "One"),
+        ("artist=Ute&title=", "Ute"),
+        ("song=One%09and%0d%0atwo%00", "One and two"),
+        ("artist=&title=", ""),
+        ("song=Three", "Three"),
+    ] {
+        let told = first(said);
+        assert!(
+            told.starts_with(&format!("StreamTitle='{title}';")),
+            "{said}: {told}"
+        );
+    }
     // Nothing in an address ends it, and one that is too long is none.
     assert_eq!(
         first("url=;a%27;StreamTitle=%27b%0D%0A"),

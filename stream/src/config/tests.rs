@@ -66,6 +66,54 @@ fn a_wrong_value_is_named_with_its_line_and_key() {
 }
 
 #[test]
+fn what_the_library_only_complains_of_is_told_with_a_remedy() {
+    #[derive(Debug, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Program {
+        listen: std::net::SocketAddr,
+        words: Vec<String>,
+        mount: Vec<Source>,
+    }
+    impl Default for Program {
+        fn default() -> Self {
+            let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+            let (words, mount) = (Vec::new(), Vec::new());
+            Self {
+                listen,
+                words,
+                mount,
+            }
+        }
+    }
+    for (text, place, remedy) in [
+        (
+            "listen = \"8000\"",
+            "line 1: `listen`",
+            "such as \"0.0.0.0:8000\"",
+        ),
+        (
+            "listen = \":8000\"",
+            "line 1: `listen`",
+            "such as \"0.0.0.0:8000\"",
+        ),
+        (
+            "words = \"/bin/x\"",
+            "line 1: `words`",
+            "a list, such as [\"a\"",
+        ),
+        (
+            "\n[mount]\nuser = \"a\"",
+            "line 2: ",
+            "two brackets, such as [[mount]]",
+        ),
+    ] {
+        let parsed = parse::<Program>(text, "a.toml", "X", std::iter::empty());
+        let why = parsed.unwrap_err().to_string();
+        assert!(why.contains(place) && why.contains(remedy), "{text}: {why}");
+    }
+}
+
+#[test]
 fn a_poor_password_is_refused_without_repeating_it() {
     let text = check("[relay]\npassword = \"abc123\"", &[]).unwrap_err();
     assert!(
@@ -100,18 +148,18 @@ fn the_environment_wins_also_inside_tables_and_lists() {
 
 #[test]
 fn a_password_of_digits_is_text_and_is_never_repeated() {
-    let digits = &[("PLENUM_MASTER__RELAY__PASSWORD", "1234567890")];
+    let digits = &[("PLENUM_MASTER__RELAY__PASSWORD", "9081726354")];
     assert!(
         check("", digits)
             .unwrap()
             .relay
             .password
             .unwrap()
-            .matches("1234567890")
+            .matches("9081726354")
     );
-    let text = check("[relay]\npassword = 1234567890", &[]).unwrap_err();
+    let text = check("[relay]\npassword = 9081726354", &[]).unwrap_err();
     assert!(
-        text.contains("in quotes") && !text.contains("1234"),
+        text.contains("in quotes") && !text.contains("9081"),
         "{text}"
     );
 }

@@ -50,7 +50,8 @@ impl Rules {
         Some(self.departures.of(url, visitor, since))
     }
 
-    /// As the settings of these mounts say, with the files that they name.
+    /// As the settings of these mounts say, with the files that they name. `public_url`: where
+    /// listeners reach this program, if the settings say so.
     ///
     /// # Errors
     /// When one of the files cannot be used.
@@ -58,11 +59,12 @@ impl Rules {
         allow: &'static str,
         aliases: &[Alias],
         mounts: &[MountSettings],
+        public_url: Option<&str>,
     ) -> Result<Self, ConfigError> {
         let intros = Arc::new(Intros::load(mounts)?);
         Ok(Self {
             intros,
-            ..Self::new(allow, aliases, Guard::new(mounts)?)
+            ..Self::new(allow, aliases, Guard::new(mounts, public_url)?)
         })
     }
 

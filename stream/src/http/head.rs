@@ -2,11 +2,14 @@
 //!
 //! Takes what HTTP libraries refuse: bare line feeds, `SOURCE`, `ICE/1.0`.
 
+mod ends;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::text::{guessed, percent_decode};
+pub(super) use ends::with_plain_ends;
 
 /// The most bytes of a head.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -163,21 +166,7 @@ fn parse_with_doubled_returns(bytes: &[u8]) -> Result<Option<Head>, BadHead> {
     if !has_any && !front.ends_with(b"\r\r") {
         return Err(BadHead::Malformed);
     }
-    let (mut plain, mut n_read, mut has_ended) = (Vec::with_capacity(front.len()), 0, false);
-    for line in front.split_inclusive(|b| *b == b'\n') {
-        let Some(text) = line.strip_suffix(b"\n") else {
-            break;
-        };
-        n_read += line.len();
-        let n_returns = text.iter().rev().take_while(|b| **b == b'\r').count();
-        let text = &text[..text.len() - n_returns];
-        plain.extend_from_slice(text);
-        plain.extend_from_slice(b"\r\n");
-        if text.is_empty() {
-            has_ended = true;
-            break;
-        }
-    }
+    let (plain, n_read, has_ended) = with_plain_ends(front);
     let head = Head::parse_plain(&plain)?;
     match head {
         Some(head) if has_ended => Ok(Some(Head {
@@ -228,6 +217,15 @@ fn may_become_ice(bytes: &[u8]) -> bool {
 }
 
 impl Version {
+    /// What somebody speaks whose head could not be read, by its first line.
+    pub(super) fn guessed(read: &[u8]) -> Self {
+        let line = read.split(|b| *b == b'\n').next().unwrap_or_default();
+        match line.trim_ascii_end() {
+            line if line.ends_with(b" HTTP/1.0") || line.ends_with(b" ICE/1.0") => Self::Http10,
+            _ => Self::Http11,
+        }
+    }
+
     /// As it stands on the first line of an answer.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -310,6 +308,19 @@ mod tests {
                 (head.path.as_str(), head.header("ice-name")),
                 ("/a", Some("x"))
             );
+        }
+    }
+
+    #[test]
+    fn the_version_is_guessed_of_what_is_no_head() {
+        for (read, version) in [
+            (&b"GET / HTTP/1.0\r\nno colon\r\n\r\n"[..], Version::Http10),
+            (b"SOURCE /a ICE/1.0\n", Version::Http10),
+            (b"GET / HTTP/1.1\r\nX: HTTP/1.0", Version::Http11),
+            (b"\x16\x03", Version::Http11),
+            (b"", Version::Http11),
+        ] {
+            assert_eq!(Version::guessed(read), version, "{read:?}");
         }
     }
 

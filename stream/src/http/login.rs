@@ -16,6 +16,7 @@ use super::caller::Caller;
 use super::date::http_date;
 use super::head::Head;
 use super::site::{NOT_FROM_HERE, is_from_here};
+use super::turned_away;
 use crate::secret::Secret;
 
 /// The shortest answer to a wrong password takes this long, the longest twice more: guessing
@@ -99,6 +100,9 @@ fn wrong_password_wait(chance: f64) -> Duration {
 
 /// Answers a wrong or missing password, not at once. `allow`: the methods there are.
 pub async fn refuse(head: &Head, caller: Caller, allow: &str) {
+    if has_shown(head) {
+        turned_away::wrong_password_of(head);
+    }
     let answer = Answer::new(head.version, StatusCode::UNAUTHORIZED, &http_date());
     say_no(head, caller, answer, allow).await;
 }
@@ -110,8 +114,14 @@ pub(super) async fn refuse_listener(head: &Head, caller: Caller, allow: &str) {
     say_no(head, caller, answer, allow).await;
 }
 
+/// libshout asks without a password first, and wants to be told that one is needed.
+fn has_shown(head: &Head) -> bool {
+    let names = ["authorization", "ice-password"];
+    names.iter().any(|name| head.header(name).is_some())
+}
+
 async fn say_no(head: &Head, caller: Caller, answer: Answer, allow: &str) {
-    if head.header("authorization").is_some() {
+    if has_shown(head) {
         wait_for_wrong_password().await;
     }
     let answer = answer
@@ -164,7 +174,15 @@ async fn only(State(closed): State<Closed>, request: Request, next: Next) -> Res
     if is_known {
         return next.run(request).await;
     }
-    turn_away(shown.is_some(), what).await
+    let has_shown = shown.is_some();
+    if has_shown {
+        let (who, path) = (turned_away::user(shown), request.uri().path());
+        let path = turned_away::shortened(path);
+        turned_away::wrong_password(&format!(
+            "refused {path} to user {who}, wrong user or password: {what}"
+        ));
+    }
+    turn_away(has_shown, what).await
 }
 
 /// The answer to another site's page, see [`site`](super::site).

@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::shown::Shown;
+use super::turned_away;
 use crate::fanout::{Figures, REASONS, Snapshot};
 use crate::follow::Tally;
 use crate::follow::tally::UpstreamState;
@@ -144,6 +145,10 @@ impl Collector for Scrape {
         self.uplink(&mut encoder)?;
         self.upstreams(&mut encoder)?;
         self.reign(&mut encoder)?;
+        let help = "Wrong passwords of sources, relays and operators";
+        counter(&mut encoder, "wrong_passwords", help, |mut e| {
+            e.encode_counter::<NoLabelSet, _, f64>(&turned_away::n_wrong_passwords(), None)
+        })?;
         let uptime = self.0.started.0.elapsed().as_secs_f64();
         gauge(
             &mut encoder,

@@ -7,8 +7,9 @@
 //! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
 //! it, and `site` whether another site's page asks. The rest are the words of HTTP (`head`, `answer`,
 //! `basic`, `chunked`), and connections that look alike (`line`, `rewound`). `said` is what an operator
-//! says in place of a source, `added` are headers of his own. `office` is what the operator orders: `icecast`, the pages for those who
-//! know an Icecast, lets him do so in Icecast's words, `api` in ours. `events` tells what changes.
+//! says in place of a source, `added` are headers of his own, `turned_away` is what he learns of those
+//! who may not. `office` is what the operator orders: `icecast`, the pages for those who know an
+//! Icecast, lets him do so in Icecast's words, `api` in ours. `events` tells what changes.
 
 pub mod added;
 pub mod admissions;
@@ -45,6 +46,7 @@ pub mod serving;
 pub mod shown;
 pub mod site;
 pub mod tls;
+pub mod turned_away;
 
 pub use caller::Caller;
 pub use certificate::{CERTIFICATE, CertificateFiles, Certificates};

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
+use bytes::BytesMut;
 use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -15,7 +16,7 @@ use tracing::debug;
 
 use super::answer::SERVER;
 use super::caller::Caller;
-use super::head::{HEAD_BYTES_MAX, HEADERS_MAX};
+use super::head::{HEAD_BYTES_MAX, HEADERS_MAX, with_plain_ends};
 use super::rewound::Rewound;
 use super::shown::Scheme;
 use crate::shutdown::Shutdown;
@@ -23,11 +24,26 @@ use crate::shutdown::Shutdown;
 /// A head is read again by hyper within this time; it is there already.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// With line ends that hyper reads: a head may have come with others, which the door understood.
+fn plain(read: BytesMut) -> BytesMut {
+    let front = &read[..read.len().min(HEAD_BYTES_MAX)];
+    if !front.windows(3).any(|three| three == b"\r\r\n") {
+        return read;
+    }
+    match with_plain_ends(front) {
+        (mut head, n_read, true) => {
+            head.extend_from_slice(&read[n_read..]);
+            BytesMut::from(&*head)
+        }
+        _ => read,
+    }
+}
+
 /// Serves one request from `router` and hangs up. A second request would need the door: only
 /// the door knows streams from pages.
 pub async fn serve(caller: Caller, router: Router, shutdown: &Shutdown) {
     let (scheme, known) = (Scheme::of(&caller), caller.known);
-    let io = TokioIo::new(Rewound::new(caller.read, caller.socket));
+    let io = TokioIo::new(Rewound::new(plain(caller.read), caller.socket));
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(scheme);

@@ -76,6 +76,7 @@ impl Shown {
         let mounts: Vec<String> = self
             .listed()
             .iter()
+            .filter(|mount| mount.is_moving())
             .map(|mount| mount.path().to_string())
             .collect();
         match mounts.as_slice() {

@@ -136,7 +136,8 @@ impl Tls {
             Err(_) => (StatusCode::REQUEST_TIMEOUT, late_head()),
         };
         debug!("turned a connection away: {why}");
-        let answer = Answer::new(Version::Http11, status, &http_date()).sentence(&why);
+        let answer = Answer::new(Version::guessed(&caller.read), status, &http_date());
+        let answer = answer.sentence(&why);
         caller.answer(&answer).await;
         None
     }

@@ -232,12 +232,7 @@ impl Desk {
             .filter(|path| seats.get(path).is_none_or(|seat| seat.sitting.is_empty()))
             .collect();
         for path in &overdue {
-            if let Some(seat) = seats.remove(path)
-                && let Some(sink) = lock(&seat.writer).sink()
-            {
-                sink.removed();
-            }
-            self.table.remove(path);
+            self.remove(&mut seats, path);
         }
         overdue
     }
@@ -346,12 +341,7 @@ impl Drop for Publisher {
         if log.link().is_none() && log.link_start() == 0 {
             // Not even the headers of its first stream came: nobody has heard it, and with half a
             // beginning in the log no other source could begin.
-            if let Some(seat) = seats.remove(path)
-                && let Some(sink) = lock(&seat.writer).sink()
-            {
-                sink.removed();
-            }
-            self.desk.table.remove(path);
+            self.desk.remove(&mut seats, path);
             return;
         }
         drop(seats);

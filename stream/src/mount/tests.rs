@@ -373,13 +373,13 @@ fn a_title_is_seen_by_who_watches_and_travels_with_the_catalog() {
     table.set_title(&mount, Some(" Ute\n- Vier "));
     assert!(seen.has_changed().unwrap());
     let title = seen.borrow_and_update().title.clone();
-    assert_eq!(title.as_deref(), Some("Ute- Vier"));
-    table.set_title(&mount, Some("Ute- Vier"));
+    assert_eq!(title.as_deref(), Some("Ute - Vier"));
+    table.set_title(&mount, Some("Ute - Vier"));
     assert!(!seen.has_changed().unwrap());
     assert_eq!(*version.borrow(), before + 1, "said once");
     let line = serde_json::to_string(&CatalogMount::of(&mount)).unwrap();
     let read: CatalogMount = serde_json::from_str(&line).unwrap();
-    assert_eq!(read.title.as_deref(), Some("Ute- Vier"));
+    assert_eq!(read.title.as_deref(), Some("Ute - Vier"));
     assert!(!line.contains("title_url"), "{line}");
     table.say(&mount, |playing| playing.set_url(Some("http://x.example/")));
     assert!(seen.has_changed().unwrap());
@@ -391,7 +391,7 @@ fn a_title_is_seen_by_who_watches_and_travels_with_the_catalog() {
     let read: CatalogMount = serde_json::from_str(&newer).unwrap();
     assert_eq!(
         (read.title.as_deref(), read.title_url),
-        (Some("Ute- Vier"), None)
+        (Some("Ute - Vier"), None)
     );
     table.set_title(&mount, Some("  "));
     assert_eq!(mount.title(), None);

@@ -31,16 +31,23 @@ impl Playing {
     }
 }
 
-/// A title as it may be shown and sent: without control characters, not too long. `None`: there
-/// is nothing left of it.
+/// A title as it may be shown and sent: on one line, without control characters, not too long.
+/// `None`: there is nothing left of it.
 pub(super) fn clean(title: &str) -> Option<Arc<str>> {
     let mut clean = String::new();
-    for c in title.trim().chars().filter(|c| !c.is_control()) {
+    for c in title.trim().chars() {
+        // A tab or the end of a line parts words.
+        let c = match c {
+            c if !c.is_control() => c,
+            c if c.is_whitespace() && !clean.ends_with(' ') => ' ',
+            _ => continue,
+        };
         if clean.len() + c.len_utf8() > TITLE_BYTES_MAX {
             break;
         }
         clean.push(c);
     }
+    let clean = clean.trim();
     (!clean.is_empty()).then(|| clean.into())
 }
 
@@ -50,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_title_has_no_control_characters_and_is_cut_between_characters() {
-        assert_eq!(clean(" a\r\nb\0 ").as_deref(), Some("ab"));
+        assert_eq!(clean(" a\r\nb\0 ").as_deref(), Some("a b"));
+        assert_eq!(clean("Ute\t-\nTwo  x\x07").as_deref(), Some("Ute - Two  x"));
         assert_eq!(clean("\n \t"), None);
         let long = clean(&"ü".repeat(600)).unwrap();
         assert_eq!(long.len(), TITLE_BYTES_MAX);

@@ -1,5 +1,7 @@
 //! Nothing that was protected is open afterwards.
 
+use stream::mount::MountPath;
+
 use super::super::translate::{Translated, World, translate};
 use crate::config::Config;
 
@@ -189,4 +191,32 @@ fn while_it_is_not_known_who_may_not_connect_nobody_may() {
             "{toml}"
         );
     }
+}
+
+#[test]
+fn a_name_with_a_star_becomes_no_mount_of_that_name_and_opens_nothing() {
+    let star = |more: &str| {
+        made(&format!(
+            "<authentication><source-password>password of all</source-password></authentication>\
+             <mount><mount-name>/live*</mount-name><username>ann</username>\
+             <password>password of ann</password><genre>Talk</genre>{more}</mount>"
+        ))
+    };
+    let (config, translated) = star("");
+    assert!(config.mount.is_empty(), "{}", translated.toml);
+    assert!(translated.toml.contains("# genre"), "{}", translated.toml);
+    assert!(translated.toml.contains("without the star"));
+    let mut logins = config.source.iter();
+    let ann = logins.find(|login| login.user == "ann").unwrap();
+    assert_eq!(ann.mounts, ["/live*"]);
+
+    let (config, translated) = star("<authentication type=\"htpasswd\"/>");
+    let live = MountPath::parse("/live1").unwrap();
+    let mut patterns = config.source.iter().flat_map(|login| &login.mounts);
+    assert!(
+        patterns.all(|pattern| !live.is_covered_by(pattern)),
+        "{}",
+        translated.toml
+    );
+    assert!(!translated.warnings.is_empty());
 }

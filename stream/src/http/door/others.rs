@@ -69,7 +69,7 @@ impl<H: House> Door<H> {
         } = waiting;
         let socket = std::net::TcpStream::from(OwnedFd::from(socket));
         if let Ok(caller) = Caller::met(socket, read, came) {
-            let mut answer = Answer::new(Version::Http11, status, &http_date());
+            let mut answer = Answer::new(Version::guessed(&caller.read), status, &http_date());
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 answer = answer.header("Retry-After", RETRY_AFTER_SECONDS);
             }

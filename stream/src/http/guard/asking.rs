@@ -26,6 +26,8 @@ pub(super) struct Asking {
     manners: Manners,
     /// Who is told when he goes about whom was asked.
     told: Option<PostUrl>,
+    /// Host and port by which listeners reach this program, if the settings say so.
+    place: Option<(String, String)>,
 }
 
 /// On whose behalf.
@@ -43,6 +45,20 @@ impl Asking {
             url: mount.showing(url),
             manners: Manners::of(mount),
             told: None,
+            place: None,
+        }
+    }
+
+    /// The same, at this host and port, whatever callers call it.
+    pub(super) fn at(self, place: Option<(String, String)>) -> Self {
+        Self { place, ..self }
+    }
+
+    /// By which host and port he came, as far as is said.
+    fn reached<'a>(&'a self, host: Option<&'a str>) -> (&'a str, &'a str) {
+        match &self.place {
+            Some((host, port)) => (host, port),
+            None => reached(host),
         }
     }
 
@@ -57,7 +73,8 @@ impl Asking {
 
     /// Whether a source may do what it is here for.
     pub(super) async fn ask_about_source(&self, applicant: &Applicant, path: &MountPath) -> bool {
-        match post(&self.url, FORM, source_form(applicant, path), ANSWER_MAX).await {
+        let form = source_form(applicant, path, self.reached(Some(&applicant.host)));
+        match post(&self.url, FORM, form, ANSWER_MAX).await {
             Ok(answer) => self.manners.is_yes(&answer),
             Err(why) => {
                 tracing::warn!("`source_auth_url` of {path} does not answer: {why}");
@@ -67,7 +84,9 @@ impl Asking {
     }
 
     pub(super) async fn ask(&self, case: Case<'_>) -> Verdict {
-        let answer = match post(&self.url, FORM, form(&case, &self.manners), ANSWER_MAX).await {
+        let reached = self.reached(case.head.header("host"));
+        let form = form(&case, &self.manners, reached);
+        let answer = match post(&self.url, FORM, form, ANSWER_MAX).await {
             Ok(answer) => answer,
             Err(why) => {
                 tracing::warn!(
@@ -81,7 +100,7 @@ impl Asking {
         if self.manners.is_yes(&answer) {
             return Verdict::MayListen(Admission {
                 limit: self.manners.seconds(&answer).map(Duration::from_secs),
-                visitor: self.told.as_ref().map(|_| visitor(&case)),
+                visitor: self.told.as_ref().map(|_| visitor(&case, reached)),
             });
         }
         let reason = said("icecast-auth-message").map(|reason| {
@@ -116,8 +135,7 @@ fn reached(host: Option<&str>) -> (&str, &str) {
 }
 
 /// What is said of him when he goes.
-fn visitor(case: &Case<'_>) -> Visitor {
-    let (server, port) = reached(case.head.header("host"));
+fn visitor(case: &Case<'_>, (server, port): (&str, &str)) -> Visitor {
     let query = case.head.query.as_ref().map(|query| format!("?{query}"));
     Visitor {
         number: case.number,
@@ -129,9 +147,8 @@ fn visitor(case: &Case<'_>) -> Visitor {
     }
 }
 
-fn source_form(applicant: &Applicant, path: &MountPath) -> String {
+fn source_form(applicant: &Applicant, path: &MountPath, (server, port): (&str, &str)) -> String {
     let (user, password) = given(Some(&applicant.shown));
-    let (server, port) = reached(Some(&applicant.host));
     let (from, mount) = (applicant.from.map(|from| from.to_string()), path.decoded());
     let mut fields = vec![
         ("action", "stream_auth"),
@@ -149,10 +166,9 @@ fn source_form(applicant: &Applicant, path: &MountPath) -> String {
     post::form(&fields)
 }
 
-fn form(case: &Case<'_>, manners: &Manners) -> String {
+fn form(case: &Case<'_>, manners: &Manners, (server, port): (&str, &str)) -> String {
     let Case { head, path, .. } = case;
     let (user, password) = given(head.header("authorization"));
-    let (server, port) = reached(head.header("host"));
     let query = head.query.as_ref().map(|query| format!("?{query}"));
     let mount = format!("{}{}", path.decoded(), query.unwrap_or_default());
     let number = case.number.to_string();
@@ -302,6 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn the_host_of_the_settings_counts_before_what_callers_call_it() {
+        let settings: MountSettings = toml::from_str("path = \"/live.ogg\"").unwrap();
+        let url = PostUrl::parse("http://127.0.0.1/").unwrap();
+        let asking = |place| Asking::of(&url, &settings).at(place);
+        let told = asking(crate::config::host_and_port("https://radio.example"));
+        for host in [Some("evil.example:1"), None] {
+            assert_eq!(told.reached(host), ("radio.example", "443"));
+        }
+        assert_eq!(asking(None).reached(Some("a:1")), ("a", "1"));
+        assert_eq!(asking(None).reached(None), ("", ""));
+    }
+
+    #[test]
     fn the_form_has_icecasts_fields_and_nothing_can_add_one() {
         let credentials = Credentials::header("an&na", "p=1&action=x");
         let text = format!(
@@ -318,7 +347,7 @@ mod tests {
             number: 7,
             from: "192.0.2.1".to_owned(),
         };
-        let form = form(&case, &Manners::of(&settings));
+        let form = form(&case, &Manners::of(&settings), ("radio.example", "8000"));
         assert_eq!(
             form,
             "action=listener_add&server=radio.example&port=8000&client=7&\
@@ -332,13 +361,14 @@ mod tests {
             from: Some([192, 0, 2, 1].into()),
             errand: Errand::Publish,
         };
-        let source = source_form(&applicant, &path);
+        let reached = ("radio.example", "8000");
+        let source = source_form(&applicant, &path, reached);
         assert_eq!(
             source,
             "action=stream_auth&mount=%2Fk%C3%A4se%3B.ogg&ip=192.0.2.1&server=radio.example&port=8000&\
              user=an%26na&pass=p%3D1%26action%3Dx"
         );
         applicant.errand = Errand::Tell;
-        assert_eq!(source_form(&applicant, &path), source + "&admin=1");
+        assert_eq!(source_form(&applicant, &path, reached), source + "&admin=1");
     }
 }

@@ -25,7 +25,7 @@ use super::date::http_date;
 use super::head::Head;
 use super::login;
 use super::serving::MountSettings;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, host_and_port};
 use crate::mount::MountPath;
 use crate::mount::departure::Visitor;
 use crate::post::PostUrl;
@@ -122,15 +122,18 @@ pub(super) enum Verdict {
 }
 
 impl Guard {
-    /// The locks of these mounts.
+    /// The locks of these mounts. Who is asked is told the host and port of `public_url`, or else
+    /// those that the caller names.
     ///
     /// # Errors
     /// When a file of passwords cannot be used.
-    pub fn new(mounts: &[MountSettings]) -> Result<Self, ConfigError> {
+    pub fn new(mounts: &[MountSettings], public_url: Option<&str>) -> Result<Self, ConfigError> {
         let (mut locks, mut sources) = (HashMap::new(), HashMap::new());
+        let place = public_url.and_then(host_and_port);
         for mount in mounts {
             if let Some(url) = &mount.source_auth_url {
-                sources.insert(mount.path.clone(), Asking::of(url, mount));
+                let asking = Asking::of(url, mount).at(place.clone());
+                sources.insert(mount.path.clone(), asking);
             }
             let lock = match (&mount.htpasswd, &mount.listener_auth_url) {
                 (Some(path), _) => Lock::File(Arc::new(Htpasswd::load(path)?)),
@@ -141,7 +144,8 @@ impl Guard {
                     })?;
                     let told = mount.listener_remove_url.as_ref();
                     let told = told.map(|url| mount.showing(url));
-                    Lock::Asking(Box::new(Asking::of(&url, mount).telling(told)))
+                    let asking = Asking::of(&url, mount).at(place.clone());
+                    Lock::Asking(Box::new(asking.telling(told)))
                 }
                 (None, None) => continue,
             };

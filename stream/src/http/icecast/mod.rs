@@ -2,12 +2,13 @@
 //!
 //! `element` is what the answers are made of, `fields` what is asked, `stats` what is told of
 //! mounts and listeners, `office` the operator's pages below `/admin` (`manage` of them is about
-//! listeners' passwords); `playlists` and `public`
+//! listeners' passwords, `method` about what is none); `playlists` and `public`
 //! are for everybody.
 
 pub mod element;
 pub mod fields;
 mod manage;
+mod method;
 pub mod office;
 pub(super) mod playlists;
 pub(super) mod public;

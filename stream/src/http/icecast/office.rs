@@ -19,7 +19,7 @@ use tracing::info;
 
 use super::element::Element;
 use super::fields::Fields;
-use super::{manage, stats};
+use super::{manage, method, stats};
 use crate::fanout::REASONS;
 use crate::http::login::{Admin, Closed, FOR_OPERATORS, turn_away_site};
 use crate::http::office::{BUSY, NotMoved, Office};
@@ -139,6 +139,9 @@ async fn command(
     Path(command): Path<String>,
     request: Request,
 ) -> Response {
+    if let Some(refusal) = method::refused(request.method()) {
+        return refusal;
+    }
     let (command, form) = Form::of(&command);
     let (method, scheme) = (request.method().clone(), scheme_of(&request));
     let public_url = desked.office.shown.public_url.as_deref();

@@ -92,7 +92,7 @@ async fn serve_behind(gate: Gate, files: Option<&CertificateFiles>) -> Server {
     let tls = Tls::start_watching(files, OFTEN, &shutdown).unwrap();
     let slots = Slots::new(100, 10);
     let serving = serving();
-    let rules = Rules::new("GET, HEAD, OPTIONS", &[], Guard::new(&[]).unwrap());
+    let rules = Rules::new("GET, HEAD, OPTIONS", &[], Guard::new(&[], None).unwrap());
     let router = common::router(Shown {
         program: "plenum-test",
         table: Arc::clone(&table),
