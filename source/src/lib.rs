@@ -4,13 +4,15 @@
 //! Reading order: `input` (where sound comes from), `desk` (what is done to it),
 //! `encoder` and `pages` (sound to Ogg pages), `sound` (the thread that does all that),
 //! `backlog` (pages that wait), `spool` (the same on the disk), `uplink` (pages to the
-//! server), `back_fill` (later, for a recording, what was not sent live). Around them: `config`, `options`, `status`, `progress`, `recording`.
+//! server), `back_fill` (later, for a recording, what was not sent live). Around them: `config`,
+//! `options`, `status`, `progress`, `recording`, `hangup`.
 
 pub mod back_fill;
 pub mod backlog;
 pub mod config;
 pub mod desk;
 pub mod encoder;
+pub mod hangup;
 pub mod input;
 pub mod options;
 pub mod pages;
@@ -21,7 +23,7 @@ pub mod spool;
 pub mod status;
 pub mod uplink;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -38,7 +40,7 @@ use encoder::{Encoder, Encoding};
 use input::Input;
 use input::card::CardInput;
 use input::decode::Tags;
-use input::file::{FileInput, Playlist};
+use input::file::{FileInput, Playlist, STANDARD_INPUT};
 use input::tone::Tone;
 use options::Wish;
 use progress::Names;
@@ -140,8 +142,14 @@ pub fn open(settings: Settings, device: &str, wish: &Wish) -> anyhow::Result<Sou
 /// # Errors
 /// As [`open`].
 pub fn check(wish: &Wish) -> anyhow::Result<()> {
-    if let Wish::File { files, .. } = wish {
-        FileInput::open(playlist(files, false, false)).map_err(|error| wrong_setting(&error))?;
+    if let Wish::File {
+        files,
+        is_looped,
+        is_fast,
+    } = wish
+    {
+        let files = playlist(files, *is_looped, *is_fast);
+        files.check().map_err(|error| wrong_setting(&error))?;
     }
     Ok(())
 }
@@ -243,9 +251,13 @@ fn wrong_setting(error: &anyhow::Error) -> anyhow::Error {
     ConfigError::new(format!("{error:#}")).into()
 }
 
-fn playlist(files: &[std::path::PathBuf], is_looped: bool, is_fast: bool) -> Playlist {
+fn playlist(files: &[PathBuf], is_looped: bool, is_fast: bool) -> Playlist {
+    let place = |file: &PathBuf| match file.to_str() {
+        Some("-") => PathBuf::from(STANDARD_INPUT),
+        _ => file.clone(),
+    };
     Playlist {
-        files: files.to_vec(),
+        files: files.iter().map(place).collect(),
         is_looped,
         is_fast,
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use source::options::Options;
-use source::{Outcome, config, input, progress};
+use source::{Outcome, config, hangup, input, progress};
 use stream::config::{ConfigError, EXIT_CONFIG, default_file, environment, load};
 use stream::shutdown::{DRAIN_MAX, Drained, Shutdown, notify_stopping};
 use tracing::{error, info, warn};
@@ -65,6 +65,12 @@ async fn until_drained(source: source::Source) -> anyhow::Result<ExitCode> {
             warn!("signals cannot be caught ({error}): ending is abrupt");
         }
     });
+    let closed = shutdown.clone();
+    shutdown.spawn("hangup", async move {
+        if let Err(error) = hangup::watch(&closed).await {
+            warn!("SIGHUP cannot be caught ({error}): a closed terminal ends the stream abruptly");
+        }
+    });
     let mut running = std::pin::pin!(source::run(source, shutdown.clone()));
     let outcome = tokio::select! {
         outcome = &mut running => Some(outcome),
@@ -72,22 +78,30 @@ async fn until_drained(source: source::Source) -> anyhow::Result<ExitCode> {
     };
     notify_stopping();
     let drained = shutdown.drain(std::time::Duration::from_secs(1)).await;
-    match outcome {
-        Some(Ok(Outcome::Complete)) => info!("stopped: {}", said(drained)),
-        Some(Ok(Outcome::Cut {
+    Ok(match outcome.transpose()? {
+        Some(Outcome::Complete) => {
+            info!("stopped: {}", said(drained));
+            ExitCode::SUCCESS
+        }
+        Some(Outcome::Cut {
             n_pages,
             is_spooled: true,
-        })) => warn!(
-            n_pages,
-            "stopped: {n_pages} pages did not reach the server and stay in the spool"
-        ),
-        Some(Ok(Outcome::Cut { n_pages, .. })) => {
-            warn!(n_pages, "stopped: {n_pages} pages never reached the server");
+        }) => {
+            warn!(
+                n_pages,
+                "stopped: {n_pages} pages did not reach the server and stay in the spool"
+            );
+            ExitCode::SUCCESS
         }
-        Some(Err(error)) => return Err(error),
-        None => warn!("stopped: {}", said(Drained::Cut { n_tasks: 1 })),
-    }
-    Ok(ExitCode::SUCCESS)
+        Some(Outcome::Cut { n_pages, .. }) => {
+            warn!(n_pages, "stopped: {n_pages} pages never reached the server");
+            ExitCode::FAILURE
+        }
+        None => {
+            warn!("stopped: {}", said(Drained::Cut { n_tasks: 1 }));
+            ExitCode::FAILURE
+        }
+    })
 }
 
 /// Ends when the program was told to stop and has had its time.

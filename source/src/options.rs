@@ -22,6 +22,8 @@ Examples:
       Only the left channel of the default card; keep a copy.
   plenum-source file morning.flac noon.mp3 --loop
       Play files for ever, in real time.
+  ffmpeg -v error -i radio.m3u8 -f wav - | plenum-source file -
+      What another program writes: `-` is the standard input, and a named pipe works, too.
   plenum-source --spool /srv/spool card
       Keep what the master has not confirmed in that folder; it survives a restart.
   plenum-source --uplink eth0 --uplink wwan0 card
@@ -31,8 +33,10 @@ Examples:
   plenum-source tone
       A test tone, to see whether the chain works.
 
-Ends with 0 when all is sent, 1 when something failed on the way, 2 when the settings are
-wrong. Set PLENUM_LOG=debug to see more.";
+Ends with 0 when all is sent or waits in the spool for the next run, 1 when something failed
+or the last of it never reached the server, 2 when the settings are wrong. SIGTERM, SIGINT
+(Ctrl-C) and SIGHUP (its terminal was closed; not with nohup) end it in an orderly way.
+Set PLENUM_LOG=debug to see more.";
 
 /// Encodes a sound card, files or a tone to Ogg Vorbis and sends it to a Plenum master or
 /// an Icecast server.
@@ -70,7 +74,7 @@ pub enum Wish {
     },
     /// Sound files, one after another: WAV, FLAC, MP3, Ogg Vorbis, AAC, M4A
     File {
-        /// Played in this order
+        /// Played in this order; `-` is the standard input
         #[arg(required = true, value_name = "FILES")]
         files: Vec<PathBuf>,
         /// Start over at the end, for ever

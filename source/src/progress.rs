@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use stream::shutdown::Shutdown;
+use terminal_size::{Width, terminal_size_of};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
@@ -30,7 +31,7 @@ const BAR_DBFS: f32 = -48.0;
 /// How many characters the level bar has.
 const BAR_WIDTH: usize = 10;
 
-/// The line is cut here: a line that wraps cannot be redrawn.
+/// The line is cut here, or where the terminal ends: a line that wraps cannot be redrawn.
 const LINE_WIDTH: usize = 79;
 
 /// Moves to the start of the line and empties it.
@@ -81,7 +82,8 @@ pub async fn show(names: &Names, status: &Status, backlog: &Shared, shutdown: &S
         }
         if is_terminal {
             let moment = Moment::read(names, status, backlog);
-            write(&format!("{CLEAR_LINE}{}", moment.line()));
+            let columns = terminal_size_of(std::io::stderr()).map(|(Width(n), _)| n.into());
+            write(&format!("{CLEAR_LINE}{}", moment.line(width(columns))));
         } else if now - logged >= LOG {
             logged = now;
             Moment::read(names, status, backlog).log();
@@ -113,17 +115,20 @@ struct Lines {
 }
 
 impl Write for Lines {
+    /// Never fails: a terminal that was closed must not end the stream, and who is told that a
+    /// line cannot be written would write that there, too.
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut stderr = std::io::stderr().lock();
         if self.is_terminal {
-            stderr.write_all(CLEAR_LINE.as_bytes())?;
+            let _ = stderr.write_all(CLEAR_LINE.as_bytes());
         }
-        stderr.write_all(bytes)?;
+        let _ = stderr.write_all(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+        let _ = std::io::stderr().flush();
+        Ok(())
     }
 }
 
@@ -178,7 +183,7 @@ impl Moment {
         }
     }
 
-    fn line(&self) -> String {
+    fn line(&self, width: usize) -> String {
         let bars: Vec<_> = self.level.levels().iter().map(bar).collect();
         let mut line = format!(
             "{:10} {}  {}",
@@ -207,7 +212,7 @@ impl Moment {
         if !is_behind {
             line.push_str(&format!("  {}", size(self.n_bytes)));
         }
-        line.chars().take(LINE_WIDTH).collect()
+        line.chars().take(width).collect()
     }
 
     /// How the uplink stands that stands best.
@@ -247,7 +252,6 @@ impl Moment {
     }
 
     fn log(&self) {
-        let levels: Vec<_> = self.level.levels().iter().map(level_words).collect();
         let spool = self.spool.unwrap_or_default();
         info!(
             bytes = self.n_bytes,
@@ -260,9 +264,22 @@ impl Moment {
             word(self.best()),
             self.whereto(),
             clock(self.encoded),
-            levels.join(", "),
+            self.levels(),
         );
     }
+
+    /// In words; of two channels each by its name.
+    fn levels(&self) -> String {
+        match self.level.levels() {
+            [left, right] => format!("left: {}; right: {}", level_words(left), level_words(right)),
+            levels => levels.iter().map(level_words).collect(),
+        }
+    }
+}
+
+/// How long the line may be: some terminals wrap when their last column is written to.
+fn width(columns: Option<usize>) -> usize {
+    columns.map_or(LINE_WIDTH, |n| LINE_WIDTH.min(n.saturating_sub(1)))
 }
 
 fn ms(length: Duration) -> u64 {

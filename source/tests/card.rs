@@ -139,7 +139,8 @@ fn a_card_that_stalls_becomes_silence_of_the_same_length_until_it_is_back() {
     source.terminate();
     let length = started.elapsed();
     let ended = source.wait();
-    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    // There is no server.
+    assert_eq!(ended.code, Some(1), "{}", ended.log);
 
     let shape = shape(&decode(&record));
     let expected = usize::try_from(length.as_millis() / 100).unwrap();
@@ -164,6 +165,46 @@ fn a_card_that_stalls_becomes_silence_of_the_same_length_until_it_is_back() {
 }
 
 #[test]
+fn a_program_that_stood_still_sends_no_silence_for_what_a_master_has_filled() {
+    const STOPPED: Duration = Duration::from_secs(5);
+    let folder = folder();
+    let desk = Desk::new(folder.path());
+    let record = folder.path().join("record.ogg");
+    let arguments = ["--channels", "mono", "card", "--device", "town hall"];
+    let record_to = ["--record", record.to_str().unwrap()];
+    let log = folder.path().join("source.log");
+    let mut source = desk.source(&[&arguments[..], &record_to].concat(), &log);
+    source.wait_for("is open", 1);
+    let fed = |n_seconds: usize| {
+        let until = desk.n_frames.load(Ordering::Relaxed) + n_seconds * RATE;
+        eventually("the feeder", || {
+            desk.n_frames.load(Ordering::Relaxed) >= until
+        });
+    };
+    fed(2);
+    // What a card has meanwhile is lost.
+    desk.is_plugged.store(false, Ordering::Relaxed);
+    source.signal("STOP");
+    std::thread::sleep(STOPPED);
+    source.signal("CONT");
+    desk.is_plugged.store(true, Ordering::Relaxed);
+    source.wait_for("this program stood still", 1);
+    fed(2);
+    source.terminate();
+    let ended = source.wait();
+    let shape = shape(&decode(&record));
+    let pauses = shape.split(|is_loud| *is_loud).map(<[bool]>::len);
+    let pauses: Vec<_> = pauses.filter(|n| *n > 4).collect();
+    assert!(
+        matches!(pauses[..], [17..=27]),
+        "one pause of two seconds: {pauses:?} in {shape:?}\n{}",
+        ended.log
+    );
+    let n_opened = ended.log.matches("is open:").count();
+    assert_eq!(n_opened, 1, "{}", ended.log);
+}
+
+#[test]
 fn a_card_that_is_not_there_is_answered_with_those_that_are() {
     let folder = folder();
     let desk = Desk::new(folder.path());
@@ -176,4 +217,5 @@ fn a_card_that_is_not_there_is_answered_with_those_that_are() {
         ended.log
     );
     assert!(ended.log.contains("desk  ") && ended.log.contains("Desk of the town hall"));
+    assert_eq!(ended.log.matches("Desk of").count(), 1, "{}", ended.log);
 }

@@ -119,7 +119,7 @@ fn a_wrong_password_is_said_in_plain_words_and_a_busy_mount_is_waited_for() {
     wrong.wait_for("wrong user or password", 1);
     assert!(!wrong.log().contains("not the password"));
     wrong.terminate();
-    assert_eq!(wrong.wait().code, Some(0));
+    assert_eq!(wrong.wait().code, Some(1), "nothing reached a server");
 
     let mut first = Program::start(source(port).arg("tone"), &folder.path().join("first.log"));
     first.wait_for("on air: ", 1);

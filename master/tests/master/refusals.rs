@@ -54,7 +54,7 @@ fn who_shows_a_wrong_password_is_named_and_counted_and_the_password_is_nowhere()
         &["WARN", "\"ann\"", " /of-ann.mp3", "[[source]]"][..],
         &["WARN", "\"ann\"", " /admin/stats", "[admin]"],
         &["WARN", "\"relay\"", " /taken.mp3", "[relay]"],
-        &["WARN", "\"ann\"", "title of /taken.mp3", "[[source]]"],
+        &["WARN", "\"ann\"", "order for /taken.mp3", "[[source]]"],
         &["WARN", "SHOUTcast", " /icy-of-ann.mp3", "[[source]]"],
     ] {
         let lines = log::lines_with(words);

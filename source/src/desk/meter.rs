@@ -23,7 +23,7 @@ pub struct Meter {
 struct Sum {
     peak: f32,
     squares: f64,
-    n_samples: u32,
+    n_samples: u64,
     n_in_a_row: u32,
     n_clips: u32,
 }
@@ -44,6 +44,9 @@ pub struct Level {
     pub average_dbfs: f32,
     /// How often three or more samples in a row were at the end of the scale.
     pub n_clips: u32,
+    /// Of what the average is.
+    squares: f64,
+    n_samples: u64,
 }
 
 impl Meter {
@@ -91,16 +94,12 @@ impl Sum {
     fn read(&mut self) -> Level {
         let sum = std::mem::take(self);
         self.n_in_a_row = sum.n_in_a_row;
-        let mean = sum.squares / f64::from(sum.n_samples.max(1));
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "f32 is precise enough to show"
-        )]
-        let average = mean.sqrt() as f32;
         Level {
             peak_dbfs: dbfs(sum.peak),
-            average_dbfs: dbfs(average),
+            average_dbfs: average_dbfs(sum.squares, sum.n_samples),
             n_clips: sum.n_clips,
+            squares: sum.squares,
+            n_samples: sum.n_samples,
         }
     }
 }
@@ -111,13 +110,16 @@ impl Reading {
         &self.channels[..self.n_channels]
     }
 
-    /// Two readings, one after the other, as one: the higher peak, the later average.
+    /// Two readings, one after the other, as one: the higher peak, the average of all.
     #[must_use]
     pub fn and_then(self, later: Self) -> Self {
         let mut both = later;
         for (level, earlier) in both.channels.iter_mut().zip(self.channels) {
             level.peak_dbfs = level.peak_dbfs.max(earlier.peak_dbfs);
             level.n_clips = level.n_clips.saturating_add(earlier.n_clips);
+            level.squares += earlier.squares;
+            level.n_samples = level.n_samples.saturating_add(earlier.n_samples);
+            level.average_dbfs = average_dbfs(level.squares, level.n_samples);
         }
         both
     }
@@ -129,8 +131,20 @@ impl Default for Level {
             peak_dbfs: FLOOR_DBFS,
             average_dbfs: FLOOR_DBFS,
             n_clips: 0,
+            squares: 0.0,
+            n_samples: 0,
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "an f32 is precise enough to show"
+)]
+fn average_dbfs(squares: f64, n_samples: u64) -> f32 {
+    let mean = squares / n_samples.max(1) as f64;
+    dbfs(mean.sqrt() as f32)
 }
 
 fn dbfs(height: f32) -> f32 {

@@ -163,3 +163,18 @@ fn the_meter_shows_peak_average_and_clipping() {
     let silent = desk.read_meter();
     assert_eq!(silent.levels()[0].peak_dbfs, meter::FLOOR_DBFS);
 }
+
+#[test]
+fn readings_one_after_the_other_have_the_average_of_the_whole_time() {
+    let mut meter = Meter::new();
+    let mut all = meter::Reading::default();
+    for n in 0..200 {
+        let height = if n < 190 { 0.1 } else { 0.0 };
+        meter.take(1, &[height; 2_400]);
+        all = all.and_then(meter.read());
+    }
+    // 9.5 s at -20 dB and half a second of nothing.
+    let average = all.levels()[0].average_dbfs;
+    assert!((average + 20.22).abs() < 0.01, "{average}");
+    assert!((all.levels()[0].peak_dbfs + 20.0).abs() < 0.01);
+}

@@ -1,17 +1,23 @@
 //! Files one after another, in real time or as fast as the rest of the program takes them.
 
+use std::collections::VecDeque;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use tracing::{info, warn};
 
 use super::decode::{Decoding, Tags};
 use super::pace::Pace;
+use super::pipe::{Pipe, is_pipe};
 use super::{Block, Input, Read};
 
 /// How much sound a block has: a decoder's packet can be longer than a second.
 const BLOCK: Duration = Duration::from_millis(20);
+
+/// What `-` means in a list of files.
+pub const STANDARD_INPUT: &str = "/dev/stdin";
 
 /// The list of files, and what to do at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +30,56 @@ pub struct Playlist {
     pub is_fast: bool,
 }
 
+enum Playing {
+    File(Decoding),
+    Pipe(Pipe),
+}
+
+impl Playing {
+    fn read(&mut self, block: &mut Block) -> anyhow::Result<Read> {
+        match self {
+            Self::File(decoding) => Ok(if decoding.read(block)? {
+                Read::Sound
+            } else {
+                Read::End
+            }),
+            Self::Pipe(pipe) => pipe.read(block),
+        }
+    }
+}
+
+impl Playlist {
+    /// Opens every file once, but those that can be read only once.
+    ///
+    /// # Errors
+    /// Names the file that is missing or not decodable, or cannot be played as it is wanted.
+    pub fn check(&self) -> anyhow::Result<()> {
+        for (n, path) in self.files.iter().enumerate() {
+            if !is_pipe(path) {
+                check(path)?;
+            } else if self.is_looped {
+                bail!("{} can be read only once: leave --loop out", path.display());
+            } else if self.files[..n].contains(path) {
+                bail!("{} can be read only once: name it once", path.display());
+            } else if path == Path::new(STANDARD_INPUT) && std::io::stdin().is_terminal() {
+                bail!("`-` is a terminal: write sound into it, `… | plenum-source file -`");
+            }
+        }
+        if self.files.is_empty() {
+            bail!("no files given; name at least one");
+        }
+        Ok(())
+    }
+}
+
 /// A playlist that is being played.
 pub struct FileInput {
     playlist: Playlist,
     /// The place of the next file in the list.
     next: usize,
-    playing: Option<Decoding>,
+    playing: Option<Playing>,
+    /// Those of the list that can be read only once, in its order.
+    pipes: VecDeque<Pipe>,
     /// Decoded and not handed out; starts at `at`.
     decoded: Block,
     at: usize,
@@ -47,18 +97,21 @@ impl FileInput {
     /// # Errors
     /// Names the file that is missing or not decodable.
     pub fn open(playlist: Playlist) -> anyhow::Result<Self> {
-        let mut first: Option<(usize, Tags)> = None;
-        for path in &playlist.files {
-            let about = check(path)?;
-            first.get_or_insert(about);
-        }
-        let Some((n_channels, tags)) = first else {
-            bail!("no files given; name at least one");
+        playlist.check()?;
+        let pipes = playlist.files.iter().filter(|path| is_pipe(path));
+        let pipes: VecDeque<_> = pipes
+            .map(|path| Pipe::open(path))
+            .collect::<Result<_, _>>()?;
+        let first = &playlist.files[0];
+        let (n_channels, tags) = match pipes.front() {
+            Some(pipe) if is_pipe(first) => (pipe.n_channels, pipe.tags.clone()),
+            _ => check(first)?,
         };
         Ok(Self {
             playlist,
             next: 0,
             playing: None,
+            pipes,
             decoded: Block::default(),
             at: 0,
             pace: Pace::new(),
@@ -74,23 +127,24 @@ impl FileInput {
         &self.tags
     }
 
-    /// Decodes until there is something to hand out. False: the list is at its end.
-    fn decode(&mut self) -> anyhow::Result<bool> {
+    /// Decodes until there is something to hand out.
+    fn decode(&mut self) -> anyhow::Result<Read> {
         self.decoded.samples.clear();
         self.at = 0;
         loop {
             let Some(playing) = &mut self.playing else {
                 if !self.open_next()? {
-                    return Ok(false);
+                    return Ok(Read::End);
                 }
                 continue;
             };
             match playing.read(&mut self.decoded) {
-                Ok(true) => {
+                Ok(Read::Sound) => {
                     self.is_heard = true;
-                    return Ok(true);
+                    return Ok(Read::Sound);
                 }
-                Ok(false) => self.playing = None,
+                Ok(Read::Nothing) => return Ok(Read::Nothing),
+                Ok(Read::End) => self.playing = None,
                 Err(error) => {
                     warn!("{error:#}, going on with the next file");
                     self.playing = None;
@@ -102,21 +156,27 @@ impl FileInput {
     /// Opens the next file of the list that can be opened. False: there is none.
     fn open_next(&mut self) -> anyhow::Result<bool> {
         if self.next == self.playlist.files.len() {
-            if !self.playlist.is_looped {
-                return Ok(false);
-            }
             if !self.is_heard {
                 bail!("none of the files can be played any more");
+            }
+            if !self.playlist.is_looped {
+                return Ok(false);
             }
             self.next = 0;
             self.is_heard = false;
         }
         let path = &self.playlist.files[self.next];
         self.next += 1;
-        match Decoding::open(path) {
-            Ok(decoding) => {
+        let playing = if is_pipe(path) {
+            let pipe = self.pipes.pop_front().map(Playing::Pipe);
+            pipe.with_context(|| format!("{} was a file before", path.display()))
+        } else {
+            Decoding::open(path).map(Playing::File)
+        };
+        match playing {
+            Ok(playing) => {
                 info!("playing {}", path.display());
-                self.playing = Some(decoding);
+                self.playing = Some(playing);
             }
             // It was there at the start: the list goes on without it.
             Err(error) => warn!("{error:#}, going on with the next file"),
@@ -131,8 +191,11 @@ impl Input for FileInput {
     }
 
     fn read(&mut self, block: &mut Block) -> anyhow::Result<Read> {
-        if self.at == self.decoded.samples.len() && !self.decode()? {
-            return Ok(Read::End);
+        if self.at == self.decoded.samples.len() {
+            let decoded = self.decode()?;
+            if decoded != Read::Sound {
+                return Ok(decoded);
+            }
         }
         let (rate, n_channels) = (self.decoded.rate, self.decoded.n_channels.max(1));
         let block_frames = u128::from(rate) * BLOCK.as_millis() / 1000;

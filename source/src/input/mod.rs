@@ -4,6 +4,7 @@ pub mod card;
 pub mod decode;
 pub mod file;
 pub mod pace;
+mod pipe;
 pub mod tone;
 
 /// Interleaved sound of any rate and number of channels.

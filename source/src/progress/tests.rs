@@ -21,14 +21,39 @@ fn moment(samples: &[f32], waiting: Duration, n_lost: u64) -> Moment {
 
 #[test]
 fn the_line_says_state_level_time_and_bytes() {
-    let line = moment(&[0.1, -0.1], Duration::ZERO, 0).line();
+    let line = moment(&[0.1, -0.1], Duration::ZERO, 0).line(LINE_WIDTH);
     assert_eq!(line, "on air     [#####|....]  -20 dB  1:02:05  44.7 MB");
 }
 
 #[test]
 fn the_line_says_what_is_wrong() {
-    let line = moment(&[1.0; 10], Duration::from_secs(7), 3).line();
+    let line = moment(&[1.0; 10], Duration::from_secs(7), 3).line(LINE_WIDTH);
     assert!(line.ends_with("TOO LOUD  7 s wait  3 lost"), "{line}");
+}
+
+#[test]
+fn the_line_ends_before_the_terminal_does() {
+    let moment = moment(&[1.0; 10], Duration::from_secs(7), 3);
+    let whole = moment.line(width(None));
+    for columns in [0, 1, 20, 40, 47, 80, 200] {
+        let line = moment.line(width(Some(columns)));
+        let n_characters = columns.saturating_sub(1).min(whole.len());
+        assert_eq!(line, whole[..n_characters], "{columns} columns");
+    }
+}
+
+#[test]
+fn the_log_names_the_sides_of_stereo() {
+    let mut stereo = moment(&[], Duration::ZERO, 0);
+    let mut meter = Meter::new();
+    meter.take(2, &[0.1, 0.0, -0.1, 0.0]);
+    stereo.level = meter.read();
+    assert_eq!(
+        stereo.levels(),
+        "left: peak -20 dB, average -20 dB; right: digital silence: is the cable in, the desk on?"
+    );
+    let mono = moment(&[0.1, -0.1], Duration::ZERO, 0);
+    assert_eq!(mono.levels(), "peak -20 dB, average -20 dB");
 }
 
 #[test]
@@ -58,7 +83,7 @@ fn the_line_says_what_the_spool_keeps_and_that_it_is_full() {
         n_lost: 0,
         is_writing: false,
     });
-    let line = moment.line();
+    let line = moment.line(LINE_WIDTH);
     assert!(line.contains("SPOOL FULL  17 for archive"), "{line}");
 }
 
@@ -67,9 +92,9 @@ fn the_line_and_the_log_say_how_each_uplink_stands() {
     let mut moment = moment(&[0.1, -0.1], Duration::ZERO, 0);
     moment.uplinks.push(("wwan0".to_owned(), Link::Waiting));
     assert!(
-        moment.line().starts_with("on air 1-  ["),
+        moment.line(LINE_WIDTH).starts_with("on air 1-  ["),
         "{}",
-        moment.line()
+        moment.line(LINE_WIDTH)
     );
     assert_eq!(
         moment.whereto(),
@@ -78,14 +103,14 @@ fn the_line_and_the_log_say_how_each_uplink_stands() {
     moment.uplinks[0].1 = Link::StandingBy;
     moment.uplinks[1].1 = Link::OnAir;
     assert!(
-        moment.line().starts_with("on air s2  ["),
+        moment.line(LINE_WIDTH).starts_with("on air s2  ["),
         "{}",
-        moment.line()
+        moment.line(LINE_WIDTH)
     );
     moment.uplinks[1].1 = Link::Waiting;
     assert!(
-        moment.line().starts_with("waiting    ["),
+        moment.line(LINE_WIDTH).starts_with("waiting    ["),
         "{}",
-        moment.line()
+        moment.line(LINE_WIDTH)
     );
 }

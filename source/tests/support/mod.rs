@@ -33,9 +33,14 @@ pub struct Ended {
 
 impl Program {
     pub fn start(command: &mut Command, log: &Path) -> Self {
+        Self::start_fed(command, Stdio::null(), log)
+    }
+
+    /// As [`Self::start`], with something to read.
+    pub fn start_fed(command: &mut Command, input: Stdio, log: &Path) -> Self {
         let file = File::create(log).unwrap();
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(file)
             .spawn()
@@ -69,8 +74,15 @@ impl Program {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}"))
+            .arg(self.child.id().to_string());
+        assert!(kill.status().unwrap().success());
     }
 
     /// Sends SIGKILL and waits.

@@ -66,7 +66,7 @@ pub(super) fn find(name: &str) -> anyhow::Result<Device> {
     if name == "default" {
         return host
             .default_input_device()
-            .context("there is no default sound card");
+            .context("there is no default sound card: name one, see --list-devices");
     }
     let id = DeviceId::new(HostId::Alsa, name);
     if let Some(device) = host.device_by_id(&id) {

@@ -2,9 +2,10 @@
 //! of the same length until sound comes again.
 //!
 //! `devices` finds the card, `capture` runs it on its own thread, `timeline` says how much
-//! silence belongs where.
+//! silence belongs where, `clock` what time it is meanwhile.
 
 mod capture;
+mod clock;
 pub mod devices;
 mod timeline;
 
@@ -17,6 +18,7 @@ use tracing::{info, warn};
 
 use super::{Block, Input, Read};
 use capture::{Capture, Running};
+use clock::Clock;
 use timeline::Timeline;
 
 /// Opening a card may take this long.
@@ -54,7 +56,8 @@ pub struct CardInput {
     rate: u32,
     n_channels: usize,
     timeline: Timeline,
-    /// When the timeline starts.
+    clock: Clock,
+    /// When timeline and clock start.
     origin: Instant,
     /// Silence that is to be given before anything else, in frames.
     n_silence: u64,
@@ -94,7 +97,7 @@ impl CardInput {
     /// Opens a card and waits until it is open. `is_mono`: one channel is enough.
     ///
     /// # Errors
-    /// Says which card, what is wrong, and which cards there are.
+    /// Says which card, and what is wrong: if there is none of that name, which there are.
     pub fn open(name: &str, is_mono: bool) -> anyhow::Result<Self> {
         let capture = Capture::start(name, is_mono)?;
         let Some(opened) = capture.opened(OPEN_MAX) else {
@@ -103,11 +106,7 @@ impl CardInput {
                 OPEN_MAX.as_secs()
             );
         };
-        let running = opened.with_context(|| {
-            let all = devices::list().unwrap_or_default();
-            format!("sound cards that can record:\n{}", devices::describe(&all))
-        });
-        let running = running?;
+        let running = opened?;
         describe(name, &running);
         let now = Instant::now();
         Ok(Self {
@@ -117,6 +116,7 @@ impl CardInput {
             rate: running.rate,
             n_channels: running.n_channels,
             timeline: Timeline::new(running.rate),
+            clock: Clock::default(),
             origin: now,
             n_silence: 0,
             n_sound: 0,
@@ -131,6 +131,26 @@ impl CardInput {
                 last: None,
             },
         })
+    }
+
+    /// Notices that this program has stood still, for which the card is not to blame.
+    fn look_at_clock(&mut self, now: Instant) {
+        let Some(left_out) = self.clock.look(now - self.origin) else {
+            return;
+        };
+        let seconds = left_out.as_secs_f64();
+        warn!(
+            "this program stood still: {seconds:.1} s are left out, for the master fills them; \
+             keep the machine from sleeping, swapping or being paused"
+        );
+        match &mut self.state {
+            State::Running { since, last, .. } => {
+                *since += left_out;
+                *last = last.map(|last| last + left_out);
+            }
+            State::Opening { since, .. } => *since += left_out,
+            State::Waiting { .. } => {}
+        }
     }
 
     /// Looks after the card: opens it anew when it is gone or silent for too long.
@@ -197,6 +217,7 @@ impl CardInput {
             self.rate = running.rate;
             self.n_channels = running.n_channels;
             self.timeline = Timeline::new(running.rate);
+            self.clock = Clock::default();
             self.origin = now;
             self.n_silence = 0;
         }
@@ -235,6 +256,7 @@ impl CardInput {
         let is_hole = n_overruns > self.n_overruns_seen;
         self.n_overruns_seen = n_overruns;
         let time = stamp.at.saturating_duration_since(self.origin);
+        let time = self.clock.counted(time);
         let n_frames = stamp.n_frames as u64;
         self.n_silence = self
             .timeline
@@ -245,7 +267,8 @@ impl CardInput {
 
     /// Nothing came: perhaps for so long that silence is due.
     fn take_silence(&mut self, now: Instant) {
-        self.n_silence = self.timeline.overdue(now - self.origin);
+        let time = self.clock.counted(now - self.origin);
+        self.n_silence = self.timeline.overdue(time);
         self.holes.add(self.n_silence, self.rate, now);
     }
 
@@ -276,8 +299,9 @@ impl Input for CardInput {
         block.rate = self.rate;
         block.n_channels = self.n_channels;
         block.samples.clear();
+        let now = Instant::now();
+        self.look_at_clock(now);
         if self.n_silence == 0 && self.n_sound == 0 {
-            let now = Instant::now();
             self.supervise(now)?;
             self.take_stamp(now);
             let is_starting = !self.is_heard && now - self.origin < FIRST_SOUND_MAX;

@@ -204,6 +204,87 @@ fn a_file_that_cannot_be_played_is_named() {
     assert!(complaint(folder.path()).contains("folder"));
 }
 
+fn fifo(folder: &Path) -> PathBuf {
+    let path = folder.join("fifo");
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    path
+}
+
+#[test]
+fn what_somebody_writes_into_a_pipe_is_played_whole_and_nobody_waits_for_him() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = fifo(folder.path());
+    for name in ["tone.wav", "tone.flac", "tone.mp3", "tone.ogg"] {
+        let path = make(folder.path(), name, &[]);
+        let bytes = std::fs::read(&path).unwrap();
+        let (go_on, held_up) = std::sync::mpsc::sync_channel(1);
+        let written = pipe.clone();
+        let writer = std::thread::spawn(move || {
+            let mut pipe = std::fs::OpenOptions::new()
+                .write(true)
+                .open(written)
+                .unwrap();
+            // So little that all but the last page of Ogg is whole.
+            let (first, second) = bytes.split_at(bytes.len() - 200);
+            std::io::Write::write_all(&mut pipe, first).unwrap();
+            held_up.recv().unwrap();
+            std::io::Write::write_all(&mut pipe, second).unwrap();
+        });
+        let mut input = FileInput::open(playlist(&[&pipe, &path])).unwrap();
+        assert_eq!(input.n_channels(), 2, "{name}");
+        let mut block = Block::default();
+        let mut n_frames = 0;
+        let mut n_waits = 0;
+        loop {
+            let asked = Instant::now();
+            match input.read(&mut block).unwrap() {
+                Read::Sound => n_frames += block.n_frames(),
+                Read::Nothing => {
+                    n_waits += 1;
+                    let _ = go_on.try_send(());
+                }
+                Read::End => break,
+            }
+            // The rest of it is for a machine that is busy.
+            assert!(asked.elapsed() < Duration::from_secs(5), "{name}");
+        }
+        assert!(n_waits > 0, "{name}");
+        let once = 66_150;
+        assert!(
+            (2 * once..=2 * once + 3072).contains(&n_frames),
+            "{name}: {n_frames} frames"
+        );
+        writer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_pipe_is_not_played_twice_and_a_check_does_not_eat_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = fifo(folder.path());
+    // Nobody writes: who opens it would wait for ever.
+    playlist(&[&pipe]).check().unwrap();
+    let twice = playlist(&[&pipe, &pipe]).check().unwrap_err();
+    assert!(twice.to_string().contains("name it once"), "{twice}");
+    let looped = Playlist {
+        is_looped: true,
+        ..playlist(&[&pipe])
+    };
+    let looped = looped.check().unwrap_err();
+    assert!(looped.to_string().contains("leave --loop out"), "{looped}");
+}
+
+#[test]
+fn a_list_of_which_nothing_can_be_played_any_more_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = make(folder.path(), "tone.wav", &[]);
+    let mut input = FileInput::open(playlist(&[&path])).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = input.read(&mut Block::default()).unwrap_err();
+    assert!(error.to_string().contains("none of the files"), "{error}");
+}
+
 #[test]
 fn real_time_takes_real_time_and_fast_does_not() {
     let folder = tempfile::tempdir().unwrap();

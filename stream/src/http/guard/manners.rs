@@ -192,7 +192,7 @@ mod tests {
             "listener_auth_url = \"http://a/\"\nlistener_remove_url = \"http://b/\"\n\
              auth_user = \"us\"\nauth_password = \"p w\"",
         );
-        let guard = Guard::new(std::slice::from_ref(&settings)).unwrap();
+        let guard = Guard::new(std::slice::from_ref(&settings), None).unwrap();
         let bare = settings.listener_remove_url.clone().unwrap();
         let shown = settings.showing(&bare);
         assert_ne!(shown, bare);
