@@ -19,6 +19,7 @@ use stream::http::head::Head;
 use stream::log::Epoch;
 use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
 use stream::mpeg::Sniffer;
+use stream::ogg::Page;
 use stream::shutdown::Shutdown;
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
@@ -139,6 +140,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         framer: Sniffer::new().called(head.header("content-type")),
         acknowledgements: Acknowledgements::new(serial_of(&head).filter(|_| !has_answered)),
         n_pages: 0,
+        last: None,
         n_junk: 0,
     };
     let session = Session {
@@ -199,7 +201,11 @@ async fn carry(
         return;
     }
     match end {
-        End::Finished => refuse(&head, caller, StatusCode::OK, "received to the end").await,
+        // One that hung up is told so, too: our own source sends what a killed one left, whose
+        // stream has no end.
+        End::Finished | End::Unended | End::HungUp => {
+            refuse(&head, caller, StatusCode::OK, "received to the end").await;
+        }
         End::Refused(status, why) => refuse(&head, caller, status, &why).await,
         End::TakenOver | End::Ended => {
             refuse(&head, caller, StatusCode::CONFLICT, &end.to_string()).await;
@@ -264,6 +270,8 @@ struct Upload {
     framer: Sniffer,
     acknowledgements: Acknowledgements,
     n_pages: u64,
+    /// The newest of them.
+    last: Option<Page>,
     n_junk: usize,
     strays: Strays,
 }
@@ -324,7 +332,7 @@ async fn receive(
                 Ok(Ok(n_bytes)) if n_bytes > 0 => {}
                 _ => return End::Silent,
             },
-            Ok(Ok(0)) if body.has_no_end() => return End::Finished,
+            Ok(Ok(0)) if body.has_no_end() => return End::of_hang_up(upload.last.as_ref()),
             Ok(Ok(0)) => return End::Broken("it hung up in the middle".to_owned()),
             Ok(Err(error)) => return End::Broken(error.to_string()),
             Ok(Ok(_)) => upload.publisher.heard(Instant::now()),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use stream::ogg::{Found, Framer, Page};
 use tempfile::TempDir;
-use tests::cluster::{Cluster, Role, Sound, write_private};
+use tests::cluster::{Cluster, Role, STOP_MAX, Sound, write_private};
 use tests::configs;
 use tests::ear::Ear;
 use tests::figures::note;
@@ -281,6 +281,20 @@ fn listeners_stay_while_a_killed_source_is_away_and_others_may_join() -> Result<
         log.contains("filler stands in") && log.contains("of filler stood in"),
         "{log}"
     );
+    let ends: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains(" ended /"))
+        .collect();
+    ensure!(
+        ends.first()
+            .is_some_and(|line| line.contains("its connection broke")),
+        "{ends:?}"
+    );
+    cluster.program(Role::Source).stop(STOP_MAX)?;
+    until(WAIT_MAX, "its end is seen", || {
+        let log = cluster.program(Role::Master).log();
+        log.contains(" s: it finished")
+    })?;
     Ok(())
 }
 

@@ -38,6 +38,7 @@ impl Upload {
 
     fn take_page(&mut self, page: &Page) -> Result<(), (StatusCode, String)> {
         self.n_pages += 1;
+        self.last = Some(page.clone());
         let taken = self
             .publisher
             .take(page, Instant::now(), || fastrand::u32(..));

@@ -93,6 +93,7 @@ impl Ingest {
             },
             acknowledgements: Acknowledgements::new(state.serial.filter(|_| !state.has_answered)),
             n_pages: state.n_pages,
+            last: None,
             n_junk: state.n_junk,
         };
         if upload.take_bytes(&held).is_err() {
