@@ -232,6 +232,12 @@ impl House for Relay {
                 let answer = listener::preflight_of_none(&head, ALLOW);
                 caller.answer(&answer).await;
             }
+            None if head.method == "OPTIONS" => {
+                let answer = Answer::new(head.version, StatusCode::NO_CONTENT, &http_date())
+                    .header("Allow", ALLOW)
+                    .endless();
+                caller.answer(&answer).await;
+            }
             None => pages::serve(caller, self.router.clone(), &self.lasting.shutdown).await,
         }
     }

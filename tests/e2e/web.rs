@@ -68,6 +68,10 @@ fn a_script_on_another_site_can_resume_at_another_relay() -> Result<()> {
             }
             ensure!(value(&preflight, "access-control-allow-methods")?.contains("get"));
         }
+        let of_all = ["--request", "OPTIONS", "--request-target", "*"];
+        let of_all = head(&url, &of_all)?;
+        ensure!(of_all.starts_with("http/1.1 204"), "{of_all}");
+        ensure!(value(&of_all, "allow")?.contains("options"), "{of_all}");
         let resumed = head(&url, &["--header", &if_range, "--header", &range])?;
         check(&resumed, "206")?;
         ensure!(value(&resumed, "etag")? == value(&joined, "etag")?);
