@@ -90,6 +90,53 @@ fn wanted(balancer: &Balancer, master: &BaseUrl) -> BTreeSet<MountPath> {
     }
 }
 
+/// What is said of a master that ends a response in order.
+const ENDED: &str = "has ended the stream";
+/// What is said of one that does not have the mount.
+const GONE: &str = "it answers 404";
+/// So many times in a row, over 8 s or so, it may not have a mount that has ended: until relays have
+/// reported, too, that it is gone.
+const GONE_MAX: usize = 8;
+
+/// What a mount's silence is in the log. Its end is no fault, and each reason is said once.
+#[derive(Debug, Default)]
+struct Silence {
+    has_ended: bool,
+    n_gone: usize,
+    said: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Saying {
+    Nothing,
+    /// A programme is over, or the master is about to be started anew: if it is not heard then,
+    /// that is said.
+    Ended,
+    Fault,
+}
+
+impl Silence {
+    fn say(&mut self, n_pages: usize, why: &str) -> Saying {
+        if n_pages > 0 {
+            *self = Self::default();
+        }
+        self.has_ended |= why == ENDED;
+        if why == GONE && self.has_ended && self.n_gone < GONE_MAX {
+            self.n_gone += 1;
+            return Saying::Nothing;
+        }
+        if self.said.as_deref() == Some(why) {
+            return Saying::Nothing;
+        }
+        self.said = Some(why.to_owned());
+        if why == ENDED {
+            Saying::Ended
+        } else {
+            Saying::Fault
+        }
+    }
+}
+
 struct Following {
     balancer: Arc<Balancer>,
     caller: Caller,
@@ -100,17 +147,19 @@ struct Following {
 
 impl Following {
     async fn run(self, shutdown: Shutdown) {
-        let (mut backoff, mut complaint) = (Backoff::new(), None);
+        let (mut backoff, mut silence) = (Backoff::new(), Silence::default());
         while let Some((n_pages, why)) = shutdown.unless_requested(self.hear()).await {
             lock(&self.truth).end();
             if n_pages > 0 {
                 backoff.reset();
-                complaint = None;
             }
-            if complaint.as_ref() != Some(&why) {
-                let Self { mount, master, .. } = &self;
-                warn!("relays are not compared on {mount}, since {master} is not heard: {why}");
-                complaint = Some(why);
+            let Self { mount, master, .. } = &self;
+            match silence.say(n_pages, &why) {
+                Saying::Nothing => {}
+                Saying::Ended => info!("relays are no longer compared on {mount}: {master} {why}"),
+                Saying::Fault => {
+                    warn!("relays are not compared on {mount}, since {master} is not heard: {why}");
+                }
             }
             let pause = tokio::time::sleep(backoff.next(fastrand::f64()));
             if shutdown.unless_requested(pause).await.is_none() {
@@ -140,7 +189,7 @@ impl Following {
         loop {
             let bytes = match timeout(NOTHING_TIME_MAX, reply.chunk()).await {
                 Ok(Ok(Some(bytes))) => bytes,
-                Ok(Ok(None)) => return (n_pages, "it ended the stream".to_owned()),
+                Ok(Ok(None)) => return (n_pages, ENDED.to_owned()),
                 Ok(Err(why)) => return (n_pages, why),
                 Err(_) => return (n_pages, format!("nothing for {NOTHING_TIME_MAX:?}")),
             };
@@ -173,4 +222,24 @@ impl Following {
 
 fn number(reply: &Reply, name: &str) -> Option<u64> {
     reply.header(name)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_programme_is_no_fault_and_a_master_that_never_has_the_mount_is_one() {
+        let mut silence = Silence::default();
+        assert_eq!(silence.say(9, ENDED), Saying::Ended);
+        for _ in 0..GONE_MAX {
+            assert_eq!(silence.say(0, GONE), Saying::Nothing);
+        }
+        assert_eq!(silence.say(0, GONE), Saying::Fault, "relays still have it");
+        assert_eq!(silence.say(0, GONE), Saying::Nothing, "it has been said");
+        assert_eq!(silence.say(0, "it hung up"), Saying::Fault);
+        assert_eq!(silence.say(3, ENDED), Saying::Ended, "the next programme");
+        assert_eq!(Silence::default().say(0, GONE), Saying::Fault);
+        assert_eq!(Silence::default().say(7, "it hung up"), Saying::Fault);
+    }
 }
