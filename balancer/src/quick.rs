@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use stream::client_addr::is_trusted;
 use stream::http::date::write_http_date;
-use stream::mount::MountPath;
+use stream::mount::{BALANCER_PAGES, MountPath};
 
 use crate::answer;
 use crate::asked::Asked;
@@ -18,10 +18,6 @@ use crate::balancer::{Balancer, Intent, Target};
 use crate::listen::listen;
 use crate::routes::{self, QUERY_BYTES_MAX};
 use crate::serve::{Answered, Front, HEAD_BYTES_MAX, HEADERS_MAX};
-
-/// First parts of paths that belong to pages of the balancer, beyond those that no mount may have
-/// ([`MountPath::parse`]).
-const PAGES: [&str; 3] = ["desk", "metrics", "static"];
 
 /// What every redirect begins with, after the version.
 static HEADERS: LazyLock<String> = LazyLock::new(|| {
@@ -115,7 +111,7 @@ fn read(peer: IpAddr, bytes: &[u8]) -> Read<'_> {
     // Another spelling of it is unusual.
     let mount = MountPath::parse(path).ok();
     let mount = mount.filter(|mount| mount.as_str() == path);
-    let (Some(mount), true, false) = (mount, is_query, PAGES.contains(&first)) else {
+    let (Some(mount), true, false) = (mount, is_query, BALANCER_PAGES.contains(&first)) else {
         return Read::Unusual;
     };
     let headers = request.headers.iter();

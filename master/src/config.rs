@@ -1,5 +1,6 @@
 //! The master's settings. master.toml in this package's folder explains each.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -301,12 +302,19 @@ impl Config {
         Ok(self)
     }
 
-    /// What has no effect, and what to do about it.
+    /// What has no effect or is probably not meant, and what to do about it.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if self.state_directory().is_none() && self.archive.is_wanted(&self.mount) {
             remarks.push(NOWHERE_TO_RECORD.to_owned());
         }
+        let mounts = self.mount.iter().map(|mount| &mount.path);
+        let aliases = self.alias.iter().map(|alias| &alias.path);
+        let patterns = self.source.iter().flat_map(|login| &login.mounts);
+        let named: Vec<_> = patterns.filter_map(|p| MountPath::parse(p).ok()).collect();
+        let all: BTreeSet<_> = mounts.chain(aliases).chain(&named).collect();
+        let doubted = all.into_iter();
+        remarks.extend(doubted.filter_map(|path| Some(format!("mount {path}: {}", path.doubt()?))));
         remarks
     }
 

@@ -133,6 +133,9 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         return;
     }
     info!("source {user} began {path}{}", over(uplink_of(&head)));
+    if let Some(doubt) = path.doubt() {
+        warn!("mount {path}: {doubt}");
+    }
     let read = caller.beyond(&head);
     let upload = Upload {
         strays: Strays::new(publisher.counts().n_stray, Instant::now()),

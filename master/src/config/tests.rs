@@ -171,3 +171,20 @@ fn a_mount_has_its_own_patience_with_its_source_and_its_own_titles_also_where_it
         );
     }
 }
+
+#[test]
+fn a_mount_that_no_balancer_serves_is_doubted_wherever_it_is_named() {
+    for text in [
+        format!("{SOURCE}[[mount]]\npath = \"/desk/live.ogg\"\n"),
+        format!("{SOURCE}[[alias]]\npath = \"/metrics/a\"\nto = \"/live.ogg\"\n"),
+        format!("{SOURCE}mounts = [\"/static/*\"]\n"),
+    ] {
+        let remarks = check(&text).unwrap().remarks();
+        assert!(
+            remarks.len() == 1 && remarks[0].contains("a balancer"),
+            "{remarks:?}"
+        );
+    }
+    let text = format!("{SOURCE}mounts = [\"/*\", \"/live.ogg\"]\n");
+    assert!(check(&text).unwrap().remarks().is_empty());
+}

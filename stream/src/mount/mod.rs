@@ -32,7 +32,7 @@ pub use facts::Facts;
 pub(crate) use facts::clean;
 pub use mirror::{Mirror, MirrorError, Start};
 pub use mount::{Audience, Mount, OnAir};
-pub use path::MountPath;
+pub use path::{BALANCER_PAGES, MountPath};
 pub use publisher::{Desk, Gap, Publisher, Wanted, Writing};
 pub use sinks::Sinks;
 pub use sitting::{Claimant, Refusal};

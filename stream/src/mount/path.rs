@@ -15,6 +15,14 @@ const MOUNT_PATH_BYTES_MAX: usize = 260;
 const RESERVED_ENDINGS: [&str; 6] = [".m3u", ".pls", ".xspf", ".vclt", ".xsl", ".json"];
 /// First parts that belong to the program itself.
 const RESERVED_FIRST_PARTS: [&str; 3] = ["admin", "api", "health"];
+/// First parts of paths that belong to pages of a balancer, beyond those.
+pub const BALANCER_PAGES: [&str; 3] = ["desk", "metrics", "static"];
+/// Characters that nobody sees and that turn round the text behind them (UAX #9 §2): a name would
+/// read as another one, on pages and in the log.
+const DIRECTIONS: [char; 12] = [
+    '\u{061c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}',
+    '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+];
 /// What means something in addresses, or is made another character on the way.
 const NEVER: &str = "\"#%/<>?\\";
 /// These stand for themselves, beside letters and digits. Whatever else means something in a query,
@@ -54,6 +62,9 @@ impl MountPath {
             if part.chars().any(|c| c.is_control() || NEVER.contains(c)) {
                 return complaint("it may not hold control characters nor \" # % < > ? \\");
             }
+            if part.contains(DIRECTIONS) {
+                return complaint("it holds a character that turns round what stands behind it");
+            }
             let n_chars = part.chars().count();
             if n_chars == 0 || n_chars > PART_CHARS_MAX || matches!(&*part, "." | "..") {
                 return complaint("each part has 1 to 64 characters and is not . or ..");
@@ -66,7 +77,7 @@ impl MountPath {
         }
         let first = path.split('/').nth(1).unwrap_or_default();
         if RESERVED_FIRST_PARTS.contains(&first) {
-            return complaint("it belongs to the program's own pages");
+            return complaint("/admin, /api and /health are the program's own pages");
         }
         if RESERVED_ENDINGS.iter().any(|ending| path.ends_with(ending)) {
             return complaint("its ending belongs to playlists and status pages");
@@ -77,6 +88,15 @@ impl MountPath {
     /// The path, as it is spelt in an address.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Why it is a bad name for a mount, although it may be one.
+    pub fn doubt(&self) -> Option<&'static str> {
+        let first = self.0.split('/').nth(1).unwrap_or_default();
+        BALANCER_PAGES.contains(&first).then_some(
+            "a balancer has pages of its own there (/desk, /metrics, /static) and sends no listener \
+             to this mount: let its path begin with another word",
+        )
     }
 
     /// The path as a person reads it, which has to be escaped wherever it is written.
@@ -232,6 +252,21 @@ mod tests {
             let complaint = MountPath::parse(bad).unwrap_err();
             assert!(complaint.contains("/live.ogg"), "{bad}: {complaint}");
             assert!(!complaint.contains('\n'), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_reads_as_another_is_refused_and_one_that_no_balancer_serves_is_doubted() {
+        for path in ["/a\u{202e}ggo.evil", "/hall/%E2%81%A6x", "/\u{200f}"] {
+            let complaint = MountPath::parse(path).unwrap_err();
+            assert!(complaint.contains("turns round"), "{path}: {complaint}");
+        }
+        let doubt = |path: &str| MountPath::parse(path).unwrap().doubt();
+        for path in ["/desk", "/metrics/live.ogg", "/static/a/b"] {
+            assert!(doubt(path).unwrap().contains("balancer"), "{path}");
+        }
+        for path in ["/live.ogg", "/hall/desk", "/desks", "/שלום", "/ü"] {
+            assert_eq!(doubt(path), None, "{path}");
         }
     }
 
