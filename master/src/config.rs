@@ -294,7 +294,7 @@ impl Config {
             return complain("`source_timeout_seconds` must be at least 1".to_owned());
         }
         if let Some(url) = &self.public_url {
-            stream::config::check_base_url("public_url", url)?;
+            stream::config::check_public_url(url)?;
         }
         if let Some(directory) = &self.directory {
             directory.check(self.public_url.as_deref())?;

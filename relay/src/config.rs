@@ -5,7 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use stream::config::{ConfigError, Differences, Keys, check_base_url, environment, load_with_keys};
+use stream::config::{
+    ConfigError, Differences, Keys, check_base_url, check_public_url, environment, is_loopback,
+    load_with_keys,
+};
 use stream::follow::Upstream;
 use stream::http::CertificateFiles;
 use stream::http::added::Added;
@@ -246,7 +249,7 @@ impl Config {
         self.check_upstreams()?;
         let complain = |text: String| Err(ConfigError::new(text));
         if let Some(url) = &self.public_url {
-            check_base_url("public_url", url)?;
+            check_public_url(url)?;
         }
         if self.balancer.len() > BALANCERS_MAX {
             return complain(format!("at most {BALANCERS_MAX} [[balancer]] work"));
@@ -281,6 +284,20 @@ impl Config {
             }
         }
         Ok(self)
+    }
+
+    /// What can work and is probably not meant, and what to do about it.
+    pub fn remarks(&self) -> Vec<String> {
+        let url = self.public_url.iter().filter(|url| is_loopback(url));
+        let is_local = self.balancer.iter().all(|b| is_loopback(&b.url));
+        url.filter(|_| !is_local)
+            .map(|url| {
+                format!(
+                    "`public_url` = {url:?} leads listeners whom the balancer sends to their own \
+                     machine: name the address by which they reach this relay"
+                )
+            })
+            .collect()
     }
 
     fn check_upstreams(&self) -> Result<(), ConfigError> {

@@ -34,6 +34,7 @@ use stream::http::tls::Tls;
 use stream::http::{Caller, api, common, pages};
 use stream::mount::{Class, Courses, MountPath, MountTable, Slots};
 use stream::shutdown::Shutdown;
+use tracing::warn;
 
 use crate::config::Config;
 
@@ -154,6 +155,9 @@ impl Relay {
         let before = relay.now();
         let mut config = Config::load(file)?;
         let mut differences = config.put_back(&before.config);
+        for remark in config.remarks() {
+            warn!("{remark}");
+        }
         let rules = Rules::load(
             ALLOW,
             &config.alias,

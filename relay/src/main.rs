@@ -7,7 +7,7 @@ use clap::Parser;
 use relay::config::Config;
 use stream::config::{EXIT_CONFIG, default_file};
 use stream::{handover, log_setup};
-use tracing::error;
+use tracing::{error, warn};
 
 /// Mirrors every stream of a master and serves it to listeners.
 #[derive(Debug, Parser)]
@@ -49,6 +49,9 @@ async fn main() -> ExitCode {
             return EXIT_CONFIG.into();
         }
     };
+    for remark in config.remarks() {
+        warn!("{remark}");
+    }
     if arguments.check {
         return ExitCode::SUCCESS;
     }

@@ -10,6 +10,7 @@
 mod keys;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -340,6 +341,33 @@ pub fn host_and_port(url: &str) -> Option<(String, String)> {
     let url = reqwest::Url::parse(url).ok()?;
     let port = url.port_or_known_default()?;
     Some((url.host_str()?.to_owned(), port.to_string()))
+}
+
+/// Checks the address that listeners use: it has to lead here from where they are.
+///
+/// # Errors
+/// Names the key and says what such an address looks like.
+pub fn check_public_url(url: &str) -> Result<(), ConfigError> {
+    check_base_url("public_url", url)?;
+    if number_of(url).is_some_and(|host| host.is_unspecified()) {
+        return Err(ConfigError(format!(
+            "`public_url` = {url:?} is where a program listens and no address that anybody can \
+             go to: name the one by which listeners reach this machine"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether an address leads to the very machine of whoever uses it.
+pub fn is_loopback(url: &str) -> bool {
+    let is_named = host_and_port(url).is_some_and(|(host, _)| host == "localhost");
+    is_named || number_of(url).is_some_and(|host| host.is_loopback())
+}
+
+/// The host of an address, if it is a number.
+fn number_of(url: &str) -> Option<IpAddr> {
+    let (host, _) = host_and_port(url)?;
+    host.trim_matches(['[', ']']).parse().ok()
 }
 
 #[cfg(test)]

@@ -36,6 +36,24 @@ fn one_upstream_is_enough_and_the_others_stand_by() {
 }
 
 #[test]
+fn an_address_that_leads_listeners_to_themselves_is_doubted() {
+    let remarks = |own: &str, balancer: &str| {
+        let text = format!(
+            "public_url = \"http://{own}:8000\"\n{MASTER}[balancer]\nurl = \"http://{balancer}\"\n\
+             token = \"long enough\""
+        );
+        check(&text).unwrap().remarks()
+    };
+    let said = remarks("localhost", "b.example");
+    assert!(said[0].contains("public_url"), "{said:?}");
+    assert!(remarks("r.example", "b.example").is_empty());
+    // All of it on one machine, for a try.
+    assert!(remarks("127.0.0.1", "localhost:8010").is_empty());
+    let alone = format!("public_url = \"http://localhost\"\n{MASTER}");
+    assert!(check(&alone).unwrap().remarks().is_empty());
+}
+
+#[test]
 fn impossible_settings_are_refused_by_name() {
     assert_eq!(check(MASTER).unwrap().master.unwrap().user, "relay");
     for (text, word) in [
@@ -70,6 +88,15 @@ fn impossible_settings_are_refused_by_name() {
             "/nowhere.pem",
         ),
         (MASTER.replace("http://m:8000", "http://u:secret@m"), "url"),
+        (format!("pace_seconds = 3.0\n{MASTER}"), "pace_seconds_max"),
+        (
+            format!("pace_seconds_min = 2.5\n{MASTER}"),
+            "pace_seconds_min",
+        ),
+        (
+            format!("public_url = \"http://0.0.0.0:8000\"\n{MASTER}"),
+            "public_url",
+        ),
     ] {
         let complaint = check(&text).unwrap_err();
         assert!(

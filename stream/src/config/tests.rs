@@ -228,3 +228,32 @@ fn an_address_without_its_half_says_how_one_is_written() {
     let complaint = read("listen = \"8000\"").unwrap_err().to_string();
     assert!(complaint.contains("0.0.0.0:8000"), "{complaint}");
 }
+
+#[test]
+fn an_address_for_listeners_leads_somewhere() {
+    for url in [
+        "http://0.0.0.0:8000",
+        "https://0.0.0.0",
+        "http://[::]:8000",
+        "http://[::]",
+    ] {
+        let complaint = check_public_url(url).unwrap_err().to_string();
+        assert!(complaint.contains("public_url"), "{complaint}");
+    }
+    for url in [
+        "http://radio.example:8000",
+        "http://[2001:db8::1]:8000",
+        "http://10.0.0.1",
+    ] {
+        assert_eq!(check_public_url(url), Ok(()), "{url}");
+        assert!(!is_loopback(url), "{url}");
+    }
+    for url in [
+        "http://localhost:8000",
+        "http://127.0.0.1",
+        "https://[::1]:8000",
+    ] {
+        assert_eq!(check_public_url(url), Ok(()), "{url}");
+        assert!(is_loopback(url), "{url}");
+    }
+}

@@ -242,34 +242,26 @@ impl Knobs<'_> {
     pub fn check(&self) -> Result<(), ConfigError> {
         let pace_max = PACE_MAX.as_secs_f64();
         check_number("burst_seconds", self.burst_seconds, 0.0, BURST_SECONDS_MAX)?;
-        check_number(
-            "burst_seconds_max",
-            self.burst_seconds_max,
-            0.0,
-            BURST_SECONDS_MAX,
-        )?;
-        check_number("pace_seconds", self.pace_seconds, 0.0, pace_max)?;
-        check_number("pace_seconds_min", self.pace_seconds_min, 0.0, pace_max)?;
-        check_number("pace_seconds_max", self.pace_seconds_max, 0.0, pace_max)?;
-        check_number(
-            "uplink_megabits",
-            self.uplink_megabits,
-            0.0,
-            UPLINK_MEGABITS_MAX,
-        )?;
+        let burst_max = self.burst_seconds_max;
+        check_number("burst_seconds_max", burst_max, 0.0, BURST_SECONDS_MAX)?;
+        let longest = self.pace_seconds_max;
+        check_number("pace_seconds_max", longest, 0.0, pace_max)?;
+        let (usual, shortest) = (self.pace_seconds, self.pace_seconds_min);
+        for (key, seconds) in [("pace_seconds", usual), ("pace_seconds_min", shortest)] {
+            check_number(key, seconds, 0.0, pace_max)?;
+            if seconds > longest {
+                return Err(ConfigError::new(format!(
+                    "`{key}` = {seconds} is more than `pace_seconds_max` = {longest}: make one \
+                     smaller, or the other greater"
+                )));
+            }
+        }
+        let megabits = self.uplink_megabits;
+        check_number("uplink_megabits", megabits, 0.0, UPLINK_MEGABITS_MAX)?;
         check_number("shards", self.shards as f64, 0.0, SHARDS_MAX)?;
-        check_number(
-            "ring_seconds",
-            self.ring_seconds as f64,
-            1.0,
-            RING_SECONDS_MAX,
-        )?;
-        check_number(
-            "ring_megabytes",
-            self.ring_megabytes as f64,
-            1.0,
-            RING_MEGABYTES_MAX,
-        )?;
+        let (seconds, megabytes) = (self.ring_seconds as f64, self.ring_megabytes as f64);
+        check_number("ring_seconds", seconds, 1.0, RING_SECONDS_MAX)?;
+        check_number("ring_megabytes", megabytes, 1.0, RING_MEGABYTES_MAX)?;
         for mount in self.mounts {
             let key = |name: &str| format!("{name}` of mount `{}", mount.path);
             let pace = mount.pace_seconds.unwrap_or(0.0);
