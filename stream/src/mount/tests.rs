@@ -10,6 +10,7 @@ use crate::ogg::Page;
 use crate::ogg::tests::opus;
 
 mod returning;
+mod strays;
 
 struct House {
     table: Arc<MountTable>,

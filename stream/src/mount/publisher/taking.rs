@@ -43,7 +43,7 @@ impl Publisher {
             Step::GoOn(headers) => (headers, false),
             Step::Begin(headers) => (headers, true),
         };
-        let before = writer.splice().counts();
+        let (before, head) = (writer.splice().counts(), writer.log().head());
         if begins {
             writer.begin_again(now);
         }
@@ -52,10 +52,13 @@ impl Publisher {
         }
         let (log, counts) = (Arc::clone(writer.log()), writer.splice().counts());
         drop(writer);
+        let has_moved = log.head() > head;
         self.count(before, counts);
         let link_start = log.link().map(|_| log.link_start());
         let is_same = std::mem::replace(&mut self.link_start, link_start) == link_start;
-        if link_start.is_none() || is_same && self.mount.is_on_air() {
+        // What is left out, because it belongs to no stream here, is heard by nobody.
+        let is_heard = link_start.is_some() && has_moved;
+        if !is_heard || is_same && self.mount.is_on_air() {
             return Ok(());
         }
         // Until its headers came it was taken for what his own said.
