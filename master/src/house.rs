@@ -12,6 +12,7 @@ use stream::follow::Trail;
 use stream::handover::Inheritance;
 use stream::http::answer::Answer;
 use stream::http::asked::{Asked, Rules};
+use stream::http::cors;
 use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::gate::Gate;
@@ -326,7 +327,7 @@ impl House for Master {
             (method, _) => match self.find(&head) {
                 Some(asked) => self.listen(head, caller, asked).await,
                 None if method == "OPTIONS" && path_is_mount => {
-                    let answer = listener::preflight_of_none(&head, ALLOW);
+                    let answer = cors::preflight_of_none(&head, ALLOW);
                     caller.answer(&answer).await;
                 }
                 None if method == "OPTIONS" => {

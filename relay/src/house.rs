@@ -17,6 +17,7 @@ use stream::http::CERTIFICATE;
 use stream::http::answer::Answer;
 use stream::http::asked::{Asked, Rules};
 use stream::http::catalogs::{self, Catalogs};
+use stream::http::cors;
 use stream::http::date::http_date;
 use stream::http::door::House;
 use stream::http::events;
@@ -233,7 +234,7 @@ impl House for Relay {
         match self.find(&head) {
             Some(asked) => self.listen(head, caller, asked).await,
             None if head.method == "OPTIONS" && MountPath::parse(&head.path).is_ok() => {
-                let answer = listener::preflight_of_none(&head, ALLOW);
+                let answer = cors::preflight_of_none(&head, ALLOW);
                 caller.answer(&answer).await;
             }
             None if head.method == "OPTIONS" => {

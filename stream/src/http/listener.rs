@@ -12,6 +12,7 @@ use super::answer::Answer;
 use super::asked::{Asked, Rules};
 use super::caller::Caller;
 use super::conditions;
+use super::cors::{no_get, with_cors};
 use super::date::{http_date, unix_second};
 use super::head::Head;
 use super::intro::Intro;
@@ -45,9 +46,8 @@ pub const RELAY_BURST: Duration = Duration::from_secs(15);
 /// Seconds after which somebody who found no slot may try again.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// The headers that a script on a web page may read.
-const EXPOSED: &str = "Content-Range, ETag, Stream-Offset, Stream-Prefix, icy-br, \
-                       Stream-From, icy-description, icy-genre, icy-metaint, icy-name, icy-pub, icy-url";
+/// Looks for a place in a mount whose last one is taken meanwhile.
+const LOOKS_MAX: usize = 2;
 
 /// Answers a request for a mount: GET, HEAD or OPTIONS. A listener's connection goes to the
 /// fan-out; this returns at once.
@@ -127,6 +127,25 @@ fn place(
     class: Class,
     came: Instant,
 ) -> Result<Place, Vec<u8>> {
+    // Somebody else may take the last place of a mount after this one has seen it: the next look
+    // finds it full, and what stands in for it then.
+    for _ in 0..LOOKS_MAX {
+        if let Some(place) = find_place(service, head, asked, class, came)? {
+            return Ok(place);
+        }
+    }
+    let answer = Answer::new(head.version, StatusCode::FORBIDDEN, &http_date());
+    Err(with_cors(answer).sentence(conditions::TOO_MANY))
+}
+
+/// As [`place`]. `None`: the mount has as many listeners as it may have.
+fn find_place(
+    service: &Service,
+    head: &Head,
+    asked: &Asked,
+    class: Class,
+    came: Instant,
+) -> Result<Option<Place>, Vec<u8>> {
     let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
     let Some((mount, course)) = asked.place(&service.serving, class) else {
         return Err(plain(StatusCode::NOT_FOUND).sentence("this mount is not there now"));
@@ -168,7 +187,7 @@ fn place(
         return Err(no_slot(service, head));
     };
     let Some(audience) = admit(service, &mount, class) else {
-        return Err(plain(StatusCode::FORBIDDEN).sentence(conditions::TOO_MANY));
+        return Ok(None);
     };
     first.extend_from_slice(&intro);
     first.extend_from_slice(&prefix);
@@ -176,7 +195,7 @@ fn place(
         Decision::Exact { last, .. } => last,
         _ => FOR_EVER,
     };
-    Ok(Place {
+    Ok(Some(Place {
         stay: stay(service, asked, course, class, came, last),
         holds: (slot.telling(asked.departure.clone()), audience),
         mount,
@@ -185,7 +204,7 @@ fn place(
         last,
         pace,
         icy,
-    })
+    }))
 }
 
 /// The head of an answer with what the operator adds, and where titles come.
@@ -218,20 +237,6 @@ fn slot(service: &Service, head: &Head, class: Class) -> Option<Slot> {
         Some(overflow) if overflow.turns_away(head) => None,
         Some(overflow) => overflow.take(&service.slots, head, Instant::now()),
         None => service.slots.take(class),
-    }
-}
-
-/// The answer to a method that plays nothing.
-fn no_get(head: &Head, allow: &str) -> Option<Vec<u8>> {
-    let plain = |status| with_cors(Answer::new(head.version, status, &http_date()));
-    match head.method.as_str() {
-        "GET" | "HEAD" => None,
-        "OPTIONS" => Some(preflight(plain(StatusCode::NO_CONTENT), allow)),
-        method => {
-            let why = format!("{method:.20} does not work on a stream; use GET");
-            let answer = plain(StatusCode::METHOD_NOT_ALLOWED).header("Allow", allow);
-            Some(answer.sentence(&why))
-        }
     }
 }
 
@@ -352,31 +357,6 @@ pub fn opening(
         .fold(answer, |answer, (name, value)| answer.header(&name, value))
 }
 
-fn with_cors(answer: Answer) -> Answer {
-    answer
-        .header("Access-Control-Allow-Origin", "*")
-        .header("Access-Control-Expose-Headers", EXPOSED)
-}
-
-/// The answer to OPTIONS for a mount that is not there: a browser that asks before it listens is
-/// told why it cannot by the answer to its GET.
-pub fn preflight_of_none(head: &Head, allow: &str) -> Vec<u8> {
-    let answer = Answer::new(head.version, StatusCode::NO_CONTENT, &http_date());
-    preflight(with_cors(answer), allow)
-}
-
-fn preflight(answer: Answer, allow: &str) -> Vec<u8> {
-    answer
-        .header("Allow", allow)
-        .header("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-        .header(
-            "Access-Control-Allow-Headers",
-            "Authorization, Icy-MetaData, If-Range, Range",
-        )
-        .header("Access-Control-Max-Age", "86400")
-        .endless()
-}
-
 /// The answer to somebody for whom there is no slot.
 pub fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
     // Every player follows a 302; none comes back after a 503.
@@ -395,3 +375,6 @@ pub fn no_slot(service: &Service, head: &Head) -> Vec<u8> {
             .sentence("all slots are taken; try again in a few seconds"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 //! `pages` to hyper and axum; `catalogs` is the page that relays follow, `login` says who may see
 //! it, and `site` whether another site's page asks. The rest are the words of HTTP (`head`, `answer`,
 //! `basic`, `chunked`), and connections that look alike (`line`, `rewound`). `said` is what an operator
-//! says in place of a source, `added` are headers of his own, `turned_away` is what he learns of those
+//! says in place of a source, `added` are headers of his own, `cors` those for other sites' scripts, `turned_away` is what he learns of those
 //! who may not. `office` is what the operator orders: `icecast`, the pages for those who know an
 //! Icecast, lets him do so in Icecast's words, `api` in ours. `events` tells what changes.
 
@@ -23,6 +23,7 @@ mod certificate;
 pub mod chunked;
 pub mod common;
 pub mod conditions;
+pub mod cors;
 pub mod date;
 pub mod door;
 pub mod events;
