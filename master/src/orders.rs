@@ -29,7 +29,10 @@ struct Orders {
 /// The pages, for those who may publish the mount, and for the operator.
 pub(crate) fn router(speakers: Speakers, teller: Teller, shown: Shown) -> Router {
     Router::new()
-        .route("/api/v1/mounts/{*mount}", get(mount).patch(tell))
+        .route(
+            "/api/v1/mounts/{*mount}",
+            get(mount).patch(tell).delete(remove),
+        )
         .route("/api/v1/sources/{*mount}", delete(end_source))
         .route("/admin/killsource", any(kill_source))
         .route("/admin/killsource.{ending}", any(kill_source_with_ending))
@@ -91,6 +94,25 @@ async fn tell(
     };
     orders.teller.tell(&mount, &told);
     orders.state(&mount)
+}
+
+async fn remove(
+    State(orders): State<Orders>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let complaint = match orders.admit(&name, orders.applicant(&request)).await {
+        Ok((Speaker::Operator, mount)) if orders.speakers.remove(&mount) => {
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        Ok((Speaker::Operator, _)) => (StatusCode::CONFLICT, "its source is there: end it first"),
+        Ok((Speaker::Source, _)) => (
+            StatusCode::FORBIDDEN,
+            "only the operator may send the listeners of a mount home",
+        ),
+        Err(answer) => return answer,
+    };
+    complain(complaint.0, complaint.1)
 }
 
 async fn end_source(

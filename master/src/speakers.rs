@@ -166,23 +166,26 @@ impl Speakers {
         admin.is_some_and(|admin| admin.legacy_get)
     }
 
-    /// Ends whoever writes a mount. Where nobody does any more, the operator removes the mount that is
-    /// held. `false`: nothing is there to end.
+    /// Ends whoever writes a mount, which is held then. `false`: nobody does.
     pub(crate) fn end_source(&self, who: Speaker, mount: &Mount) -> bool {
         let path = mount.path();
         let is_ended = self.desk.end(path);
         match who {
-            Speaker::Operator if is_ended => info!("the operator ended the source of {path}"),
-            Speaker::Operator if self.desk.let_go(path) => {
-                info!("the operator removed {path}, whose source is away");
-                return true;
-            }
-            Speaker::Source if is_ended => {
-                info!("the source of {path} was ended with its own password");
-            }
-            _ => {}
+            _ if !is_ended => {}
+            Speaker::Operator => info!("the operator ended the source of {path}"),
+            Speaker::Source => info!("the source of {path} was ended with its own password"),
         }
         is_ended
+    }
+
+    /// Removes a mount that is held, with its listeners. `false`: its source is there.
+    pub(crate) fn remove(&self, mount: &Mount) -> bool {
+        let path = mount.path();
+        let is_removed = self.desk.let_go(path);
+        if is_removed {
+            info!("the operator removed {path}, whose source is away");
+        }
+        is_removed
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stream::ogg::{Page, Stamp};
 
 use crate::log;
-use crate::stage::{SOURCE, Stage, basic, read_head, read_to_end, until};
+use crate::stage::{ADMIN, SOURCE, Stage, basic, read_head, read_to_end, until};
 
 const SECRET: &[u8] = b"words-of-ann-that-no-log-shows";
 
@@ -138,8 +138,15 @@ fn a_mount_that_is_held_can_be_removed_and_begins_anew_and_no_page_calls_it_on_a
     assert!(list.ends_with("\r\n/held.mp3\r\n"), "{list}");
     let (mut listener, head) = stage.listen("/held.mp3");
     assert!(head.contains(" 200 "), "{head}");
-    let removed = stage.order("POST", kill);
-    assert!(removed.contains("Source Removed"), "{removed}");
+    let nobody = stage.order("POST", kill);
+    assert!(nobody.contains("Source is not available"), "{nobody}");
+    assert!(stage.listen("/held.mp3").1.contains(" 200 "));
+    let name = "DELETE /api/v1/mounts/held.mp3";
+    assert_eq!(stage.json(name, &own, "").0, 403);
+    assert_eq!(
+        stage.json(name, &basic(b"admin:", ADMIN.as_bytes()), "").0,
+        204
+    );
     read_to_end(&mut listener);
     assert!(stage.get("/held.mp3").contains(" 404 "));
     assert!(stage.order("POST", kill).contains("Source does not exist"));
