@@ -4,12 +4,13 @@
 //! One task does this for all of them, one after the other, so names that do not resolve
 //! cost nobody else anything. What was known of such a name stays.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use stream::shutdown::Shutdown;
-use tracing::warn;
+use tracing::{info, warn};
 use url::Host;
 
 use crate::balancer::Balancer;
@@ -19,24 +20,31 @@ const LOOKUP_TIME_MAX: Duration = Duration::from_secs(2);
 /// Everybody is looked up again after this long: names move.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What is said of a name that leads nowhere.
+const NO_ADDRESS: &str =
+    "it has no address, so look at its name, or give its place in balancer.toml";
+
 /// Keeps what is known of hosts true until the program ends.
 pub(crate) async fn watch(balancer: Arc<Balancer>, shutdown: Shutdown) {
+    let mut complaints = Complaints::default();
     loop {
         if let Some(overflow) = balancer.overflow() {
             let host = overflow.url().host();
             let Some(found) = shutdown.unless_requested(resolve(host)).await else {
                 return;
             };
-            if let Some(found) = found {
+            if let Some(found) = complaints.heed(host, found) {
                 overflow.set_families(found.has_v4, found.has_v6);
             }
         }
         let hosts = balancer.registry().hosts();
+        let master = balancer.overflow().map(|overflow| overflow.url().host());
+        complaints.keep(hosts.iter().map(|(_, host)| host).chain(master));
         for (at, host) in hosts {
             let Some(found) = shutdown.unless_requested(resolve(&host)).await else {
                 return;
             };
-            if let Some(found) = found {
+            if let Some(found) = complaints.heed(&host, found) {
                 let spot = balancer.geo().spot(found.address);
                 let mut registry = balancer.registry();
                 registry.locate(at, &host, spot);
@@ -70,27 +78,61 @@ impl Found {
     }
 }
 
-/// `None`: nobody knows at the moment.
-async fn resolve(host: &Host) -> Option<Found> {
+/// What was said of names without addresses: once, until they have some or something else is wrong.
+#[derive(Debug, Default)]
+struct Complaints(BTreeMap<String, String>);
+
+impl Complaints {
+    /// Says what is new of a host.
+    fn heed(&mut self, host: &Host, found: Result<Found, String>) -> Option<Found> {
+        let name = host.to_string();
+        match found {
+            Ok(found) => {
+                if self.0.remove(&name).is_some() {
+                    info!("the host {name} has an address again");
+                }
+                Some(found)
+            }
+            Err(why) => {
+                if self.is_new(&name, &why) {
+                    warn!("where the host {name} is is not known: {why}");
+                }
+                None
+            }
+        }
+    }
+
+    fn is_new(&mut self, name: &str, why: &str) -> bool {
+        self.0.insert(name.to_owned(), why.to_owned()).as_deref() != Some(why)
+    }
+
+    /// Forgets hosts that are none of these.
+    fn keep<'a>(&mut self, hosts: impl Iterator<Item = &'a Host>) {
+        if self.0.is_empty() {
+            return;
+        }
+        let names: Vec<String> = hosts.map(Host::to_string).collect();
+        self.0.retain(|name, _| names.contains(name));
+    }
+}
+
+/// # Errors
+/// Says why nobody knows at the moment.
+async fn resolve(host: &Host) -> Result<Found, String> {
+    let none = || NO_ADDRESS.to_owned();
     let name = match host {
-        Host::Ipv4(address) => return Found::of(&[(*address).into()]),
-        Host::Ipv6(address) => return Found::of(&[(*address).into()]),
+        Host::Ipv4(address) => return Found::of(&[(*address).into()]).ok_or_else(none),
+        Host::Ipv6(address) => return Found::of(&[(*address).into()]).ok_or_else(none),
         Host::Domain(name) => name.as_str(),
     };
     let lookup = tokio::time::timeout(LOOKUP_TIME_MAX, tokio::net::lookup_host((name, 0)));
     match lookup.await {
         Ok(Ok(addresses)) => {
             let addresses: Vec<IpAddr> = addresses.map(|socket| socket.ip()).collect();
-            Found::of(&addresses)
+            Found::of(&addresses).ok_or_else(none)
         }
-        Ok(Err(error)) => {
-            warn!("the host {name} has no address, so where it is is not known: {error}");
-            None
-        }
-        Err(_) => {
-            warn!("the host {name} could not be looked up in {LOOKUP_TIME_MAX:?}");
-            None
-        }
+        Ok(Err(error)) => Err(format!("{NO_ADDRESS}: {error}")),
+        Err(_) => Err(format!("no answer to its name within {LOOKUP_TIME_MAX:?}")),
     }
 }
 
@@ -125,7 +167,23 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_does_not_resolve_says_nothing() {
         let host = |name: &str| Host::Domain(name.to_owned());
-        assert_eq!(resolve(&host("nowhere.invalid")).await, None);
-        assert!(resolve(&host("localhost")).await.is_some());
+        assert!(resolve(&host("nowhere.invalid")).await.is_err());
+        assert!(resolve(&host("localhost")).await.is_ok());
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_is_complained_of_once_until_it_does() {
+        let host = |name: &str| Host::Domain(name.to_owned());
+        let found = Found::of(&["192.0.2.1".parse().unwrap()]).unwrap();
+        let mut complaints = Complaints::default();
+        assert!(complaints.is_new("a.example", "no address"));
+        assert!(!complaints.is_new("a.example", "no address"));
+        assert!(complaints.is_new("b.example", "no address"));
+        assert!(complaints.is_new("a.example", "no answer"));
+        assert_eq!(complaints.heed(&host("a.example"), Ok(found)), Some(found));
+        assert!(complaints.is_new("a.example", "no answer"));
+        complaints.keep([host("a.example")].iter());
+        assert!(!complaints.is_new("a.example", "no answer"));
+        assert!(complaints.is_new("b.example", "no address"), "forgotten");
     }
 }

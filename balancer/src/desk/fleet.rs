@@ -219,7 +219,7 @@ impl Fleet<'_> {
                     "<tr><td>{}</td><td>{}</td><td class=\"why\">{}</td></tr>",
                     stamp(*at),
                     Text(relay),
-                    Text(what)
+                    Text(w.done(what))
                 );
             }
         });

@@ -66,7 +66,7 @@ pub async fn add(visit: &Visit, form: &Form) -> Response<Body> {
     let name = form.text("name");
     let fresh = token::fresh();
     let made = match (&fresh, added(w, form, fresh.as_deref().unwrap_or_default())) {
-        (None, _) => Err("the system has no random numbers"),
+        (None, _) => Err(w.no_chance),
         (Some(_), Err(sentence)) => Err(sentence),
         (Some(_), Ok(added)) => acts::make(&visit.balancer, name, Change::Add(added))
             .await

@@ -47,7 +47,7 @@ pub async fn enter(visit: &Visit, body: Body) -> Response<Body> {
     let Some(word) = token::fresh() else {
         error!("nobody can sign in: the system has no random numbers");
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        return visit.complaint(status, Section::Outside, "the system has no random numbers");
+        return visit.complaint(status, Section::Outside, w.no_chance);
     };
     let digest = token::TokenDigest::of(&word);
     visit

@@ -28,7 +28,7 @@ fn write_evidence(html: &mut String, w: &Words, facts: &Facts) {
     };
     let _ = write!(
         html,
-        "<div class=\"notice bad\"><p><strong>{}</strong></p><p>{}: {}</p>",
+        "<div class=\"notice bad\"><p><strong>{}</strong></p><p>{}: <span lang=\"en\">{}</span></p>",
         w.state_quarantined,
         w.evidence,
         Text(&quarantine.evidence)

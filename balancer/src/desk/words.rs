@@ -87,6 +87,21 @@ words! {
     cut_off_since: "Alone since (UTC)", "Allein seit (UTC)";
     other_balancers: "Other balancers", "Andere Verteiler";
 
+    // What was done, as it is remembered.
+    done_added: "added", "hinzugefügt";
+    done_taken_back: "taken back", "wieder aufgenommen";
+    done_removed: "removed", "entfernt";
+    done_put_away: "put into quarantine", "in Quarantäne gesteckt";
+    done_released: "released from quarantine", "aus der Quarantäne entlassen";
+    done_disabled: "disabled", "abgeschaltet";
+    done_enabled: "no longer disabled", "wieder eingeschaltet";
+    done_draining: "draining", "wird geleert";
+    done_undrained: "no longer draining", "wird nicht mehr geleert";
+    done_bias: "bias {n} km", "Bevorzugung {n} km";
+    done_slots: "at most {n} listeners", "höchstens {n} Hörer";
+    done_no_slots: "as many listeners as it says", "so viele Hörer, wie es selbst sagt";
+    done_nothing: "left as it was", "gelassen, wie es war";
+
     // States.
     state_unheard: "never heard of", "nie gemeldet";
     state_stale: "silent", "stumm";
@@ -133,7 +148,7 @@ words! {
     remove_unsure: "Tick “I am sure” to remove a relay.", "Zum Entfernen bitte „Ja, wirklich“ ankreuzen.";
     evidence: "Evidence", "Belege";
     at_least_still: "At least for another", "Mindestens noch";
-    family_down: "Probes got nothing, so nobody who needs it is sent there:", "Proben bekamen nichts, also wird niemand hinverwiesen, der es braucht:";
+    family_down: "Probes got nothing, so nobody who needs it is sent there:", "Prüfungen bekamen nichts, also wird niemand hinverwiesen, der es braucht:";
     direct_per_second: "Come a second without being sent", "Kommen je Sekunde unverwiesen";
     names_arrivals: "Says who arrived", "Sagt, wer ankam";
 
@@ -154,6 +169,7 @@ words! {
     restart_relay: "After a restart of the relay it appears here as open.", "Nach einem Neustart des Relays erscheint es hier als offen.";
 
     // Complaints.
+    no_chance: "The system has no random numbers.", "Das System hat keine Zufallszahlen.";
     mistake: "That did not work", "Das ging nicht";
     bad_name: "This name cannot be one: 1 to 64 letters, digits and . _ -", "So kann ein Relay nicht heißen: 1 bis 64 Buchstaben, Ziffern und . _ -";
     name_taken: "There is a relay of that name already.", "Ein Relay dieses Namens gibt es schon.";
@@ -224,12 +240,46 @@ words! {
     why_quarantined: "in quarantine", "in Quarantäne";
     why_wrong_scheme: "does not speak http or https as asked", "spricht nicht http oder https wie gefragt";
     why_wrong_family: "cannot be reached over his kind of address", "über seine Art Adresse nicht erreichbar";
-    why_family_down: "probes got nothing over his kind of address", "Proben bekamen über seine Art Adresse nichts";
+    why_family_down: "probes got nothing over his kind of address", "Prüfungen bekamen über seine Art Adresse nichts";
     why_country_denied: "not for this country", "nicht für dieses Land";
     why_sent_back: "has just sent him back", "hat ihn eben zurückgeschickt";
     why_not_reached: "he did not get there a moment ago", "dort kam er eben nicht an";
     why_unproven: "too many on their way to a relay that has not proved itself", "zu viele unterwegs zu einem Relay, das sich noch nicht bewährt hat";
     why_full: "all places taken or promised", "alle Plätze belegt oder versprochen";
+}
+
+impl Words {
+    /// What was done, which is remembered in English.
+    pub fn done(&self, what: &str) -> String {
+        let done: Vec<_> = what.split(", ").map(|part| self.part_done(part)).collect();
+        done.join(", ")
+    }
+
+    fn part_done(&self, part: &str) -> String {
+        let each: [fn(&Self) -> &'static str; 13] = [
+            |w| w.done_added,
+            |w| w.done_taken_back,
+            |w| w.done_removed,
+            |w| w.done_put_away,
+            |w| w.done_released,
+            |w| w.done_disabled,
+            |w| w.done_enabled,
+            |w| w.done_draining,
+            |w| w.done_undrained,
+            |w| w.done_bias,
+            |w| w.done_slots,
+            |w| w.done_no_slots,
+            |w| w.done_nothing,
+        ];
+        let said = each.iter().find_map(|text| {
+            let english = text(&ENGLISH);
+            let (start, end) = english.split_once("{n}").unwrap_or((english, ""));
+            let number = part.strip_prefix(start)?.strip_suffix(end)?;
+            let is_it = english.contains("{n}") || number.is_empty();
+            is_it.then(|| text(self).replace("{n}", number))
+        });
+        said.unwrap_or_else(|| part.to_owned())
+    }
 }
 
 #[cfg(test)]

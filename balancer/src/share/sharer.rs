@@ -1,6 +1,7 @@
 //! One balancer's part in what is shared: it says its word, hears the others, and agrees with them on
 //! the changes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,15 @@ use super::line::{Document, Line};
 use super::others::Others;
 use super::word::{COMPLAINT_BYTES_MAX, Word, plain};
 use crate::balancer::Balancer;
+use crate::base_url::BaseUrl;
 use crate::config::ShareConfig;
 use crate::desk::acts;
 use crate::desk::changes::{Changes, Entry, WHAT_BYTES_MAX};
 use crate::desk::keeping::CHANGES_BYTES_MAX;
 use crate::registry::Belief;
 
+/// Where Linux says what the machine is called.
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 /// How often it looks; when the operator changes something here, at once.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// So often one tries to write, when others write at the same moment; then in the next round.
@@ -36,7 +40,7 @@ pub(super) struct Sharer {
     place: String,
     /// Tells this run from all others.
     id: String,
-    /// What we are called.
+    /// What we are called, for people.
     label: String,
     beat: u64,
     others: Others,
@@ -78,15 +82,22 @@ enum Weighed {
 /// What was taken over, if anything was.
 type News = Option<Vec<Entry>>;
 
+/// What other balancers call one: by its machine, or else by its address.
+fn label(machine: &str, public_url: Option<&BaseUrl>, listen: SocketAddr) -> String {
+    match (machine.trim(), public_url) {
+        ("" | "localhost", Some(url)) => url.to_string(),
+        ("" | "localhost", None) => listen.to_string(),
+        (machine, _) => format!("{machine}:{}", listen.port()),
+    }
+}
+
 impl Sharer {
     pub(super) fn new(balancer: Arc<Balancer>, config: &ShareConfig) -> Self {
         let own = balancer.config();
-        let label = match &own.public_url {
-            Some(url) => url.to_string(),
-            None => own.listen.to_string(),
-        };
+        // Those of one name are often reached by one `public_url`.
+        let machine = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
         Self {
-            label,
+            label: label(&machine, own.public_url.as_ref(), own.listen),
             balancer,
             place: config.url.to_string(),
             id: format!("{:016x}", fastrand::u64(..)),
@@ -315,5 +326,20 @@ fn tell_news(news: &[Entry]) {
             relay,
             "the operator changed relay {relay} at another balancer: {what}"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balancer_is_called_by_its_machine_for_one_address_may_lead_to_many() {
+        let listen = "0.0.0.0:8010".parse().unwrap();
+        let url = BaseUrl::parse("https://radio.example").unwrap();
+        assert_eq!(label("b2\n", Some(&url), listen), "b2:8010");
+        assert_eq!(label("b2\n", None, listen), "b2:8010");
+        assert_eq!(label("", Some(&url), listen), "https://radio.example");
+        assert_eq!(label("localhost\n", None, listen), "0.0.0.0:8010");
     }
 }

@@ -20,7 +20,7 @@ pub const WORD_BYTES_MAX: usize = 256 * 1024;
 /// The word of one balancer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
-    /// Its address, for people.
+    /// What it is called, for people.
     pub label: String,
     /// Another number each time: as long as it changes, the balancer lives.
     pub beat: u64,

@@ -1,6 +1,7 @@
 //! What the operator can change, what he cannot, and what is remembered of it.
 
 use super::*;
+use crate::language::Language;
 
 /// What `balancer.toml` wants of a relay.
 pub(crate) const FILE: Option<Orders> = Some(Orders {
@@ -198,4 +199,40 @@ fn a_zero_with_a_minus_is_a_zero() {
     changes.make("f", bias(-0.0), FILE, 1, 0).unwrap();
     assert_eq!(changes.last().unwrap().what, "bias 0 km");
     assert!(changes.orders.is_empty());
+}
+
+#[test]
+fn what_was_done_is_said_in_the_readers_language() {
+    let mut changes = Changes::default();
+    let order = |orders: Orders| Change::Order(orders.into());
+    let all = Orders {
+        is_disabled: true,
+        is_draining: true,
+        bias_km: -7.5,
+        slots_max: Some(9),
+    };
+    for change in [
+        Change::Add(added("t")),
+        order(all),
+        order(Orders::default()),
+        order(Orders::default()),
+        Change::PutAway,
+        Change::Release,
+        Change::Remove,
+    ] {
+        changes.make("r", change, None, 0, 0).unwrap();
+    }
+    changes.make("f", Change::Remove, FILE, 0, 0).unwrap();
+    changes.make("f", Change::Restore, FILE, 0, 0).unwrap();
+    let (english, german) = (Language::English.words(), Language::German.words());
+    for Entry { what, .. } in &changes.journal {
+        assert_eq!(english.done(what), *what);
+        let said = german.done(what);
+        for (english, german) in what.split(", ").zip(said.split(", ")) {
+            assert_ne!(german, english, "{what}");
+        }
+    }
+    let said = german.done("no longer disabled, bias 20 km, at most 9 listeners, dug in");
+    let expected = "wieder eingeschaltet, Bevorzugung 20 km, höchstens 9 Hörer, dug in";
+    assert_eq!(said, expected);
 }
