@@ -13,6 +13,7 @@ const { codecOf } = await import(`${web}/codec.mjs`);
 const { NoCodec, Remux } = await import(`${web}/remux.mjs`);
 const { titleIn } = await import(`${web}/titles.mjs`);
 const { patience, question, wait } = await import(`${web}/pull.mjs`);
+const { Player } = await import(`${web}/player.mjs`);
 
 const folder = mkdtempSync(join(tmpdir(), "plenum-web-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -225,5 +226,66 @@ describe("titles", () => {
     }
     assert.equal(of(source("/b.mp3", { title: "B" })), null);
     assert.deepEqual(of(source("/a.mp3", { title: 7, artist: {} })), { title: undefined, artist: undefined });
+  });
+});
+
+describe("an element that plays nothing", () => {
+  /** It says so at once, whatever it gets; `refused` is what `play` says. */
+  class Element extends EventTarget {
+    error = null;
+    currentTime = 0;
+    nTried = 0;
+    constructor(code, refused = null) {
+      super();
+      [this.code, this.refused] = [code, refused];
+    }
+    set src(_) {
+      this.nTried += 1;
+      if (this.refused !== null) return;
+      queueMicrotask(() => {
+        this.error = { code: this.code, message: "no device" };
+        this.dispatchEvent(new Event("error"));
+      });
+    }
+    play() {
+      return this.refused === null ? Promise.resolve() : Promise.reject(this.refused);
+    }
+    load() {}
+    removeAttribute() {}
+  }
+
+  const asked = globalThis.fetch;
+  before(() => {
+    globalThis.fetch = async (url) => new Response(null, { status: Number(new URL(url).port) });
+  });
+  after(() => {
+    globalThis.fetch = asked;
+  });
+
+  /** The player, when it has stopped or tried so often. Relays answer with this status. */
+  async function played(element, status, nTried) {
+    const player = new Player(element, () => {});
+    player.start(`http://radio.example:${status}/live.ogg`);
+    while (player.state !== "stopped" && element.nTried < nTried) await new Promise((done) => setTimeout(done, 5));
+    const { state, isUnplayable } = player;
+    player.stop();
+    return { state, isUnplayable, nTried: element.nTried };
+  }
+
+  const gaveUp = (nTried) => ({ state: "stopped", isUnplayable: true, nTried });
+
+  test("is not taken from relay to relay for ever, but on while relays are at fault, or the network", async () => {
+    const [dumb, foreign, full, broken] = await Promise.all([
+      played(new Element(3), 200, 4), played(new Element(4), 200, 4),
+      played(new Element(4), 503, 4), played(new Element(2), 200, 4),
+    ]);
+    assert.deepEqual([dumb, foreign], [gaveUp(3), gaveUp(3)]);
+    assert.deepEqual([full.isUnplayable, broken.isUnplayable], [false, false]);
+    assert.deepEqual([full.nTried, broken.nTried], [4, 4]);
+  });
+
+  test("says so at once when it may not", async () => {
+    const refused = new DOMException("not without a click", "NotAllowedError");
+    assert.deepEqual(await played(new Element(0, refused), 200, 2), gaveUp(1));
   });
 });

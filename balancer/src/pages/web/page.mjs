@@ -40,6 +40,7 @@ function show() {
 }
 
 function sentence(state, relay) {
+  if (player.isUnplayable) return say("say_unplayable");
   if (state === "stopped") return player.moves.length > 0 ? say("say_stopped") : "";
   if (state !== "playing") return say(`say_${state}`);
   return relay === null ? say("say_playing_somewhere") : say("say_playing", { relay: new URL(relay).host });

@@ -18,6 +18,12 @@ const STUCK_MS_MAX = 8000;
 /** Until the first sound: Chromium wants 32 KiB before it begins, whatever time they take. */
 const BEGIN_MS_MAX = 20_000;
 const LOOK_MS = 1000;
+/** What an element says (MediaError) whose sound cannot be played; of no answer it says the second, too. */
+const [DECODE, NOT_SUPPORTED] = [3, 4];
+/** So many relays in a row that send, and whose sound the element does not play, are not at fault. */
+const UNPLAYED_MAX = 3;
+/** So long a relay may take to say that it would send. */
+const ASK_MS_MAX = 5000;
 /** So many moves and breaks are remembered. */
 const NOTES_MAX = 100;
 
@@ -47,6 +53,8 @@ export class Player {
   #comments = null;
   /** Why the sound does not come piece by piece, for whoever looks into it. */
   trouble = null;
+  /** It was stopped, for this browser plays nothing: without a sound device, or not allowed to. */
+  isUnplayable = false;
 
   constructor(audio, tell) {
     this.#audio = audio;
@@ -64,7 +72,7 @@ export class Player {
   start(mount, isPlain = false) {
     this.stop();
     const stop = new AbortController();
-    this.#stop = stop;
+    [this.#stop, this.isUnplayable] = [stop, false];
     this.#judge();
     const isOurs = () => this.#stop === stop;
     const plain = () => isOurs() && this.#playLink(mount, stop.signal);
@@ -89,6 +97,19 @@ export class Player {
     this.#judge();
   }
 
+  /** Other relays would not be heard either. */
+  #giveUp(why) {
+    [this.trouble, this.isUnplayable] = [String(why), true];
+    this.stop();
+  }
+
+  /** The browser lets the element play, or says why not. */
+  #begin(signal) {
+    this.#audio.play().catch((error) => {
+      if (error.name === "NotAllowedError" && !signal.aborted) this.#giveUp(error);
+    });
+  }
+
   /** What all of it comes to, for the listener. */
   #judge() {
     this.state = this.#stop === null ? "stopped"
@@ -103,7 +124,7 @@ export class Player {
     const own = new AbortController();
     const signal = own.signal;
     outer.addEventListener("abort", () => own.abort());
-    const deck = new Deck(this.#audio, signal);
+    const deck = new Deck(this.#audio, signal, () => this.#begin(signal));
     const remux = new Remux();
     this.remux = remux;
     const pull = new Pull(mount, {
@@ -152,14 +173,14 @@ export class Player {
 
   /** The element fetches by itself; we see to it that it begins again. */
   #playLink(mount, signal) {
-    let [n, heard, since] = [0, 0, performance.now()];
+    let [n, heard, since, nUnplayed] = [0, 0, performance.now(), 0];
     const begin = () => {
       const url = new URL(mount);
       url.searchParams.set("n", String(this.moves.length));
       note(this.moves, { relay: null, isResumed: false });
       [heard, since] = [0, performance.now()];
       this.#audio.src = url.href;
-      this.#audio.play().catch(() => {});
+      this.#begin(signal);
       this.#titles.follow(mount, null);
     };
     let timer = null;
@@ -173,6 +194,15 @@ export class Player {
         n += 1;
         if (!signal.aborted) begin();
       }, wait(n, Math.random()));
+    };
+    const failed = async () => {
+      const { error } = this.#audio;
+      const isMute = heard === 0 && [DECODE, NOT_SUPPORTED].includes(error?.code);
+      // Whoever sends nothing is at fault himself.
+      nUnplayed = isMute && await sends(mount, signal) ? nUnplayed + 1 : 0;
+      if (signal.aborted) return;
+      if (nUnplayed < UNPLAYED_MAX) again();
+      else this.#giveUp(`the element plays nothing: ${error.message}`);
     };
     const look = () => {
       const now = this.#audio.currentTime;
@@ -188,13 +218,24 @@ export class Player {
         again();
       }
     };
-    for (const event of ["ended", "error"]) this.#audio.addEventListener(event, again, { signal });
+    this.#audio.addEventListener("ended", again, { signal });
+    this.#audio.addEventListener("error", failed, { signal });
     const watch = setInterval(look, LOOK_MS);
     signal.addEventListener("abort", () => {
       clearInterval(watch);
       clearTimeout(timer);
     });
     begin();
+  }
+}
+
+/** Whether somebody would send it at this moment, as far as that can be known. */
+async function sends(mount, signal) {
+  try {
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS_MAX)]);
+    return (await fetch(mount, { method: "HEAD", cache: "no-store", credentials: "omit", signal: inTime })).ok;
+  } catch {
+    return false;
   }
 }
 
@@ -211,14 +252,14 @@ function isTaken(codec) {
 class Deck {
   #audio;
   #signal;
+  #begin;
   #parts = [];
   #wake = () => {};
   #buffer = null;
   #mime = null;
 
-  constructor(audio, signal) {
-    this.#audio = audio;
-    this.#signal = signal;
+  constructor(audio, signal, begin) {
+    [this.#audio, this.#signal, this.#begin] = [audio, signal, begin];
     signal.addEventListener("abort", () => this.#wake());
   }
 
@@ -233,7 +274,7 @@ class Deck {
     const url = URL.createObjectURL(source);
     this.#audio.disableRemotePlayback = true;
     this.#audio.src = url;
-    this.#audio.play().catch(() => {});
+    this.#begin();
     await happens(source, "sourceopen", this.#signal);
     URL.revokeObjectURL(url);
     source.duration = Infinity;

@@ -52,6 +52,7 @@ export class Titles {
         // It is away, or is no relay that knows: the sound does not depend on it.
         found = relay;
       }
+      if (signal.aborted) return;
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, ASK_MS * (0.8 + 0.4 * Math.random()));
         signal.addEventListener("abort", () => {
