@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +15,10 @@ const ANSWER_BYTES_MAX: usize = 8 * 1024;
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// Relays whose listeners are counted.
 pub(crate) const RELAYS_MAX: usize = 5_000;
+
+/// Askers so far, of all servers together: who comes a second time is known to a balancer, and a
+/// crowd comes for the first time.
+static ASKERS: AtomicU32 = AtomicU32::new(0);
 
 /// How it is asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,13 +151,12 @@ impl Knock {
     /// Each request from somewhere else in the world.
     fn ask(&mut self, at: usize, due: Instant) -> Result<()> {
         self.n_asked += 1;
-        let [_, a, b, c] = (self.n_asked as u32)
-            .wrapping_mul(2_654_435_761)
-            .to_be_bytes();
+        let asker = ASKERS.fetch_add(1, Ordering::Relaxed);
+        let [_, a, b, c] = asker.wrapping_mul(2_654_435_761).to_be_bytes();
         let request = format!(
             "GET /live.ogg HTTP/1.1\r\nHost: radio.example\r\nUser-Agent: knock\r\n\
              X-Forwarded-For: {}.{a}.{b}.{c}\r\n\r\n",
-            1 + self.n_asked % 200
+            1 + asker % 200
         );
         let caller = &mut self.callers[at];
         caller.due = Some(due);
