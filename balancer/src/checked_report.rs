@@ -51,10 +51,19 @@ pub struct CheckedReport {
 pub struct Carried {
     /// The media type listeners get.
     pub content_type: String,
-    /// A listener who comes now hears something.
+    /// Its log goes on: a listener who comes now hears it.
     pub is_on_air: bool,
+    /// He hears another mount in its stead.
+    pub is_stood_in: bool,
     /// Listeners on this mount.
     pub listeners: u32,
+}
+
+impl Carried {
+    /// A listener who comes now hears something.
+    pub fn is_heard(&self) -> bool {
+        self.is_on_air || self.is_stood_in
+    }
 }
 
 impl CheckedReport {
@@ -117,6 +126,7 @@ fn check_mounts(mounts: Vec<MountReport>) -> Result<BTreeMap<MountPath, Carried>
         let carried = Carried {
             content_type: mount.content_type,
             is_on_air: mount.is_on_air,
+            is_stood_in: mount.is_stood_in,
             listeners: mount.listeners,
         };
         if checked.insert(path, carried).is_some() {

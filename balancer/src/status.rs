@@ -230,8 +230,8 @@ fn add_mounts(mounts: &mut BTreeMap<MountPath, MountStatus>, relay: &Relay, stat
         mount.content_type.clone_from(&carried.content_type);
         if state.is_fresh() {
             mount.listeners += u64::from(carried.listeners);
-            mount.relays += usize::from(carried.is_on_air);
-            mount.is_on_air |= carried.is_on_air;
+            mount.relays += usize::from(carried.is_heard());
+            mount.is_on_air |= carried.is_heard();
         }
     }
 }

@@ -74,7 +74,7 @@ pub async fn run(
     estate.seat(&slots, &fanout, &courses, &rules);
     let turning = turn(Arc::clone(&courses), Arc::clone(&table), shutdown.clone());
     shutdown.spawn("fallback", turning);
-    let overflow = report(&config, &table, &slots, &shutdown);
+    let overflow = report(&config, (&table, &courses), &slots, &shutdown);
     let giver = Giver {
         program: PROGRAM,
         launch: succession.launch,
@@ -127,7 +127,7 @@ async fn turn(courses: Arc<Courses>, table: Arc<MountTable>, shutdown: Shutdown)
 /// Begins to report to every balancer there is.
 fn report(
     config: &Config,
-    table: &Arc<MountTable>,
+    (table, courses): (&Arc<MountTable>, &Arc<Courses>),
     slots: &Slots,
     shutdown: &Shutdown,
 ) -> Option<Arc<Overflow>> {
@@ -135,8 +135,9 @@ fn report(
     let ways = balancers.map(|balancer| (balancer.url.clone(), TicketKey::of(&balancer.token)));
     let overflow = Arc::new(Overflow::new(ways, Instant::now()));
     for at in 0..config.balancer.len() {
-        let (table, slots) = (Arc::clone(table), slots.clone());
-        let reporter = report::Reporter::new(config, at, table, slots, Arc::clone(&overflow));
+        let heard = (Arc::clone(table), Arc::clone(courses));
+        let overflow = Arc::clone(&overflow);
+        let reporter = report::Reporter::new(config, at, heard, slots.clone(), overflow);
         shutdown.spawn("report", reporter.run(shutdown.clone()));
     }
     (!config.balancer.is_empty()).then_some(overflow)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{Client, StatusCode};
 use stream::follow::upstream::{client, reason};
 use stream::http::overflow::Overflow;
-use stream::mount::{Class, MountPath, MountTable, Slots};
+use stream::mount::{Class, Courses, MountPath, MountTable, Slots};
 use stream::report::{MountReport, Place, Receipt, Report};
 use stream::secret::Secret;
 use stream::shutdown::Shutdown;
@@ -46,6 +46,8 @@ pub(crate) struct Reporter {
     run: String,
     sequence: u64,
     table: Arc<MountTable>,
+    /// Where listeners are while a source is away.
+    courses: Arc<Courses>,
     /// Mounts for which listeners' passwords are looked at here.
     locks: HashSet<MountPath>,
     slots: Slots,
@@ -66,7 +68,7 @@ impl Reporter {
     pub(crate) fn new(
         config: &Config,
         at: usize,
-        table: Arc<MountTable>,
+        (table, courses): (Arc<MountTable>, Arc<Courses>),
         slots: Slots,
         overflow: Arc<Overflow>,
     ) -> Self {
@@ -80,6 +82,7 @@ impl Reporter {
             run: format!("{:032x}", fastrand::u128(..)),
             sequence: 0,
             table,
+            courses,
             locks: locks(config),
             slots,
             overflow,
@@ -214,6 +217,9 @@ impl Reporter {
         let mut mounts = self.table.all();
         // Nobody is to be sent here for what he would not be given.
         mounts.retain(|mount| !mount.needs_password() || self.locks.contains(mount.path()));
+        // Nor for what is there for others only.
+        mounts.retain(|mount| !mount.path().is_stand_in());
+        let now = std::time::Instant::now();
         let mounts = mounts.iter().map(|mount| {
             let log = mount.log();
             MountReport {
@@ -221,6 +227,8 @@ impl Reporter {
                 content_type: mount.facts().content_type,
                 // Who comes while the source is away waits with the others.
                 is_on_air: mount.is_moving(),
+                is_stood_in: !mount.is_moving()
+                    && self.courses.is_stood_in(mount, &self.table, now),
                 epoch: log.epoch().to_string(),
                 offset: log.head(),
                 listeners: count(mount.n_served(Class::Listener)),
@@ -245,6 +253,6 @@ impl Reporter {
 fn on_air(report: &Report) -> Vec<(&str, bool)> {
     let mounts = report.mounts.iter();
     mounts
-        .map(|mount| (mount.path.as_str(), mount.is_on_air))
+        .map(|mount| (mount.path.as_str(), mount.is_on_air || mount.is_stood_in))
         .collect()
 }

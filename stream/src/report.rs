@@ -76,6 +76,9 @@ pub struct MountReport {
     pub content_type: String,
     /// Bytes are arriving from upstream: a listener who comes now hears something.
     pub is_on_air: bool,
+    /// The source is away, and who comes now hears another mount in its stead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stood_in: bool,
     /// Which log (hexadecimal).
     pub epoch: String,
     /// How far the relay has mirrored it, in bytes.

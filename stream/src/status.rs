@@ -90,6 +90,9 @@ pub struct MountStatus {
     /// Since when filler stands in for the source: listeners hear silence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filler_since: Option<Timestamp>,
+    /// Its source is away, and who comes now hears another mount in its stead.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_stood_in: bool,
     /// The media type listeners get.
     pub content_type: String,
     /// Such as `Vorbis`, or `VP8/Opus`.
@@ -265,6 +268,7 @@ impl MountStatus {
             is_on_air: on_air_since.is_some(),
             on_air_since,
             filler_since: mount.filled_since(),
+            is_stood_in: false,
             content_type: facts.content_type,
             codec: (!names.is_empty()).then(|| names.join("/")),
             rate_hertz: codecs().find_map(Codec::sample_rate_hertz),

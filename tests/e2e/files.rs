@@ -129,8 +129,23 @@ fn files_are_heard_while_a_source_is_away_and_before_the_stream_and_written_whil
     own.start()?;
     hears(&[OTHER, OWN])?;
     let at_relay = eventually(PATIENCE, "a listener at the relay", || Ear::listen(&relay))?;
+    let link = at(Role::Balancer, "/a.ogg")?;
+    eventually(PATIENCE, "the balancer sends listeners", || {
+        Ear::listen(&link)
+    })?
+    .stop();
     own.kill()?;
+    let _sent = Ear::listen(&link).context("its source went a moment ago")?;
     hears(&[OTHER, OWN, OTHER])?;
+    let sent = Ear::listen(&link).context("its file is played")?;
+    until(PATIENCE, "the file is heard through the balancer", || {
+        !sent.heard().pages.is_empty()
+    })?;
+    let front = get(&at(Role::Balancer, "/")?)?.text();
+    ensure!(
+        front.contains("/a.ogg") && !front.contains("~file"),
+        "{front}"
+    );
     own.start()?;
     hears(&[OTHER, OWN, OTHER, OWN])?;
     // Where one whole file follows another, ffmpeg counts 64 samples twice and says so.

@@ -85,6 +85,7 @@ impl Reading {
             let carried = Carried {
                 content_type: mount.content_type,
                 is_on_air: mount.is_on_air && takes,
+                is_stood_in: false,
                 listeners: mount.listeners.unwrap_or(0),
             };
             mounts.insert(mount.path, carried);

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use stream::mount::{MOUNTS_MAX, MountPath};
 
 use crate::icecast::xml::Free;
@@ -48,6 +49,11 @@ struct Share {
 struct Mount {
     path: String,
     is_on_air: bool,
+    /// Filler stands in for its source.
+    filler_since: Option<IgnoredAny>,
+    /// Another mount does.
+    #[serde(default)]
+    is_stood_in: bool,
     listeners: u32,
     max_listeners: Option<u32>,
 }
@@ -64,7 +70,9 @@ pub(super) fn ours(body: &[u8], slots: Option<u32>) -> Result<Said, String> {
     let n_guests = relays.taken.saturating_sub(relays.max);
     let n_taken = listeners.taken.saturating_add(n_guests);
     let max = slots.map_or(listeners.max, |slots| slots.min(listeners.max));
-    let on_air = status.mounts.into_iter().filter(|mount| mount.is_on_air);
+    let is_heard =
+        |mount: &Mount| mount.is_on_air || mount.is_stood_in || mount.filler_since.is_some();
+    let on_air = status.mounts.into_iter().filter(is_heard);
     let free = |mount: Mount| {
         let path = MountPath::parse(&mount.path).ok()?;
         let n_free = mount.max_listeners.unwrap_or(u32::MAX);

@@ -299,6 +299,7 @@ fn an_icecast_that_is_asked_is_sent_listeners_as_well() {
     let carried = Carried {
         content_type: "application/ogg".to_owned(),
         is_on_air: true,
+        is_stood_in: false,
         listeners: 0,
     };
     let url = BaseUrl::parse("http://icecast.example:8000").unwrap();

@@ -349,13 +349,13 @@ impl Registry {
         self.mounts.is_strange(mount)
     }
 
-    /// Every mount that some relay has on air.
+    /// Every mount that some relay has on air, or another one in its stead.
     pub fn mounts_on_air(&self, now: Instant) -> BTreeSet<&MountPath> {
         let fresh = self.relays.iter().filter(|relay| relay.is_fresh(now));
         fresh
             .filter_map(Relay::report)
             .flat_map(|report| &report.mounts)
-            .filter(|(_, carried)| carried.is_on_air)
+            .filter(|(_, carried)| carried.is_heard())
             .map(|(path, _)| path)
             .collect()
     }

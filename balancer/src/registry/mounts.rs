@@ -34,7 +34,7 @@ impl Mounts {
             }
         }
         for (path, carried) in now.into_iter().flat_map(|report| &report.mounts) {
-            let carries = if carried.is_on_air {
+            let carries = if carried.is_heard() {
                 Carries::OnAir
             } else {
                 Carries::Silent

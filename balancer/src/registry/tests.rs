@@ -51,6 +51,7 @@ pub(super) fn report(sequence: u64, listeners: u32, slots: u32) -> CheckedReport
     let carried = Carried {
         content_type: "application/ogg".to_owned(),
         is_on_air: true,
+        is_stood_in: false,
         listeners,
     };
     CheckedReport {

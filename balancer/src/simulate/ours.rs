@@ -118,6 +118,7 @@ impl Policy for Ours {
         let carried = Carried {
             content_type: "application/ogg".to_owned(),
             is_on_air: true,
+            is_stood_in: false,
             listeners: news.listeners,
         };
         let admitted = Admitted {

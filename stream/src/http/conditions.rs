@@ -14,8 +14,6 @@ use crate::post::PostUrl;
 
 /// The longest time that a source may be away before its listeners go to the fallback.
 const FALLBACK_AFTER_SECONDS_MAX: f64 = 3_600.0;
-/// Behind a mount's path: the hidden mount on which its fallback file is played.
-const STAND_IN: &str = "~file";
 /// The longest time that one listener may listen, in seconds: a month.
 const LISTENER_SECONDS_MAX: f64 = 31.0 * 86_400.0;
 /// What somebody is told for whom there is no room on a mount; in the words of Icecast.
@@ -105,9 +103,8 @@ impl MountSettings {
 
     /// The hidden mount on which its fallback file is played.
     pub fn stand_in(&self) -> Option<MountPath> {
-        let path = format!("{}{STAND_IN}", self.path);
-        let path = self.fallback_file.as_ref().map(|_| MountPath::parse(&path));
-        path.and_then(Result::ok)
+        self.fallback_file.as_ref()?;
+        self.path.stand_in()
     }
 
     /// For so long one listener may listen.
@@ -229,12 +226,10 @@ impl MountSettings {
                 self.path
             ));
         }
-        if self.path.as_str().ends_with(STAND_IN)
-            || self.fallback_file.is_some() && self.stand_in().is_none()
-        {
+        if self.path.is_stand_in() || self.fallback_file.is_some() && self.stand_in().is_none() {
             return complain(format!(
-                "mount `{}`: the fallback file of a mount is played at its path and `{STAND_IN}` \
-                 behind it: choose another, shorter path",
+                "mount `{}`: the fallback file of a mount is played at its path and `~file` behind \
+                 it: choose another, shorter path",
                 self.path
             ));
         }

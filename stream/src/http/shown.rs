@@ -113,6 +113,10 @@ impl Shown {
         let uptime = now.saturating_duration_since(self.started.0);
         let mut status = Status::of(self.program, uptime, mounts, &self.slots, now)
             .with_upstreams(&self.upstreams, now);
+        for (status, mount) in status.mounts.iter_mut().zip(mounts) {
+            let courses = &self.rules.courses;
+            status.is_stood_in = !mount.is_moving() && courses.is_stood_in(mount, &self.table, now);
+        }
         for mount in &mut status.mounts {
             let mut settings = self.serving.mounts.iter();
             let own = settings.find(|own| own.path.as_str() == mount.path);

@@ -183,6 +183,18 @@ impl Courses {
             .collect()
     }
 
+    /// Whether who asks for this mount while its own log stands still hears something all the same:
+    /// another mount, or what its source left a moment ago.
+    pub fn is_stood_in(&self, mount: &Mount, table: &MountTable, now: Instant) -> bool {
+        let ways = self.ways();
+        let Some(way) = ways.get(mount.path()) else {
+            return false;
+        };
+        let other = resolve(&ways, way, table, now).filter(|at| at.path() != mount.path());
+        let a_turn_ago = now.checked_sub(2 * TURN_EVERY).unwrap_or(now);
+        other.is_some() || is_heard(mount, Some(way), a_turn_ago)
+    }
+
     fn ways(&self) -> MutexGuard<'_, BTreeMap<MountPath, Way>> {
         lock(&self.ways)
     }
@@ -293,6 +305,13 @@ mod tests {
             let course = self.courses.find(&of(path)).unwrap();
             course.at().map(|mount| mount.path().to_string())
         }
+
+        /// Whether somebody who asks for it then hears something, though its source is away.
+        fn is_stood_in(&self, path: &str, after: u64) -> bool {
+            let now = Instant::now() + Duration::from_secs(after);
+            let mount = self.table.find(&of(path)).unwrap();
+            self.courses.is_stood_in(&mount, &self.table, now)
+        }
     }
 
     fn of(path: &str) -> MountPath {
@@ -309,6 +328,7 @@ mod tests {
         drop(a);
         assert_eq!(stage.at("/a", 1).as_deref(), Some("/a"));
         assert_eq!(stage.at("/a", 3).as_deref(), Some("/b"));
+        assert!(stage.is_stood_in("/a", 1) && stage.is_stood_in("/a", 3));
         drop(b);
         assert_eq!(stage.at("/a", 3).as_deref(), Some("/c"));
         let a = stage.publish("/a", Some("/b"), 4);
@@ -316,6 +336,7 @@ mod tests {
         assert_eq!(stage.at("/b", 3).as_deref(), Some("/c"));
         drop((a, c));
         assert_eq!(stage.at("/a", 3).as_deref(), Some("/a"), "nobody is there");
+        assert!(stage.is_stood_in("/a", 1) && !stage.is_stood_in("/a", 3));
     }
 
     #[test]

@@ -23,6 +23,8 @@ const DIRECTIONS: [char; 12] = [
     '\u{061c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}',
     '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
 ];
+/// Behind a mount's path: the hidden mount on which its fallback file is played.
+const STAND_IN: &str = "~file";
 /// What means something in addresses, or is made another character on the way.
 const NEVER: &str = "\"#%/<>?\\";
 /// These stand for themselves, beside letters and digits. Whatever else means something in a query,
@@ -114,6 +116,17 @@ impl MountPath {
             spell(&decoded(part).unwrap_or(Cow::Borrowed(part)), &mut path);
         }
         path
+    }
+
+    /// The hidden mount on which the fallback file of this one is played; `None`: its path would be
+    /// too long.
+    pub fn stand_in(&self) -> Option<Self> {
+        Self::parse(&format!("{}{STAND_IN}", self.0)).ok()
+    }
+
+    /// Whether it is such a hidden mount of another one. Nobody asks for it by its name.
+    pub fn is_stand_in(&self) -> bool {
+        self.0.ends_with(STAND_IN)
     }
 
     /// Whether the pattern covers this path: the path itself, or `/part/*` for all below.

@@ -124,11 +124,13 @@ impl Mirroring {
             return;
         };
         let path = mirror.mount().path().clone();
-        let n_bytes = offset.saturating_sub(mirror.head());
-        warn!("{n_bytes} bytes of {path} were lost: the break was too long");
         if mirror.is_in_link(&beginning.prefix) {
+            let n_bytes = offset.saturating_sub(mirror.head());
+            warn!("{n_bytes} bytes of {path} were lost: the break was too long");
             mirror.skip_to(offset);
         } else {
+            // How much of it there was nobody can say: a log that began anew leaves out offsets.
+            warn!("{path} goes on with another link, and the end of the one before did not come");
             // Another link began in the part that was missed.
             let beginning = Beginning {
                 offset,
