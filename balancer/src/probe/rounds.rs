@@ -87,17 +87,27 @@ pub(crate) async fn watch(balancer: Arc<Balancer>, interval: Duration, shutdown:
             };
             let (until, running) = (shutdown.clone(), Arc::clone(&running));
             shutdown.spawn("probe", async move {
+                let _turn = Turn { running, name };
                 until.unless_requested(rounds.run()).await;
-                running
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(&name);
             });
         }
         let pause = tokio::time::sleep(IDLE_INTERVAL);
         if shutdown.unless_requested(pause).await.is_none() {
             return;
         }
+    }
+}
+
+/// That a relay is being probed. However that ends, it is begun anew as long as there is the relay.
+struct Turn {
+    running: Arc<Mutex<BTreeSet<String>>>,
+    name: String,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.remove(&self.name);
     }
 }
 

@@ -137,6 +137,11 @@ impl Pull {
             .ok_or("it is no Plenum server: its answer has no ETag with an epoch")?;
         let number = |name: &str| header(name).and_then(|text| text.parse::<u64>().ok());
         let offset = number("stream-offset").ok_or("its answer has no Stream-Offset")?;
+        if offset > FOR_EVER {
+            return Err(format!(
+                "its Stream-Offset {offset} is beyond the end of any log"
+            ));
+        }
         let prefix = number("stream-prefix").ok_or("its answer has no Stream-Prefix")?;
         let n_prefix = usize::try_from(prefix).unwrap_or(usize::MAX);
         if n_prefix > PREFIX_BYTES_MAX {

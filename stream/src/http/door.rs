@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::caller::Caller;
 use super::gate::Gate;
@@ -345,6 +346,14 @@ impl<H: House> Door<H> {
             let why = "this server has no connection left to give; try again in a few seconds";
             return self.refuse(waiting, StatusCode::SERVICE_UNAVAILABLE, why);
         }
+        // A mistake of ours with one listener's request is not to end all others' stream.
+        let led = catch_unwind(AssertUnwindSafe(|| self.seat(waiting, head)));
+        if led.is_err() {
+            error!("a request panicked: its connection is closed, and nobody else is concerned");
+        }
+    }
+
+    fn seat(&self, waiting: Waiting, head: Head) {
         let house = self.house.now();
         let Some(known) = house.gate().came(waiting.from, &head) else {
             return;

@@ -330,7 +330,8 @@ fn begin(
             .header("Accept-Ranges", "bytes")
             .header("Content-Range", &format!("bytes {first}-{last}/*"));
         if last != FOR_EVER {
-            answer = answer.header("Content-Length", &(last - first + 1).to_string());
+            let n_bytes = last.saturating_sub(first).saturating_add(1);
+            answer = answer.header("Content-Length", &n_bytes.to_string());
         }
     }
     answer

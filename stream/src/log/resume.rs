@@ -60,7 +60,8 @@ impl Wish {
         let last = if last.is_empty() {
             FOR_EVER
         } else {
-            parse_position(last)?
+            // No log is longer.
+            parse_position(last)?.min(FOR_EVER)
         };
         (first <= last).then_some(Self::Resume { epoch, first, last })
     }

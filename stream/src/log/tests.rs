@@ -163,6 +163,8 @@ fn only_a_resume_we_understand_is_a_resume() {
     };
     assert_eq!(wish("bytes=5-", &tag), all);
     assert_eq!(wish("bytes=5-9223372036854775807", &tag), all);
+    // A number that is one byte from being none.
+    assert_eq!(wish("bytes=5-18446744073709551615", &tag), all);
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub struct Comments {
     pub fields: Vec<(String, String)>,
 }
 
+/// Four times what the best sound cards do. With more, a second of filler would be more packets
+/// than a master can write in one.
+const RATE_HERTZ_MAX: u32 = 768_000;
+
 impl Identification {
     /// Reads the first packet of a Vorbis stream. `None`: it is not one.
     pub fn parse(packet: &[u8]) -> Option<Self> {
@@ -42,7 +46,8 @@ impl Identification {
         let [blocks, framing] = rest else { return None };
         let (short, long) = (blocks & 0x0f, blocks >> 4);
         let blocks_fit = (6..=13).contains(&short) && (short..=13).contains(&long);
-        let fits = version == 0 && *n_channels > 0 && rate_hertz > 0 && framing & 1 == 1;
+        let is_rate = (1..=RATE_HERTZ_MAX).contains(&rate_hertz);
+        let fits = version == 0 && *n_channels > 0 && is_rate && framing & 1 == 1;
         (fits && blocks_fit).then_some(Self {
             n_channels: *n_channels,
             rate_hertz,
@@ -138,6 +143,11 @@ mod tests {
         let good = identification();
         for end in 0..good.len() {
             assert_eq!(Identification::parse(&good[..end]), None, "cut at {end}");
+        }
+        for (rate_hertz, is_rate) in [(0, false), (768_000, true), (768_001, false)] {
+            let mut packet = good.clone();
+            packet[12..16].copy_from_slice(&u32::to_le_bytes(rate_hertz));
+            assert_eq!(Identification::parse(&packet).is_some(), is_rate);
         }
         // version 1, no channels, no rate, blocks 0/15, no framing bit
         for (at, value) in [(7, 1), (11, 0), (28, 0xf0), (29, 0)] {

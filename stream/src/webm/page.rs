@@ -77,7 +77,7 @@ fn head_length(bytes: &[u8], ebml: &Opening) -> Length {
             Look::Opening(opening) if opening.id == id => opening,
             Look::Opening(_) | Look::Damaged => return Length::Damaged,
         };
-        let Some(n_bytes) = element(&opening, HEADERS_BYTES_MAX - at) else {
+        let Some(n_bytes) = element(&opening, HEADERS_BYTES_MAX.saturating_sub(at)) else {
             return Length::Damaged;
         };
         at += n_bytes;

@@ -1,6 +1,19 @@
 //! Properties of the elements themselves.
 
 use super::*;
+use crate::ogg::HEADERS_BYTES_MAX;
+
+#[test]
+fn headers_whose_first_element_alone_is_as_long_as_all_may_be_are_none() {
+    for n_less in 0..40 {
+        let content = vec![0; HEADERS_BYTES_MAX - 12 - n_less];
+        let mut bytes = element(ebml::EBML, 8, &content);
+        // Whatever stands between, and what should follow.
+        bytes.extend(vec![0; 31]);
+        bytes.extend(element(ebml::INFO, 8, b""));
+        assert!(!is_whole(&bytes), "{n_less} bytes less");
+    }
+}
 
 proptest! {
     #[test]
