@@ -30,7 +30,7 @@ use crate::body::Body;
 use crate::config::Config;
 use crate::credentials::{self, Known, MayPublish, may_publish};
 use crate::refuse::{NOT_PROMOTED, refuse_password};
-use answers::{begin, refuse, refuse_in_use, say};
+use answers::{answer, begin, refuse, refuse_in_use, say};
 use end::End;
 use strays::Strays;
 
@@ -207,13 +207,13 @@ async fn carry(
         // One that hung up is told so, too: our own source sends what a killed one left, whose
         // stream has no end.
         End::Finished | End::Unended | End::HungUp => {
-            refuse(&head, caller, StatusCode::OK, "received to the end").await;
+            answer(&head, caller, StatusCode::OK, "received to the end").await;
         }
         End::Refused(status, why) => refuse(&head, caller, status, &why).await,
         End::TakenOver | End::Ended => {
-            refuse(&head, caller, StatusCode::CONFLICT, &end.to_string()).await;
+            answer(&head, caller, StatusCode::CONFLICT, &end.to_string()).await;
         }
-        End::Silent => refuse(&head, caller, StatusCode::REQUEST_TIMEOUT, &end.to_string()).await,
+        End::Silent => answer(&head, caller, StatusCode::REQUEST_TIMEOUT, &end.to_string()).await,
         End::Stopping | End::HandedOver | End::Broken(_) => {}
     }
 }

@@ -10,6 +10,7 @@
 mod keys;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -118,7 +119,7 @@ pub fn parse<T: DeserializeOwned>(
                 ConfigError(format!(
                     "{name} with {} from the environment: {}",
                     variables.join(", "),
-                    one_line(error.message())
+                    with_remedy(one_line(error.message()))
                 ))
             }
         }
@@ -126,21 +127,27 @@ pub fn parse<T: DeserializeOwned>(
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    let complain = |what: String| {
+    let because = |what: &str, remedy: &str| {
+        let path = path.display();
         ConfigError(format!(
-            "cannot read configuration {}: {what}; check the path given with --config",
-            path.display()
+            "cannot read configuration {path}: {what}; {remedy}"
         ))
     };
-    let size = std::fs::metadata(path)
-        .map_err(|e| complain(e.to_string()))?
-        .len();
+    let complain = |what: String| because(&what, "check the path given with --config");
+    let failed = |error: std::io::Error| match error.kind() {
+        ErrorKind::PermissionDenied => because(
+            &error.to_string(),
+            "let the user or group that the program runs as read it, and no other",
+        ),
+        _ => complain(error.to_string()),
+    };
+    let size = std::fs::metadata(path).map_err(failed)?.len();
     if size > FILE_BYTES_MAX {
         return Err(complain(format!(
             "it has {size} bytes, at most {FILE_BYTES_MAX} are read"
         )));
     }
-    std::fs::read_to_string(path).map_err(|e| complain(e.to_string()))
+    std::fs::read_to_string(path).map_err(failed)
 }
 
 /// The line (from 1) that the error points at, and the key on it.
@@ -166,34 +173,44 @@ fn at_line(error: &toml::de::Error, text: &str, name: &str) -> ConfigError {
 }
 
 /// What the library only complains of, and what to write instead. The first that fits counts.
-const REMEDIES: [(&str, &str); 3] = [
+const REMEDIES: [(&str, &str); 9] = [
     (
-        "socket address syntax",
-        "address and port, such as \"0.0.0.0:8000\"",
+        "missing field",
+        "add it, as the file that ships with the program shows it",
+    ),
+    (
+        "socket address",
+        "write address and port, such as \"0.0.0.0:8000\"",
     ),
     (
         "map, expected a sequence",
-        "its name in two brackets, such as [[mount]]",
+        "write its name in two brackets, such as [[mount]]",
     ),
-    ("expected a sequence", "a list, such as [\"a\", \"b\"]"),
+    (
+        "expected a sequence",
+        "write a list, such as [\"a\", \"b\"]",
+    ),
+    ("expected f64", "write a number, such as 2.5"),
+    ("expected u", "write a whole number, such as 10"),
+    ("expected i", "write a whole number, such as 10"),
+    ("expected a boolean", "write true or false"),
+    ("expected a string", "write it in quotes, such as \"a\""),
 ];
 
 fn with_remedy(message: String) -> String {
     let mut remedies = REMEDIES.iter();
     match remedies.find(|(words, _)| message.contains(words)) {
-        Some((_, remedy)) => format!("{message}; write {remedy}"),
+        Some((_, remedy)) => format!("{message}; {remedy}"),
         None => message,
     }
 }
 
 fn one_line(message: &str) -> String {
     let lines = message.lines().map(str::trim);
-    let mut text = lines.filter(|l| !l.is_empty()).collect::<Vec<_>>();
-    // The library's own words name no remedy.
-    if text.iter().any(|line| line.contains("socket address")) {
-        text.push("write address and port, such as 0.0.0.0:8000");
-    }
-    text.join("; ")
+    lines
+        .filter(|l| !l.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// Keys whose values are text whatever they look like: a password may be all digits.

@@ -92,7 +92,8 @@ fn say_refused(head: &Head, why: &str) {
     turned_away::say(&format!("refused a source: user {who} at {path}: {why}"));
 }
 
-async fn answer(head: &Head, caller: Caller, status: StatusCode, why: &str) {
+/// Says what has become of its stream to a source whose end the log tells of already.
+pub(super) async fn answer(head: &Head, caller: Caller, status: StatusCode, why: &str) {
     let answer = Answer::new(head.version, status, &http_date()).header("Allow", ALLOW);
     caller.answer(&answer.sentence(why)).await;
 }

@@ -72,6 +72,8 @@ fn what_the_library_only_complains_of_is_told_with_a_remedy() {
     struct Program {
         listen: std::net::SocketAddr,
         words: Vec<String>,
+        seconds: f64,
+        count: u16,
         mount: Vec<Source>,
     }
     impl Default for Program {
@@ -81,6 +83,8 @@ fn what_the_library_only_complains_of_is_told_with_a_remedy() {
             Self {
                 listen,
                 words,
+                seconds: 0.5,
+                count: 1,
                 mount,
             }
         }
@@ -106,6 +110,10 @@ fn what_the_library_only_complains_of_is_told_with_a_remedy() {
             "line 2: ",
             "two brackets, such as [[mount]]",
         ),
+        ("seconds = \"2\"", "line 1: `seconds`", "such as 2.5"),
+        ("count = \"2\"", "line 1: `count`", "such as 10"),
+        ("words = [1]", "line 1: `words`", "in quotes"),
+        ("\n[[mount]]", "line 2: missing field `user`", "add it"),
     ] {
         let parsed = parse::<Program>(text, "a.toml", "X", std::iter::empty());
         let why = parsed.unwrap_err().to_string();
