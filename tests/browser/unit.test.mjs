@@ -235,15 +235,15 @@ describe("an element that plays nothing", () => {
     error = null;
     currentTime = 0;
     nTried = 0;
-    constructor(code, refused = null) {
+    constructor(code, refused = null, message = "cannot decode") {
       super();
-      [this.code, this.refused] = [code, refused];
+      [this.code, this.refused, this.message] = [code, refused, message];
     }
     set src(_) {
       this.nTried += 1;
       if (this.refused !== null) return;
       queueMicrotask(() => {
-        this.error = { code: this.code, message: "no device" };
+        this.error = { code: this.code, message: this.message };
         this.dispatchEvent(new Event("error"));
       });
     }
@@ -284,7 +284,8 @@ describe("an element that plays nothing", () => {
     assert.deepEqual([full.nTried, broken.nTried], [4, 4]);
   });
 
-  test("says so at once when it may not", async () => {
+  test("says so at once when it may not, or knows of no device", async () => {
+    assert.deepEqual(await played(new Element(3, null, "OnMediaSinkAudioError"), 200, 2), gaveUp(1));
     const refused = new DOMException("not without a click", "NotAllowedError");
     assert.deepEqual(await played(new Element(0, refused), 200, 2), gaveUp(1));
   });

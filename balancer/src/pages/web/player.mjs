@@ -82,7 +82,8 @@ export class Player {
     }
     this.#playPieces(mount, stop.signal).catch((error) => {
       this.trouble = String(error);
-      plain();
+      if (isOurs() && isWithoutDevice(this.#audio.error)) this.#giveUp(error);
+      else plain();
     });
   }
 
@@ -201,7 +202,7 @@ export class Player {
       // Whoever sends nothing is at fault himself.
       nUnplayed = isMute && await sends(mount, signal) ? nUnplayed + 1 : 0;
       if (signal.aborted) return;
-      if (nUnplayed < UNPLAYED_MAX) again();
+      if (nUnplayed < UNPLAYED_MAX && !isWithoutDevice(error)) again();
       else this.#giveUp(`the element plays nothing: ${error.message}`);
     };
     const look = () => {
@@ -227,6 +228,11 @@ export class Player {
     });
     begin();
   }
+}
+
+/** Firefox says in its own words that no device takes the sound; with a link of its own it does not. */
+function isWithoutDevice(error) {
+  return /MediaSink/.test(error?.message);
 }
 
 /** Whether somebody would send it at this moment, as far as that can be known. */

@@ -44,6 +44,7 @@ export class Titles {
   async #run(mount, relay, signal) {
     let found = relay;
     while (!signal.aborted) {
+      const before = found;
       try {
         found ??= await led(mount, signal);
         const title = await ask(found, new URL(mount).pathname, signal);
@@ -51,6 +52,8 @@ export class Titles {
       } catch {
         // It is away, or is no relay that knows: the sound does not depend on it.
         found = relay;
+        // One that answered until now is gone: who plays instead is known at once.
+        if (before !== found) continue;
       }
       if (signal.aborted) return;
       await new Promise((resolve) => {
