@@ -5,18 +5,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
+use stream::client_addr::is_trusted;
 
 use crate::balancer::Balancer;
 use crate::base_url::Scheme;
 use crate::choice::{Family, Listener};
 use crate::client_addr::{client_address, client_scheme};
 use crate::playlist::is_plain_host;
+use crate::serve::ThroughTls;
 
 /// The one who asks, in the words of his request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Asked<'a> {
     /// Who is at the other end of the connection.
     pub(crate) peer: IpAddr,
+    /// Whether the connection is encrypted.
+    pub(crate) is_tls: bool,
     /// All headers of that name, in their order.
     pub(crate) forwarded_for: Vec<&'a str>,
     /// The last header of that name.
@@ -34,10 +38,14 @@ impl<'a> Asked<'a> {
         let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let headers = request.headers.iter();
-        Self::read(
+        let asked = Self::read(
             peer.map_or(unknown, |ConnectInfo(peer)| peer.ip()),
             headers.map(|(name, value)| (name.as_str(), value.as_bytes())),
-        )
+        );
+        Self {
+            is_tls: request.extensions.get::<ThroughTls>().is_some(),
+            ..asked
+        }
     }
 
     /// Out of headers in their order, in any case.
@@ -57,6 +65,7 @@ impl<'a> Asked<'a> {
         }
         Self {
             peer,
+            is_tls: false,
             forwarded_for,
             forwarded_proto,
             host: host.and_then(text),
@@ -67,7 +76,13 @@ impl<'a> Asked<'a> {
     /// How he came in.
     pub(crate) fn scheme(&self, balancer: &Balancer) -> Scheme {
         let config = balancer.config();
-        client_scheme(self.peer, self.forwarded_proto, &config.trusted_proxies)
+        let trusted = &config.trusted_proxies;
+        // A proxy that comes by TLS says itself how the listener came to it.
+        let is_said = self.forwarded_proto.is_some();
+        if self.is_tls && !(is_said && is_trusted(self.peer.to_canonical(), trusted)) {
+            return Scheme::Https;
+        }
+        client_scheme(self.peer, self.forwarded_proto, trusted)
     }
 
     /// The link listeners know this balancer by, without a path.
@@ -84,8 +99,7 @@ impl<'a> Asked<'a> {
         let config = balancer.config();
         let trusted = &config.trusted_proxies;
         let address = client_address(self.peer, &self.forwarded_for, trusted);
-        let scheme = client_scheme(self.peer, self.forwarded_proto, trusted);
-        let mut listener = balancer.listener(address, scheme, self.agent);
+        let mut listener = balancer.listener(address, self.scheme(balancer), self.agent);
         if let Some(family) = self.host.and_then(family_of_host) {
             listener.family = family;
         }

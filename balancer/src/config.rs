@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use stream::config::{ConfigError, Keys, load_with_keys};
+use stream::http::CertificateFiles;
 use stream::http::login::Login;
 use stream::report::Place;
 use stream::secret::Secret;
@@ -62,6 +63,8 @@ pub struct Config {
     pub geo_look_seconds: f64,
     /// What no file knows is looked up in the program's own data.
     pub geo_builtin: bool,
+    /// Certificate and key; without them there is no TLS.
+    pub tls: Option<CertificateFiles>,
     /// Proxies whose word on the listener's address counts.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
@@ -136,6 +139,7 @@ impl Default for Config {
             geo_files: Vec::new(),
             geo_look_seconds: 60.0,
             geo_builtin: true,
+            tls: None,
             trusted_proxies: Vec::new(),
             state_directory: None,
             operator: None,
@@ -160,6 +164,10 @@ impl Config {
         if config.state_directory.is_none() {
             config.state_directory = stream::config::state_directory(stream::config::environment());
         }
+        config
+            .tls
+            .as_ref()
+            .map_or(Ok(()), CertificateFiles::check)?;
         let name = file.map_or_else(|| "settings".to_owned(), |file| file.display().to_string());
         config
             .check()

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use stream::config::ConfigError;
+use stream::http::tls::Tls;
 use stream::reload;
 use stream::shutdown::{Shutdown, notify_ready};
 use tokio::net::TcpListener;
@@ -83,13 +84,17 @@ pub async fn run(
         .local_addr()
         .context("cannot tell the address of the listening socket")?;
     tell_start(&config, address);
+    let tls = Tls::start(config.tls.as_ref(), &shutdown)?;
     let balancer = Arc::new(Balancer::with_desk(config, geo, desk));
     start_tasks(&balancer, &shutdown);
     let renewed = Arc::clone(&balancer);
     let again = move || renewed.reread(file.as_deref());
     shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
     notify_ready();
-    let front = Arc::clone(&balancer);
+    let front = quick::Open {
+        balancer: Arc::clone(&balancer),
+        tls,
+    };
     serve::serve(listener, routes::router(balancer), front, shutdown).await;
     Ok(())
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use stream::client_addr::is_trusted;
 use stream::http::date::write_http_date;
+use stream::http::tls::Tls;
 use stream::mount::{BALANCER_PAGES, MountPath};
 
 use crate::answer;
@@ -82,6 +83,27 @@ impl Front for Arc<Balancer> {
                 Answered::ByRouter(Some(sorry))
             }
         }
+    }
+}
+
+/// A balancer that may have a certificate.
+#[derive(Clone)]
+pub(crate) struct Open {
+    pub(crate) balancer: Arc<Balancer>,
+    pub(crate) tls: Option<Arc<Tls>>,
+}
+
+impl Front for Open {
+    fn tls(&self) -> Option<&Arc<Tls>> {
+        self.tls.as_ref()
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.balancer.trusts(peer)
+    }
+
+    async fn answer(&self, peer: SocketAddr, bytes: &[u8]) -> Answered {
+        self.balancer.answer(peer, bytes).await
     }
 }
 

@@ -21,8 +21,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use stream::http::Rewound;
 use stream::http::proxied::{self, Proxied};
+use stream::http::tls::Tls;
 use stream::shutdown::Shutdown;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
@@ -71,11 +72,20 @@ pub trait Front: Clone + Send + Sync + 'static {
     /// Answers the request at the front of `bytes` that `peer` sends, if it is one for it.
     fn answer(&self, peer: SocketAddr, bytes: &[u8]) -> impl Future<Output = Answered> + Send;
 
+    /// What is needed to shake hands with those who begin with it.
+    fn tls(&self) -> Option<&Arc<Tls>> {
+        None
+    }
+
     /// Whether what this one says before the first byte of for whom it connects is believed.
     fn trusts(&self, _: IpAddr) -> bool {
         false
     }
 }
+
+/// Stands among the extensions of a request that came through TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct ThroughTls;
 
 /// Nobody: the router answers all.
 impl Front for () {
@@ -180,16 +190,58 @@ async fn connection<F: Front>(
         peer.set_ip(who);
     }
     let place = Arc::new(place);
+    if let Some(tls) = front.tls() {
+        let begun = timeout(HEAD_TIME_MAX, begins_with_handshake(&mut socket, &mut read));
+        match shutdown.unless_requested(begun).await {
+            Some(Ok(Some(false))) => {}
+            Some(Ok(Some(true))) => {
+                let shaken = shutdown.unless_requested(tls.shake_hands(read, socket));
+                if let Some(Some(stream)) = shaken.await {
+                    let guest = (peer, place, Some(ThroughTls));
+                    by_hyper(stream, None, guest, router, (end, shutdown.clone())).await;
+                }
+                return;
+            }
+            _ => return,
+        }
+    }
     let found = in_front(&mut socket, read, (peer, &front, &*place), end, &shutdown).await;
     let Some((read, first)) = found else {
         return;
     };
+    let stream = Rewound::new(read, socket);
+    by_hyper(stream, first, (peer, place, None), router, (end, shutdown)).await;
+}
+
+/// Whether somebody begins with a handshake of TLS. `None`: he hung up.
+async fn begins_with_handshake(socket: &mut Lingering, read: &mut BytesMut) -> Option<bool> {
+    if read.is_empty() {
+        read.reserve(HEAD_BYTES_USUAL);
+        if socket.read_buf(read).await.ok()? == 0 {
+            return None;
+        }
+    }
+    Some(Tls::is_handshake(read))
+}
+
+/// Has the router answer all requests of a connection; `first` is the answer to the first, if there
+/// is one.
+async fn by_hyper<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    first: Option<Response<Body>>,
+    (peer, place, through): (SocketAddr, Arc<Place>, Option<ThroughTls>),
+    router: Router,
+    (end, shutdown): (Instant, Shutdown),
+) {
     let router = TowerToHyperService::new(router);
     let first = Mutex::new(first);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(Arc::clone(&place));
+        if let Some(through) = through {
+            request.extensions_mut().insert(through);
+        }
         place.begin(Doing::Waiting);
         let (router, place) = (router.clone(), Arc::clone(&place));
         async move {
@@ -209,7 +261,7 @@ async fn connection<F: Front>(
         .half_close(true)
         // Some old players only know `Location`, not `location`.
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(Rewound::new(read, socket)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let last_request = shutdown.unless_requested(sleep_until(end));
     let ended = tokio::select! {

@@ -6,8 +6,9 @@ use stream::config::Differences;
 use super::Config;
 
 /// Keys and sections that only a program that begins anew looks at.
-const FIXED: [&str; 8] = [
+const FIXED: [&str; 9] = [
     "listen",
+    "tls",
     "probe_seconds",
     "compare_with",
     "geo_files",
@@ -23,6 +24,7 @@ impl Config {
     pub(crate) fn put_back(&mut self, before: &Self) -> Differences {
         let before = before.clone();
         self.listen = before.listen;
+        self.tls = before.tls;
         self.probe_seconds = before.probe_seconds;
         self.compare_with = before.compare_with;
         self.geo_files = before.geo_files;

@@ -15,8 +15,10 @@ use http::StatusCode;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::NoServerSessionStorage;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use super::answer::Answer;
@@ -88,7 +90,7 @@ impl Tls {
     }
 
     /// Whether these first bytes of a connection begin a handshake.
-    pub(super) fn is_handshake(read: &[u8]) -> bool {
+    pub fn is_handshake(read: &[u8]) -> bool {
         read.first() == Some(&HANDSHAKE)
     }
 
@@ -102,13 +104,25 @@ impl Tls {
         }
     }
 
-    async fn greet(&self, caller: Caller) -> Option<(Head, Caller)> {
-        let Caller {
-            socket, read, came, ..
-        } = caller;
-        let Line::Plain(socket) = socket else {
-            return None;
-        };
+    /// Shakes hands with a caller of whom this was read, and who is served otherwise than by a
+    /// [`door`](super::door). `None`: there is no more to do for him.
+    pub async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        read: BytesMut,
+        socket: S,
+    ) -> Option<TlsStream<Rewound<S>>> {
+        let (_place, evicted) = self.guests.enter(Instant::now())?;
+        tokio::select! {
+            stream = self.handshake(read, socket) => stream,
+            _ = evicted => None,
+        }
+    }
+
+    async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        read: BytesMut,
+        socket: S,
+    ) -> Option<TlsStream<Rewound<S>>> {
         let socket = Rewound::new(read, socket).at_most(HANDSHAKE_BYTES_MAX);
         let handshake = self.acceptor.accept(socket);
         let mut stream = match timeout(HANDSHAKE_TIME_MAX, handshake).await {
@@ -123,6 +137,17 @@ impl Tls {
             }
         };
         stream.get_mut().0.have_no_limit();
+        Some(stream)
+    }
+
+    async fn greet(&self, caller: Caller) -> Option<(Head, Caller)> {
+        let Caller {
+            socket, read, came, ..
+        } = caller;
+        let Line::Plain(socket) = socket else {
+            return None;
+        };
+        let stream = self.handshake(read, socket).await?;
         let mut caller = Caller {
             socket: Line::Tls(Box::new(stream)),
             read: BytesMut::new(),
