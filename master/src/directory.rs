@@ -107,6 +107,7 @@ fn is_public(master: &Master, mount: &Mount) -> bool {
         && mount.facts().is_public
         && !terms.is_hidden
         && !terms.needs_password
+        && !terms.only_as_fallback
         && master.trail().is_master()
 }
 

@@ -111,8 +111,10 @@ fn is_for_slaves(is_moving: bool, away_for: Option<Duration>) -> bool {
 /// its listeners, so one whose source was here a moment ago stays in it. Of one on which nothing
 /// comes any more it would get old sound, give up, and begin anew, again and again.
 async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
-    // An Icecast would give everybody what needs a password here.
-    let is_open = |mount: &Arc<Mount>| !mount.is_hidden() && !mount.needs_password();
+    // An Icecast would give everybody what needs a password here, or is no more than a fallback.
+    let is_open = |mount: &Arc<Mount>| {
+        !mount.is_hidden() && !mount.needs_password() && !mount.is_only_fallback()
+    };
     let now = Instant::now();
     let comes = |mount: &Arc<Mount>| {
         let has_begun = mount.log().link().is_some();

@@ -138,6 +138,9 @@ pub struct MountStatus {
     /// The most that it takes, where the operator says so; else there are as many as slots.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_listeners: Option<usize>,
+    /// Nobody gets it by its name; it is heard as another mount's fallback.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_as_fallback: bool,
     /// The most at once so far.
     pub peak_listeners: usize,
     /// Relays that mirror it now.
@@ -285,6 +288,7 @@ impl MountStatus {
             is_public: facts.is_public,
             listeners: mount.n_served(Class::Listener),
             max_listeners: None,
+            only_as_fallback: facts.terms.only_as_fallback,
             peak_listeners: mount.peak_listeners(),
             relays: mount.n_served(Class::Relay),
             fell_behind: load(&mount.counts().n_fell_behind),

@@ -29,10 +29,12 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Requests at once; Icecast lets five wait.
 const N_AT_ONCE: usize = 10;
 const SHOUTCAST: &str = "/sc.mp3";
+/// Nobody gets it by its name.
+const UNNAMED: &str = "/unnamed.ogg";
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/from-icecast.md");
 
 /// Mounts, and how ffmpeg makes them.
-const MOUNTS: [(&str, &str, &[&str]); 4] = [
+const MOUNTS: [(&str, &str, &[&str]); 5] = [
     (
         "/live.mp3",
         "audio/mpeg",
@@ -47,6 +49,11 @@ const MOUNTS: [(&str, &str, &[&str]); 4] = [
         "/live.opus",
         "application/ogg",
         &["-c:a", "libopus", "-f", "ogg"],
+    ),
+    (
+        UNNAMED,
+        "application/ogg",
+        &["-c:a", "libvorbis", "-f", "ogg"],
     ),
     (
         SHOUTCAST,
@@ -141,13 +148,15 @@ fn complaints(answers: &[(&str, [Said; 2])], rows: &[Row]) -> Vec<String> {
 
 #[test]
 fn what_differs_from_debians_icecast_is_listed_with_its_reason() -> Result<()> {
+    let unnamed = format!("[{{ path = \"{UNNAMED}\", only_as_fallback = true }}]");
     let mut cluster = Cluster::prepare(0, &Sound::Tone)?
+        .with_variable(Role::Master, "PLENUM_MASTER__MOUNT", &unnamed)
         .with_variable(Role::Master, "PLENUM_MASTER__SHOUTCAST__MOUNT", SHOUTCAST)
         .with_variable(Role::Master, "PLENUM_MASTER__ADMIN__LEGACY_GET", "true");
     cluster.start_program(Role::Master)?;
     let folder = tempfile::tempdir()?;
     let password = "a-password-for-icecast";
-    let mut icecast = Icecast::as_debian_ships_it(folder.path(), password, SHOUTCAST)?;
+    let mut icecast = Icecast::as_debian_ships_it(folder.path(), password, (SHOUTCAST, UNNAMED))?;
     icecast.program.start()?;
     let theirs = Server {
         url: icecast.url.clone(),

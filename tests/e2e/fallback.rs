@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use tests::cluster::{Cluster, Role, Sound};
 use tests::ear::Ear;
 use tests::heard::Heard;
-use tests::http::get;
+use tests::http::{Request, get};
 use tests::programs::Program;
 use tests::tone::{self, OTHER, OWN, Player};
 use tests::wait::{eventually, until};
@@ -34,6 +34,67 @@ pub(crate) fn serials(heard: &Heard) -> BTreeSet<u32> {
     heard.sound().map(|page| page.stamp.serial).collect()
 }
 
+/// A mount that is heard as the fallback of another one, and not by its name.
+struct Unnamed {
+    own: Program,
+    _other: Program,
+    ears: Vec<Ear>,
+}
+
+impl Unnamed {
+    const SETTINGS: &str = "{ path = \"/c.ogg\", fallback = \"/d.ogg\", \
+                            fallback_after_seconds = 0.5 }, \
+                            { path = \"/d.ogg\", only_as_fallback = true }";
+
+    fn start(cluster: &Cluster, folder: &Path) -> Result<Self> {
+        let mut own = tone(cluster, "own2", "/c.ogg", OWN, folder);
+        let mut other = tone(cluster, "other2", "/d.ogg", OTHER, folder);
+        own.start()?;
+        other.start()?;
+        let mut ears = Vec::new();
+        for role in [Role::Master, Role::Relay(0)] {
+            let url = cluster.url(role).context("listens")?;
+            let (c, d) = (format!("{url}/c.ogg"), format!("{url}/d.ogg"));
+            ears.push(eventually(PATIENCE, &c, || Ear::listen(&c))?);
+            // Until the relay has it, it says 404.
+            eventually(PATIENCE, "it is there, and refused", || {
+                let answer = get(&d)?;
+                let is_refused = answer.head.status == 403;
+                ensure!(
+                    is_refused && answer.text().contains("mountpoint unavailable"),
+                    "{d}"
+                );
+                let status = Request::new("HEAD", &d)?.send()?.head.status;
+                ensure!(status == 403, "HEAD {status}");
+                let status = get(&format!("{url}/status-json.xsl"))?.text();
+                ensure!(status.contains("/d.ogg"), "{status}");
+                Ok(())
+            })?;
+        }
+        Ok(Self {
+            own,
+            _other: other,
+            ears,
+        })
+    }
+
+    fn is_heard_as_fallback(&mut self, cluster: &Cluster) -> Result<()> {
+        self.own.kill()?;
+        for ear in &self.ears {
+            until(PATIENCE, "the fallback is heard", || {
+                serials(&ear.heard()).len() == 2
+            })?;
+        }
+        // Its relay reports what listeners can have.
+        let at_balancer = |mount: &str| {
+            let url = format!("{}{mount}", cluster.ports().balancer_url());
+            Ok::<_, anyhow::Error>(Request::new("HEAD", &url)?.send()?.head.status)
+        };
+        ensure!(at_balancer("/b.ogg")? == 302 && at_balancer("/d.ogg")? == 404);
+        Ok(())
+    }
+}
+
 #[test]
 fn listeners_hear_the_fallback_while_their_source_is_away_and_only_they_come_home() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -41,8 +102,9 @@ fn listeners_hear_the_fallback_while_their_source_is_away_and_only_they_come_hom
     let mounts = format!(
         "[{{ path = \"/a.ogg\", fallback = \"/b.ogg\", fallback_after_seconds = 1.0, \
              on_connect = [\"{0}\", \"+\"], on_disconnect = [\"{0}\", \"-\"] }}, \
-          {{ path = \"/b.ogg\", hidden = true }}]",
-        hook.display()
+          {{ path = \"/b.ogg\", hidden = true }}, {1}]",
+        hook.display(),
+        Unnamed::SETTINGS,
     );
     std::fs::write(&hook, "#!/bin/sh\necho \"$1$2\" >> \"$0.said\"\n")?;
     std::fs::set_permissions(&hook, Permissions::from_mode(0o755))?;
@@ -56,6 +118,7 @@ fn listeners_hear_the_fallback_while_their_source_is_away_and_only_they_come_hom
     let mut other = tone(&cluster, "other", "/b.ogg", OTHER, folder.path());
     own.start()?;
     other.start()?;
+    let mut unnamed = Unnamed::start(&cluster, folder.path())?;
     let at = |role, mount| {
         Ok::<_, anyhow::Error>(format!("{}{mount}", cluster.url(role).context("listens")?))
     };
@@ -77,6 +140,7 @@ fn listeners_hear_the_fallback_while_their_source_is_away_and_only_they_come_hom
     };
     hears(&[OWN])?;
     own.kill()?;
+    unnamed.is_heard_as_fallback(&cluster)?;
     hears(&[OWN, OTHER])?;
     let late = listen(&master)?;
     ensure!(late.heard().head.status == 200);

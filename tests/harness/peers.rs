@@ -37,16 +37,22 @@ impl Icecast {
     }
 
     /// An Icecast that takes sources, with the settings that Debian ships as far as they show in its
-    /// answers, and a mount for sources that speak SHOUTcast; not started yet.
+    /// answers, a mount for sources that speak SHOUTcast, and one that nobody gets by its name; not
+    /// started yet.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn as_debian_ships_it(folder: &Path, password: &str, shoutcast: &str) -> Result<Self> {
+    pub fn as_debian_ships_it(
+        folder: &Path,
+        password: &str,
+        (shoutcast, unnamed): (&str, &str),
+    ) -> Result<Self> {
         let more = format!(
             "<limits><sources>50</sources></limits>\
              <shoutcast-mount>{shoutcast}</shoutcast-mount>\
              <http-headers><header name=\"Access-Control-Allow-Origin\" value=\"*\" />\
              </http-headers>\
+             <mount type=\"normal\"><mount-name>{unnamed}</mount-name><no-mount>1</no-mount></mount>\
              <paths><alias source=\"/\" destination=\"/status.xsl\" /></paths>"
         );
         Self::with(folder, password, &more)

@@ -56,6 +56,8 @@ struct Mount {
     is_stood_in: bool,
     listeners: u32,
     max_listeners: Option<u32>,
+    #[serde(default)]
+    only_as_fallback: bool,
 }
 
 /// Reads `/api/v1/status`. `slots`: no more listeners than so many, as the operator says.
@@ -72,7 +74,8 @@ pub(super) fn ours(body: &[u8], slots: Option<u32>) -> Result<Said, String> {
     let max = slots.map_or(listeners.max, |slots| slots.min(listeners.max));
     let is_heard =
         |mount: &Mount| mount.is_on_air || mount.is_stood_in || mount.filler_since.is_some();
-    let on_air = status.mounts.into_iter().filter(is_heard);
+    let mounts = status.mounts.into_iter();
+    let on_air = mounts.filter(|mount| is_heard(mount) && !mount.only_as_fallback);
     let free = |mount: Mount| {
         let path = MountPath::parse(&mount.path).ok()?;
         let n_free = mount.max_listeners.unwrap_or(u32::MAX);
@@ -149,6 +152,7 @@ mod tests {
             {"path":"/a.ogg","is_on_air":true,"listeners":1,"max_listeners":3,"new":2},
             {"path":"/b.ogg","is_on_air":true,"listeners":0},
             {"path":"/c.ogg","is_on_air":false,"listeners":0},
+            {"path":"/d.ogg","is_on_air":true,"listeners":0,"only_as_fallback":true},
             {"path":"//evil","is_on_air":true,"listeners":0}]}"#;
         let said = ours(body.as_bytes(), None).unwrap();
         let expected = [(path("/a.ogg"), 2), (path("/b.ogg"), u32::MAX)];

@@ -15,6 +15,7 @@ impl Config {
             return Terms {
                 is_hidden: true,
                 needs_password: mount.needs_password(),
+                only_as_fallback: false,
                 fallback: None,
                 icy_interval_bytes: mount.icy_interval_bytes,
             };

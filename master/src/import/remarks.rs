@@ -171,13 +171,10 @@ const INSTEAD: &[(&str, &str)] = &[
         "mount/public",
         "the source says it, unless `public` of the mount does",
     ),
-    (
-        "mount/no-mount",
-        "a mount can always be listened to by its name: choose one that nobody guesses, and `hidden`",
-    ),
+    ("mount/no-mount", "it can be listened to by its name"),
     (
         "mount/allow-direct-access",
-        "a mount can always be listened to",
+        "it can be listened to by its name",
     ),
     (
         "mount/charset",
@@ -255,7 +252,7 @@ const INSTEAD: &[(&str, &str)] = &[
 ];
 
 /// What stands in a mount for all mounts there, and in each `[[mount]]` here; its key.
-const OF_EACH_MOUNT: [(&str, &str); 23] = [
+const OF_EACH_MOUNT: [(&str, &str); 25] = [
     ("stream-name", "name"),
     ("stream-description", "description"),
     ("stream-url", "website"),
@@ -266,6 +263,8 @@ const OF_EACH_MOUNT: [(&str, &str); 23] = [
     ("max-listeners", "max_listeners"),
     ("max-listener-duration", "max_listener_seconds"),
     ("hidden", "hidden"),
+    ("no-mount", "only_as_fallback"),
+    ("allow-direct-access", "only_as_fallback"),
     ("fallback-mount", "fallback"),
     ("intro", "intro_file"),
     ("dump-file", "dump_file"),

@@ -28,6 +28,15 @@ pub(super) fn take_word(table: &mut Table, name: &str, said: &str) -> bool {
             table.set("fallback_when_full", true);
             return true;
         }
+        "no-mount" if said == "1" => {
+            table.set("only_as_fallback", true);
+            return true;
+        }
+        // The same in 2.5, the other way round.
+        "allow-direct-access" if ["0", "false", "no"].contains(&said) => {
+            table.set("only_as_fallback", true);
+            return true;
+        }
         // Whatever stands in `public`, this one is not listed.
         "no-yp" if said == "1" => {
             table.set("public", false);

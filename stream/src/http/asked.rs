@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
+
+use super::answer::Answer;
 use super::caller::Caller;
-use super::conditions::{Alias, Aliases};
+use super::conditions::{Alias, Aliases, UNAVAILABLE};
+use super::date::http_date;
 use super::guard::{Departures, Guard};
 use super::head::Head;
 use super::intro::Intros;
@@ -127,6 +131,11 @@ impl Asked {
         if class == Class::Relay {
             return Some(caller);
         }
+        if self.is_only_fallback() && head.method != "OPTIONS" {
+            let answer = Answer::new(head.version, StatusCode::FORBIDDEN, &http_date());
+            caller.answer(&answer.sentence(UNAVAILABLE)).await;
+            return None;
+        }
         match rules.guard.let_in(head, caller, &self.path).await {
             Ok((caller, admission)) => {
                 self.limit = admission.limit;
@@ -139,6 +148,12 @@ impl Asked {
                 None
             }
         }
+    }
+
+    /// Whether no listener gets this mount by its name.
+    pub(super) fn is_only_fallback(&self) -> bool {
+        let own = self.own.as_ref();
+        own.is_some_and(|own| own.is_only_fallback())
     }
 
     /// What somebody of this class gets. A relay gets what it asked for or nothing.

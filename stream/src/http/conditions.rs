@@ -18,6 +18,9 @@ const FALLBACK_AFTER_SECONDS_MAX: f64 = 3_600.0;
 const LISTENER_SECONDS_MAX: f64 = 31.0 * 86_400.0;
 /// What somebody is told for whom there is no room on a mount; in the words of Icecast.
 pub(super) const TOO_MANY: &str = "max listeners reached";
+/// What somebody is told who asks for a mount that is heard as a fallback only; in the words of
+/// Icecast.
+pub(super) const UNAVAILABLE: &str = "mountpoint unavailable";
 /// What a listener is told where only his password's keeper could let him in.
 pub(super) const NO_LOCK: &str = "listeners need a password for this, and it cannot be looked at \
                                   here: ask the one it comes from";
@@ -84,6 +87,7 @@ impl MountSettings {
         Terms {
             is_hidden: self.hidden,
             needs_password: self.needs_password(),
+            only_as_fallback: self.only_as_fallback,
             fallback: self
                 .fallback
                 .clone()
@@ -153,6 +157,7 @@ impl MountSettings {
         ];
         let told = [
             ("hidden", self.hidden),
+            ("only_as_fallback", self.only_as_fallback),
             ("fallback", self.fallback.is_some()),
             ("fallback_file", self.fallback_file.is_some()),
             (

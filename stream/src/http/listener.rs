@@ -75,7 +75,8 @@ pub fn seat(
     came: Instant,
     asked: &Asked,
 ) -> Result<(), TcpStream> {
-    if head.method != "GET" || service.rules.guard.watches(&asked.path) {
+    let is_looked_at = service.rules.guard.watches(&asked.path) || asked.is_only_fallback();
+    if head.method != "GET" || is_looked_at {
         return Err(socket);
     }
     match place(service, head, asked, Class::Listener, came) {

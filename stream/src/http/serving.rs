@@ -28,8 +28,7 @@ pub struct MountSettings {
     pub pace_seconds: Option<f64>,
     /// Seconds of recent sound sent at once to a new listener.
     pub burst_seconds: Option<f64>,
-    /// Seconds without the source after which filler stands in for it; 0 is never. At a master
-    /// only.
+    /// Seconds without the source before filler stands in; 0 is never. At a master only.
     pub filler_after_seconds: Option<f64>,
     /// Hours of it that are kept as a recording; 0 is no limit of time. At a master only.
     pub keep_hours: Option<f64>,
@@ -54,6 +53,9 @@ pub struct MountSettings {
     /// In no list and on no page. At a master only.
     #[serde(default)]
     pub hidden: bool,
+    /// Heard as another mount's fallback, and not by its name. At a master only.
+    #[serde(default)]
+    pub only_as_fallback: bool,
     /// Where its listeners are while its source is away. At a master only.
     pub fallback: Option<MountPath>,
     /// Whether one who finds the mount full gets its fallback. At a master only.
@@ -117,8 +119,7 @@ pub struct MountSettings {
     /// Headers of its own for those who listen.
     #[serde(default)]
     pub headers: Added,
-    /// Who is asked whether a source may publish that shows no password of a `[[source]]`. At a
-    /// master only.
+    /// Who is asked about a source without a password of a `[[source]]`. At a master only.
     pub source_auth_url: Option<PostUrl>,
 }
 

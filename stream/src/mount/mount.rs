@@ -162,6 +162,11 @@ impl Mount {
         self.about().facts.terms.is_hidden
     }
 
+    /// Whether nobody gets it by its name.
+    pub fn is_only_fallback(&self) -> bool {
+        self.about().facts.terms.only_as_fallback
+    }
+
     /// See [`Terms::icy_interval`].
     pub fn icy_interval(&self) -> Option<usize> {
         self.about().facts.terms.icy_interval()

@@ -22,6 +22,9 @@ pub struct Terms {
     /// Nobody hears it whose password has not been checked.
     #[serde(default, skip_serializing_if = "is_false")]
     pub needs_password: bool,
+    /// Nobody gets it who asks for it by its name; it is heard as another mount's fallback.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_as_fallback: bool,
     /// Where its listeners are while its source is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,

@@ -137,7 +137,7 @@ fn a_station_keeps_its_settings() {
          <alias source=\"/\" destination=\"/status.xsl\"/></paths>
          <mount type=\"normal\"><mount-name>/live.ogg</mount-name><username>desk</username>
          <password>only for this</password><max-listeners>30</max-listeners><hidden>1</hidden>
-         <fallback-mount>/music.ogg</fallback-mount><burst-size>32000</burst-size>
+         <no-mount>1</no-mount><fallback-mount>/music.ogg</fallback-mount><burst-size>32000</burst-size>
          <max-listener-duration>3600</max-listener-duration><intro>/hello.ogg</intro>
          <authentication type=\"url\"><option name=\"listener_add\" value=\"http://auth.example.org/\"/>
          <option name=\"auth_header\" value=\"secret\"/></authentication></mount>",
@@ -171,6 +171,7 @@ fn a_station_keeps_its_settings() {
         (Some(30), Some(3600))
     );
     assert_eq!((mount.hidden, mount.burst_seconds), (true, Some(2.0)));
+    assert!(mount.only_as_fallback && !toml.contains("by its name"));
     assert_eq!(mount.fallback.as_ref().unwrap().as_str(), "/music.ogg");
     assert_eq!(
         mount.listener_auth_url.as_deref(),
