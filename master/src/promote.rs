@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use stream::config::{EXIT_CONFIG, check_base_url};
 use stream::follow::upstream::{client, reason};
+use stream::outward::Server;
 use stream::secret::Secret;
 use tracing::{error, info};
 
@@ -104,7 +105,7 @@ impl Promote {
 impl Request {
     async fn send(&self, is_forced: bool) -> Result<String, String> {
         let query = if is_forced { "?force" } else { "" };
-        let answer = client()
+        let answer = client(Server::at(&self.url))
             .post(format!("{}/api/v1/promote{query}", self.url))
             .basic_auth(&self.user, Some(self.password.expose()))
             .timeout(ANSWER_MAX)

@@ -1,10 +1,13 @@
 //! The balancers in the relay's settings: one `[balancer]`, or several `[[balancer]]`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use stream::config::{ConfigError, check_base_url};
+use stream::outward::Server;
 use stream::secret::Secret;
 
 /// More balancers than this are refused: each gets a report a second, and a part of the slots.
@@ -18,6 +21,44 @@ pub struct BalancerConfig {
     pub url: String,
     /// The token that its operator gave out for this relay.
     pub token: Secret,
+    /// Its address for listeners who are sent back to it, if they are to use another one.
+    pub listener_url: Option<String>,
+    /// Certificates in PEM that vouch for it, besides those of this machine.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl BalancerConfig {
+    /// Where it is, and who vouches for it.
+    pub(crate) fn server(&self) -> Server<'_> {
+        Server {
+            url: &self.url,
+            ca_file: self.ca_file.as_deref(),
+        }
+    }
+
+    /// Where listeners are sent back to.
+    pub(crate) fn for_listeners(&self) -> &str {
+        self.listener_url.as_deref().unwrap_or(&self.url)
+    }
+
+    /// Refuses what cannot work for a relay whose listeners use `public_url`.
+    pub(crate) fn check(&self, public_url: Option<&str>) -> Result<(), ConfigError> {
+        self.server().check("[balancer]", "url")?;
+        if let Some(url) = &self.listener_url {
+            return check_base_url("[balancer] listener_url", url);
+        }
+        let is_plain = public_url.is_some_and(|url| url.starts_with("http://"));
+        if is_plain && self.server().is_tls() {
+            return Err(ConfigError::new(
+                "`[balancer] url` begins with https, but `public_url` with http: who is sent back \
+                 by https may not come here again. Say in `[balancer] listener_url` at which http \
+                 address listeners reach the balancer, or give this relay a certificate and \
+                 `public_url` https"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// Reads one table, or several.

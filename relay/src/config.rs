@@ -1,13 +1,14 @@
 //! The relay's settings. relay.toml in this package's folder explains each.
 
+mod upstreams;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use stream::config::{
-    ConfigError, Differences, Keys, check_base_url, check_public_url, environment, is_loopback,
-    load_with_keys,
+    ConfigError, Differences, Keys, check_public_url, environment, is_loopback, load_with_keys,
 };
 use stream::follow::Upstream;
 use stream::http::CertificateFiles;
@@ -18,12 +19,12 @@ use stream::http::gate::Gate;
 use stream::http::login::{Admin, Login};
 use stream::http::serving::{Knobs, MountSettings};
 use stream::listen::Listen;
-use stream::mount::MountPath;
 use stream::report::Place;
-use stream::secret::Secret;
 
 use crate::balancers::{BALANCERS_MAX, BalancerConfig, one_or_more};
 use crate::house::ALLOW;
+use upstreams::default_user;
+pub use upstreams::{IcecastConfig, MasterConfig, UpstreamConfig};
 
 /// More upstreams than this make nothing safer.
 const UPSTREAMS_MAX: usize = 4;
@@ -114,59 +115,6 @@ pub struct SlotsConfig {
     pub relays: usize,
 }
 
-/// The master to mirror.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MasterConfig {
-    /// Its address, without path.
-    pub url: String,
-    /// The relay user there.
-    #[serde(default = "default_user")]
-    pub user: String,
-    /// The relay password there.
-    pub password: Secret,
-}
-
-/// Another relay, or another master, that has the same mounts.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UpstreamConfig {
-    /// Its address, without path.
-    pub url: String,
-    /// The relay user there.
-    #[serde(default = "default_user")]
-    pub user: String,
-    /// The relay password there.
-    pub password: Secret,
-    /// Pages are fetched from it only while they are late elsewhere.
-    #[serde(default = "yes")]
-    pub standby: bool,
-}
-
-/// An Icecast to mirror.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IcecastConfig {
-    /// Its address, without path.
-    pub url: String,
-    /// The relay user there.
-    #[serde(default = "default_user")]
-    pub user: String,
-    /// The relay password there; without it, mounts are learned from its public status.
-    pub password: Option<Secret>,
-    /// The mounts to mirror; empty: all that it lists.
-    #[serde(default)]
-    pub mounts: Vec<MountPath>,
-}
-
-fn default_user() -> String {
-    "relay".to_owned()
-}
-
-fn yes() -> bool {
-    true
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -255,7 +203,7 @@ impl Config {
             return complain(format!("at most {BALANCERS_MAX} [[balancer]] work"));
         }
         for balancer in &self.balancer {
-            check_upstream("[balancer] url", &balancer.url)?;
+            balancer.check(self.public_url.as_deref())?;
             if self.public_url.is_none() {
                 return complain(
                     "with a [balancer] set `public_url` to the address where listeners reach this \
@@ -310,7 +258,7 @@ impl Config {
                      others",
                 );
             }
-            return check_upstream("[icecast] url", &icecast.url);
+            return icecast.server().check("[icecast]", "url");
         }
         if n_upstreams == 0 {
             return complain(
@@ -322,20 +270,20 @@ impl Config {
             return complain("more than 4 upstreams: take some [[upstream]] out");
         }
         if let Some(master) = &self.master {
-            check_upstream("[master] url", &master.url)?;
+            master.server().check("[master]", "url")?;
         }
         let mut others = self.upstream.iter();
-        others.try_for_each(|other| check_upstream("[[upstream]] url", &other.url))
+        others.try_for_each(|other| other.server().check("[[upstream]]", "url"))
     }
 
     /// Whom to mirror, the first first.
     pub fn upstreams(&self) -> Vec<Upstream> {
-        let master = self.master.iter().map(|master| {
-            let (url, user) = (&master.url, &master.user);
-            Upstream::new(url, user, Some(&master.password))
-        });
+        let master = self
+            .master
+            .iter()
+            .map(|master| Upstream::new(master.server(), &master.user, Some(&master.password)));
         let others = self.upstream.iter().map(|other| {
-            let upstream = Upstream::new(&other.url, &other.user, Some(&other.password));
+            let upstream = Upstream::new(other.server(), &other.user, Some(&other.password));
             if other.standby {
                 upstream.on_standby()
             } else {
@@ -366,17 +314,6 @@ impl Config {
     pub fn hold(&self) -> Duration {
         Duration::from_secs(self.hold_seconds)
     }
-}
-
-fn check_upstream(key: &str, url: &str) -> Result<(), ConfigError> {
-    check_base_url(key, url)?;
-    if url.starts_with("https://") {
-        return Err(ConfigError::new(format!(
-            "`{key}` is an https address, which this version cannot speak yet: use http, through \
-             a tunnel if the way is not to be trusted"
-        )));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -132,7 +132,10 @@ fn report(
     shutdown: &Shutdown,
 ) -> Option<Arc<Overflow>> {
     let balancers = config.balancer.iter();
-    let ways = balancers.map(|balancer| (balancer.url.clone(), TicketKey::of(&balancer.token)));
+    let ways = balancers.map(|balancer| {
+        let key = TicketKey::of(&balancer.token);
+        (balancer.for_listeners().to_owned(), key)
+    });
     let overflow = Arc::new(Overflow::new(ways, Instant::now()));
     for at in 0..config.balancer.len() {
         let heard = (Arc::clone(table), Arc::clone(courses));

@@ -74,7 +74,7 @@ impl Reporter {
     ) -> Self {
         let balancer = &config.balancer[at];
         Self {
-            client: client(),
+            client: client(balancer.server()),
             url: balancer.url.clone(),
             token: balancer.token.clone(),
             public_url: config.public_url.clone().unwrap_or_default(),
@@ -216,9 +216,11 @@ impl Reporter {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut mounts = self.table.all();
         // Nobody is to be sent here for what he would not be given.
-        mounts.retain(|mount| !mount.needs_password() || self.locks.contains(mount.path()));
-        // Nor for what is there for others only.
-        mounts.retain(|mount| !mount.path().is_stand_in());
+        mounts.retain(|mount| {
+            let is_heard = !mount.needs_password() || self.locks.contains(mount.path());
+            // What is there for others only is asked for by nobody.
+            is_heard && !mount.is_only_fallback() && !mount.path().is_stand_in()
+        });
         let now = std::time::Instant::now();
         let mounts = mounts.iter().map(|mount| {
             let log = mount.log();

@@ -1,8 +1,11 @@
 //! Connections to other people's servers, in the clear or through TLS.
 //!
-//! What is said there is the business of who asked for one, and so is the deadline.
+//! What is said there is the business of who asked for one, and so is the deadline. Whose
+//! certificates are believed is `trust`'s, how it is told when they are not is `words`'.
 
-use std::error::Error;
+pub mod trust;
+mod words;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -10,13 +13,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
-use tracing::warn;
 
 pub use tokio_rustls::TlsConnector;
+pub use trust::Server;
+pub use words::{cause, cause_beside_ca_file};
 
 /// A name is resolved within this time or not at all.
 const LOOKUP_TIME_MAX: Duration = Duration::from_secs(3);
@@ -33,18 +36,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 /// first time.
 pub fn this_machine() -> &'static TlsConnector {
     static TLS: LazyLock<TlsConnector> = LazyLock::new(|| {
-        let found = rustls_native_certs::load_native_certs();
-        if let Some(error) = found.errors.first() {
-            warn!("not all certificates of this machine can be read: {error}");
-        }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring knows the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = Server::at("https://anywhere").client_config();
         TlsConnector::from(Arc::new(config))
     });
     &TLS
@@ -130,15 +122,6 @@ async fn reach(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
 /// An address of IPv6 stands in brackets in a URL, and nowhere else.
 fn bare(host: &str) -> &str {
     host.trim_matches(['[', ']'])
-}
-
-/// The innermost cause says what happened; the outer ones that something did.
-pub fn cause(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

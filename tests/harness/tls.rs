@@ -26,12 +26,29 @@ impl Certificate {
     /// # Errors
     /// When the document names no command, or openssl is not installed.
     pub fn make(folder: &Path) -> Result<Self> {
-        let document = std::fs::read_to_string(DOCUMENT).context(DOCUMENT)?;
-        let command = document
-            .split("```sh\n")
-            .filter_map(|block| block.split("```").next())
-            .find(|block| block.starts_with("openssl req "))
-            .context("no command that makes a certificate in run-a-master.md")?;
+        Self::make_with(&command("-subj /CN=localhost")?, folder)
+    }
+
+    /// Makes one for this address of IPv4.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn make_for(address: &str, folder: &Path) -> Result<Self> {
+        let command = command("-subj /CN=localhost")?;
+        let command = command.replace("IP:127.0.0.1", &format!("IP:{address}"));
+        Self::make_with(&command, folder)
+    }
+
+    /// Makes one for which a CA of the operator's own vouches, and that CA: [`Self::ca_file`].
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn make_vouched(folder: &Path) -> Result<Self> {
+        let command = command("-CA ca.pem")?.replace("master.example.org", "localhost");
+        Self::make_with(&command, folder)
+    }
+
+    fn make_with(command: &str, folder: &Path) -> Result<Self> {
         run(Command::new("bash")
             .args(["-e", "-c", command])
             .current_dir(folder))?;
@@ -48,14 +65,20 @@ impl Certificate {
         self.folder.join("fullchain.pem").display().to_string()
     }
 
+    /// The file of its key.
+    pub fn key(&self) -> String {
+        self.folder.join("privkey.pem").display().to_string()
+    }
+
+    /// The file of the CA that vouches for it, if one does.
+    pub fn ca_file(&self) -> String {
+        self.folder.join("ca.pem").display().to_string()
+    }
+
     /// `[tls]` in a program's settings.
     pub fn settings(&self) -> String {
-        let key = self.folder.join("privkey.pem");
-        format!(
-            "\n[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n",
-            self.file(),
-            key.display()
-        )
+        let (certificate, key) = (self.file(), self.key());
+        format!("\n[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n")
     }
 
     /// The same, from one file that holds both, as Icecast's `<ssl-certificate>`.
@@ -64,4 +87,15 @@ impl Certificate {
         let both = both.display();
         format!("\n[tls]\ncertificate = \"{both}\"\nkey = \"{both}\"\n")
     }
+}
+
+/// The commands of the document among which these words are.
+fn command(words: &str) -> Result<String> {
+    let document = std::fs::read_to_string(DOCUMENT).context(DOCUMENT)?;
+    document
+        .split("```sh\n")
+        .filter_map(|block| block.split("```").next())
+        .find(|block| block.starts_with("openssl req ") && block.contains(words))
+        .map(str::to_owned)
+        .with_context(|| format!("no command with {words} in run-a-master.md"))
 }

@@ -1,5 +1,5 @@
-//! Twice what the line carries: a master behind a small uplink, two relays, and so many listeners
-//! at the master that they ask for twice of it. Listeners have to give way, relays must not notice.
+//! Twice what the line carries: a master behind a small uplink, two relays, of which one comes through
+//! TLS, and so many listeners at the master that they ask for twice of it. Listeners have to give way, relays must not notice.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use crate::netns::{Laboratory, Namespace};
 use crate::place::{PORT, Place, url};
 use crate::programs::{Program, find};
 use crate::speech;
+use crate::tls::Certificate;
 use crate::wait::eventually;
 
 pub mod outcome;
@@ -75,6 +76,12 @@ impl Stage {
             space.set("net.ipv4.tcp_congestion_control", congestion)?;
         }
         let master_url = url(&space);
+        let certificate = Certificate::make_for(&space.address().to_string(), folder.path())?;
+        let secure = format!(
+            "{}\"\nca_file = \"{}",
+            master_url.replace("http:", "https:"),
+            certificate.file()
+        );
         let megabits = if plan.is_configured {
             plan.megabits
         } else {
@@ -84,17 +91,19 @@ impl Stage {
             "listen = \"0.0.0.0:{PORT}\"\nuplink_megabits = {megabits:?}\n\
              [slots]\nlisteners = 10000\n\
              [[source]]\nuser = \"{SOURCE_USER}\"\npassword = \"{source_password}\"\n\
-             [relay]\nuser = \"{RELAY_USER}\"\npassword = \"{relay_password}\"\n"
+             [relay]\nuser = \"{RELAY_USER}\"\npassword = \"{relay_password}\"\n{}",
+            certificate.settings()
         );
         let master = Place::new("master", "master", space, &text, folder.path())?;
         let mut relays = Vec::new();
         for n in 1..=N_RELAYS {
             let name = format!("relay{n}");
             let space = laboratory.add(&name)?;
+            let way = if n == N_RELAYS { &secure } else { &master_url };
             // Every page at once: what is late is late because of the master.
             let text = format!(
                 "listen = \"0.0.0.0:{PORT}\"\npace_seconds = 0.0\n\
-                 [master]\nurl = \"{master_url}\"\nuser = \"{RELAY_USER}\"\n\
+                 [master]\nurl = \"{way}\"\nuser = \"{RELAY_USER}\"\n\
                  password = \"{relay_password}\"\n"
             );
             relays.push(Place::new("relay", &name, space, &text, folder.path())?);

@@ -83,8 +83,8 @@ fn impossible_settings_are_refused_by_name() {
         ("directory = { url = \"http://d/\" }", "public_url"),
         ("standby = { master = \"http://m\" }", "password"),
         (
-            "standby = { master = \"https://m\", password = \"long enough\" }",
-            "standby.master",
+            "standby = { master = \"https://m\", password = \"long enough\", ca_file = \"/no.pem\" }",
+            "[standby] ca_file",
         ),
         ("archive = { keep_days = 1 }", "keep_days"),
         ("tls = { certificate = \"/x\" }", "key"),

@@ -1,10 +1,12 @@
 //! The settings of a standby: whom it stands by.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use stream::config::{ConfigError, check_base_url};
+use stream::config::ConfigError;
 use stream::follow::Upstream;
+use stream::outward::Server;
 use stream::secret::Secret;
 
 /// The master that is copied until this one is promoted.
@@ -18,6 +20,8 @@ pub struct StandbyConfig {
     pub user: String,
     /// The relay password there.
     pub password: Secret,
+    /// Certificates in PEM that vouch for it, besides those of this machine.
+    pub ca_file: Option<PathBuf>,
 }
 
 fn default_user() -> String {
@@ -27,20 +31,19 @@ fn default_user() -> String {
 impl StandbyConfig {
     /// Refuses what cannot work.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        check_base_url("standby.master", &self.master)?;
-        if self.master.starts_with("https://") {
-            return Err(ConfigError::new(
-                "`standby.master` is an https address, which this version cannot speak yet: use \
-                 http, through a tunnel if the way is not to be trusted"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
+        self.server().check("[standby]", "master")
     }
 
     /// The way there.
     pub(crate) fn upstream(&self) -> Arc<Upstream> {
-        let upstream = Upstream::new(&self.master, &self.user, Some(&self.password));
+        let upstream = Upstream::new(self.server(), &self.user, Some(&self.password));
         Arc::new(upstream.recorded())
+    }
+
+    fn server(&self) -> Server<'_> {
+        Server {
+            url: &self.master,
+            ca_file: self.ca_file.as_deref(),
+        }
     }
 }

@@ -8,6 +8,8 @@ fn check(text: &str) -> Result<Config, String> {
         .map_err(|error| error.to_string())
 }
 
+const PUBLIC: &str = "public_url = \"http://r:8000\"\n";
+const BALANCER: &str = "[balancer]\nurl = \"https://b\"\ntoken = \"long enough\"\n";
 const MASTER: &str = "[master]\nurl = \"http://m:8000\"\npassword = \"long enough\"\n";
 
 #[test]
@@ -54,6 +56,21 @@ fn an_address_that_leads_listeners_to_themselves_is_doubted() {
 }
 
 #[test]
+fn whoever_is_called_may_be_called_through_tls() {
+    let secure = MASTER.replace("http://", "https://");
+    assert_eq!(check(&secure).unwrap().upstreams().len(), 1);
+    let upstream = secure.replace("[master]", "[[upstream]]");
+    assert_eq!(check(&upstream).unwrap().upstreams().len(), 1);
+    let icecast = "[icecast]\nurl = \"https://i:8443\"\nmounts = [\"/live.ogg\"]";
+    assert!(check(icecast).is_ok());
+    let listener_url = "listener_url = \"http://b\"\n";
+    let config = check(&format!("{PUBLIC}{secure}{BALANCER}{listener_url}")).unwrap();
+    assert_eq!(config.balancer[0].for_listeners(), "http://b");
+    let config = check(&format!("{PUBLIC}{secure}{BALANCER}").replace("http:", "https:"));
+    assert_eq!(config.unwrap().balancer[0].for_listeners(), "https://b");
+}
+
+#[test]
 fn impossible_settings_are_refused_by_name() {
     assert_eq!(check(MASTER).unwrap().master.unwrap().user, "relay");
     for (text, word) in [
@@ -68,12 +85,21 @@ fn impossible_settings_are_refused_by_name() {
             format!("{MASTER}[balancer]\nurl = \"http://b\"\ntoken = \"long enough\""),
             "public_url",
         ),
-        (MASTER.replace("http://", "https://"), "https"),
         (
-            MASTER
-                .replace("[master]", "[[upstream]]")
-                .replace("http", "https"),
-            "[[upstream]]",
+            format!("{MASTER}ca_file = \"/etc/plenum/ca.pem\""),
+            "[master] ca_file",
+        ),
+        (
+            format!("{MASTER}ca_file = \"/nowhere.pem\"").replace("http:", "https:"),
+            "/nowhere.pem",
+        ),
+        (
+            format!("{PUBLIC}{MASTER}{BALANCER}"),
+            "[balancer] listener_url",
+        ),
+        (
+            format!("{PUBLIC}{MASTER}{BALANCER}listener_url = \"b\""),
+            "[balancer] listener_url",
         ),
         (
             MASTER.replace("[master]", "[[upstream]]").repeat(5),

@@ -64,7 +64,7 @@ impl Copier {
     ) -> Self {
         Self {
             means: Means {
-                client: client(),
+                client: client(config.server()),
                 config: config.clone(),
                 tally,
                 desk,

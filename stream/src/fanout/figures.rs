@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::seat::Seat;
+
 /// Why somebody is not served any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Closed {
@@ -46,6 +48,8 @@ pub struct Figures {
     closes: [AtomicU64; REASONS.len()],
     busy_us: AtomicU64,
     n_tls: AtomicU64,
+    /// Of these, relays.
+    n_tls_relays: AtomicU64,
     lag: Histogram,
     first_page: Histogram,
 }
@@ -152,6 +156,7 @@ impl Default for Figures {
             closes: Default::default(),
             busy_us: AtomicU64::new(0),
             n_tls: AtomicU64::new(0),
+            n_tls_relays: AtomicU64::new(0),
             lag: Histogram::new(&LAG_MS),
             first_page: Histogram::new(&FIRST_PAGE_MS),
         }
@@ -165,12 +170,22 @@ impl Figures {
         }
     }
 
-    pub(super) fn joined(&self, is_tls: bool) {
-        self.n_tls.fetch_add(u64::from(is_tls), Ordering::Relaxed);
+    pub(super) fn joined(&self, seat: &Seat) {
+        for count in self.counts_of(seat) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
-    pub(super) fn left(&self, is_tls: bool) {
-        self.n_tls.fetch_sub(u64::from(is_tls), Ordering::Relaxed);
+    pub(super) fn left(&self, seat: &Seat) {
+        for count in self.counts_of(seat) {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counts_of(&self, seat: &Seat) -> impl Iterator<Item = &AtomicU64> {
+        let tls = seat.wire.is_tls().then_some(&self.n_tls);
+        let relay = seat.comes_back().then_some(&self.n_tls_relays);
+        tls.into_iter().chain(relay)
     }
 
     /// Counts on from there.
@@ -209,6 +224,12 @@ impl Figures {
     /// How many are being served through TLS.
     pub fn n_tls(&self) -> u64 {
         self.n_tls.load(Ordering::Relaxed)
+    }
+
+    /// How many would have to stay if all others were handed over: relays come back.
+    pub(crate) fn n_staying(&self) -> u64 {
+        let n_relays = self.n_tls_relays.load(Ordering::Relaxed);
+        self.n_tls().saturating_sub(n_relays)
     }
 
     /// How long the shard has been at work, without waiting.

@@ -318,7 +318,7 @@ impl Shard {
         if pace == Pace::EachPage {
             seat.log().wake_on_append(&self.alarm);
         }
-        self.figures.joined(seat.wire.is_tls());
+        self.figures.joined(&seat);
         self.seats[at as usize].1 = Some(seat);
         if is_registered.is_err() {
             return self.close(at, Closed::Gone);
@@ -346,7 +346,7 @@ impl Shard {
         self.free.push(at);
         let _ = self.poll.registry().deregister(seat.wire.socket());
         seat.wire.say_goodbye();
-        self.figures.left(seat.wire.is_tls());
+        self.figures.left(&seat);
         self.figures.closed(closed);
         tracing::debug!(
             "a listener on {} is not served any more: {closed:?}",

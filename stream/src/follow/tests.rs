@@ -20,6 +20,7 @@ use crate::log::{Epoch, Keep};
 use crate::mount::{Catalog, CatalogMount, Facts, MountPath, MountTable};
 use crate::ogg::Page;
 use crate::ogg::tests::opus;
+use crate::outward::Server;
 use crate::shutdown::Shutdown;
 
 const EVERY: Duration = Duration::from_millis(50);
@@ -65,7 +66,10 @@ impl Node {
         Shutdown::new().spawn("node", async move {
             axum::serve(listener, pages).await.unwrap();
         });
-        (node, Arc::new(Upstream::new(&url, "relay", None)))
+        (
+            node,
+            Arc::new(Upstream::new(Server::at(&url), "relay", None)),
+        )
     }
 
     fn is_dumb(&self, number: usize) -> bool {

@@ -10,6 +10,7 @@ use super::tally::Tally;
 use super::trail::{STREAM_PATH, Trail};
 use crate::mount::catalog::LINE_BYTES_MAX;
 use crate::mount::{Catalog, MountPath};
+use crate::outward::{Server, cause_beside_ca_file};
 use crate::secret::Secret;
 
 /// Before the path of a mount: its log with what its master knows of each page.
@@ -34,11 +35,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// `url` has no path; `password` is that of its relays.
-    pub fn new(url: &str, user: &str, password: Option<&Secret>) -> Self {
+    /// One at this address; `password` is that of its relays.
+    pub fn new(server: Server<'_>, user: &str, password: Option<&Secret>) -> Self {
         Self {
-            client: client(),
-            tally: Arc::new(Tally::new(url)),
+            client: client(server),
+            tally: Arc::new(Tally::new(server.url)),
             user: user.to_owned(),
             password: password.cloned(),
             is_standby: false,
@@ -114,11 +115,13 @@ impl Upstream {
     }
 }
 
-/// A client that follows no redirect (a password goes where the operator said, nowhere else)
-/// and keeps no idle connection.
+/// A client for this server that follows no redirect (a password goes where the operator said,
+/// nowhere else) and keeps no idle connection.
 #[must_use]
-pub fn client() -> Client {
+pub fn client(server: Server<'_>) -> Client {
     Client::builder()
+        .tls_backend_preconfigured(server.client_config())
+        .https_only(server.is_tls())
         .connect_timeout(CONNECT_MAX)
         .tcp_user_timeout(UNACKNOWLEDGED_MAX)
         .redirect(reqwest::redirect::Policy::none())
@@ -126,7 +129,7 @@ pub fn client() -> Client {
         .no_proxy()
         .user_agent(concat!("Plenum-relay/", env!("CARGO_PKG_VERSION")))
         .build()
-        .expect("a client without TLS and files cannot fail to build")
+        .expect("a client whose TLS is given to it cannot fail to build")
 }
 
 /// Sends a request and waits for the head of the answer.
@@ -154,12 +157,8 @@ pub async fn ask(request: RequestBuilder) -> Result<Response, String> {
     }
 }
 
-/// The innermost cause of an error: what went wrong, not through how many layers it came.
+/// What went wrong, not through how many layers it came.
 #[must_use]
 pub fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    cause_beside_ca_file(error)
 }

@@ -124,7 +124,7 @@ pub(super) fn stay(
     shutdown: &Shutdown,
 ) {
     let until = Instant::now() + STAY_MAX;
-    let n_staying = || fanout.figures().map(Figures::n_tls).sum::<u64>();
+    let n_staying = || fanout.figures().map(Figures::n_staying).sum::<u64>();
     info!(
         "{} who listen through TLS stay with this process, for {} minutes at most",
         n_staying(),
@@ -164,5 +164,5 @@ fn take(said: &Said, mounts: &[Arc<Mount>]) -> io::Result<()> {
 
 /// Whether somebody has to stay.
 pub(super) fn is_needed(fanout: &Fanout, feeding: &Feeding) -> bool {
-    feeding.is_on() || fanout.figures().any(|figures| figures.n_tls() > 0)
+    feeding.is_on() || fanout.figures().any(|figures| figures.n_staying() > 0)
 }

@@ -15,6 +15,7 @@ use tests::ports;
 use tests::programs::{Program, find};
 use tests::soak::{every_sample_once, listen_from_the_start};
 use tests::speech;
+use tests::tls::Certificate;
 use tests::wait::eventually;
 
 pub(super) const SECOND: i64 = 48_000;
@@ -38,10 +39,17 @@ impl Stage {
         let first_port = ports::free()?;
         let cluster = Cluster::prepare(1, &Sound::Tone)?;
         let standby_state = folder.path().join("standby").display().to_string();
-        let first_url = format!("http://127.0.0.1:{first_port}");
+        // The second copies the first through TLS; the first, when it is back, the second without.
+        let first_url = format!("https://127.0.0.1:{first_port}");
+        let certificate = Certificate::make(folder.path())?;
         let relay_password = cluster.secrets().relay.clone();
         let cluster = cluster
             .with_variable(Role::Master, "PLENUM_MASTER__STANDBY__MASTER", &first_url)
+            .with_variable(
+                Role::Master,
+                "PLENUM_MASTER__STANDBY__CA_FILE",
+                &certificate.file(),
+            )
             .with_variable(
                 Role::Master,
                 "PLENUM_MASTER__STANDBY__PASSWORD",
@@ -52,7 +60,9 @@ impl Stage {
                 "PLENUM_MASTER__STATE_DIRECTORY",
                 &standby_state,
             );
-        let first = master(&cluster, first_port, folder.path(), "first")?;
+        let first = master(&cluster, first_port, folder.path(), "first")?
+            .variable("PLENUM_MASTER__TLS__CERTIFICATE", &certificate.file())
+            .variable("PLENUM_MASTER__TLS__KEY", &certificate.key());
         let line = Line::to(first_port)?;
         let config = folder.path().join("source.toml");
         let url = format!("{}{MOUNT}", line.url());

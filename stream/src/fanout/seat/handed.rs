@@ -30,6 +30,12 @@ impl Seat {
         self.wire.is_tls() || self.mount.is_removed()
     }
 
+    /// Whether he is a relay that only this program could go on with: it is let go, asks the other
+    /// one from where it was, and misses nothing.
+    pub(in crate::fanout) fn comes_back(&self) -> bool {
+        self.wire.is_tls() && self.is_relay()
+    }
+
     /// All that is to be known of him, and what goes out to him first. `paths` are the mounts by
     /// their numbers; `mount` is the number of his.
     pub(in crate::fanout) fn hand_over(

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::Shard;
+use crate::fanout::figures::Closed;
 use crate::fanout::seat::Seat;
 use crate::handover::{Channel, SOCKETS_MAX, Verdict, Word};
 use crate::mount::MountPath;
@@ -68,8 +69,9 @@ impl Shard {
         }
     }
 
-    /// Another program serves them now: nothing is said to them.
+    /// Another program serves them now: nothing is said to them, but to the relays that come back.
     fn let_go(&mut self, paths: &[MountPath]) {
+        let mut relays = Vec::new();
         for (at, (generation, place)) in self.seats.iter_mut().enumerate() {
             let goes = |seat: &mut Seat| !seat.has_to_stay() && number_of(seat, paths).is_some();
             if let Some(mut seat) = place.take_if(goes) {
@@ -78,7 +80,12 @@ impl Shard {
                 self.free.push(u32::try_from(at).unwrap_or(u32::MAX));
                 // A socket that somebody has stays in the epoll until it is taken out.
                 let _ = self.poll.registry().deregister(seat.wire.socket());
+            } else if place.as_ref().is_some_and(Seat::comes_back) {
+                relays.push(u32::try_from(at).unwrap_or(u32::MAX));
             }
+        }
+        for at in relays {
+            self.close(at, Closed::Stopping);
         }
     }
 }
