@@ -1,8 +1,10 @@
 //! The house rules that a machine can see: each test names one.
 
+mod alerts;
 mod docs;
 mod openapi;
 mod packages;
+mod promql;
 mod sources;
 mod text;
 

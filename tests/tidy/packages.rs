@@ -99,6 +99,30 @@ fn every_role_brings_what_its_operator_needs() -> Result<()> {
     all_there(ROLES.into_iter().flat_map(needed))
 }
 
+#[test]
+fn every_unit_starts_what_make_install_installs_however_often_it_ends() -> Result<()> {
+    for role in ROLES {
+        let path = root().join(role).join(format!("plenum-{role}.service"));
+        let text = std::fs::read_to_string(&path).with_context(|| role.to_owned())?;
+        let manual = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Documentation=file:///usr/local/share/doc/plenum/"))
+            .with_context(|| format!("{role}: no Documentation= that is installed"))?;
+        ensure!(root().join(manual).is_file(), "{role}: no {manual}");
+        for line in [
+            &format!("ExecStart=/usr/local/bin/plenum-{role} "),
+            "StartLimitIntervalSec=0",
+            "RestartPreventExitStatus=2",
+        ] {
+            let is_there = text.lines().any(|own| own.starts_with(line));
+            ensure!(is_there, "{role}: no {line}");
+        }
+        // To it neither of the two applies.
+        ensure!(!text.contains("ExecStartPre="), "{role}: ExecStartPre=");
+    }
+    Ok(())
+}
+
 /// The source speaks no https.
 #[test]
 fn every_image_that_calls_out_knows_whom_to_trust() -> Result<()> {
