@@ -22,6 +22,8 @@ PROGRAMS = plenum-source plenum-master plenum-relay plenum-balancer
 # The load tool comes with them: whoever runs a server wants to know what it carries.
 SHIPPED = $(PROGRAMS) plenum-swarm
 TARGET = $(or $(CARGO_TARGET_DIR),target)
+MANUAL = $(PREFIX)/share/doc/plenum
+MANUALS = docs $(PROGRAMS:plenum-%=%)
 
 # Debian's packages: to build, to play the demo, to run the tests.
 BUILD_PACKAGES = gcc libasound2-dev make pkg-config
@@ -33,7 +35,7 @@ TEST_PACKAGES = $(DEMO_PACKAGES) alsa-utils chromium curl darkice ezstream ffmpe
 # What npm installs for the tests of the public page, as tests/browser/package-lock.json says.
 BROWSER_MODULES = tests/browser/node_modules/.package-lock.json
 
-.PHONY: help demo test check release soak uplink faults fuzz balance bench churn crowd swarm simulate geo install \
+.PHONY: help demo test check release soak uplink faults fuzz balance bench churn crowd swarm simulate geo install uninstall \
 	setup setup-build setup-demo setup-bench setup-fuzz rust node
 
 help:
@@ -56,7 +58,8 @@ help:
 	@echo 'make churn             $(CHURN_MINUTES) minutes of listeners who go and come: is memory flat? MINUTES=5 for less'
 	@echo 'make swarm             only the load tool: target/release/plenum-swarm'
 	@echo 'make geo CITY=a.mmdb   the balancer'"'"'s built-in geo data anew, from DB-IP City Lite'
-	@echo 'make install           the four programs and plenum-swarm into $(PREFIX)/bin; PREFIX=... elsewhere'
+	@echo 'make install           what `make release` built into $(PREFIX)/bin, and the documents; PREFIX=... elsewhere'
+	@echo 'make uninstall         takes both away again; settings and recordings stay'
 	@echo 'make setup             Debian packages and npm modules for all of this, where missing'
 
 demo: setup-demo
@@ -126,11 +129,22 @@ geo: setup-build
 	@cargo run --release --quiet --package balancer -- --version
 	@echo 'Write this day into NOTICE.'
 
-install: release
+# Builds nothing: under sudo there is no cargo, and what it built would belong to root.
+install:
+	@for program in $(SHIPPED:%=$(TARGET)/dist/%); do test -x $$program || \
+		{ echo "$$program is missing: run \`make release\` first, as yourself"; exit 1; }; done
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install $(SHIPPED:%=$(TARGET)/dist/%) $(DESTDIR)$(PREFIX)/bin
-	install -d $(DESTDIR)$(PREFIX)/share/doc/plenum
-	install -m644 LICENSE LICENSE-MIT LICENSE-APACHE NOTICE $(DESTDIR)$(PREFIX)/share/doc/plenum
+	install -d $(MANUALS:%=$(DESTDIR)$(MANUAL)/%)
+	install -m644 LICENSE LICENSE-MIT LICENSE-APACHE NOTICE README.md CHANGELOG.md $(DESTDIR)$(MANUAL)
+	for folder in $(MANUALS); do install -m644 $$folder/README.md $(DESTDIR)$(MANUAL)/$$folder || exit; done
+	install -m644 docs/* $(DESTDIR)$(MANUAL)/docs
+	for role in $(PROGRAMS:plenum-%=%); do \
+		install -m644 $$role/$$role.toml $$role/plenum-$$role.service $(DESTDIR)$(MANUAL)/$$role || exit; done
+
+uninstall:
+	rm -f $(SHIPPED:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -rf $(DESTDIR)$(MANUAL)
 
 setup: rust node
 	@.ci/packages $(TEST_PACKAGES)
