@@ -230,7 +230,12 @@ mod tests {
             ..spot("DE")
         };
         assert_eq!(spot("DE").distance_km(&everywhere), None);
-        assert!(!everywhere.is_unknown());
+        let nothing_else = Spot {
+            is_everywhere: true,
+            ..Spot::default()
+        };
+        assert!(!everywhere.is_unknown() && !nothing_else.is_unknown());
+        assert!(Spot::default().is_unknown());
     }
 
     #[test]

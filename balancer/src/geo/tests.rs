@@ -210,6 +210,10 @@ fn the_built_in_data_completes_the_files_but_never_contradicts_them() {
         &[
             ("193.99.144.0/24", json!({"country_code": "DE"})),
             ("130.59.31.0/24", json!({"country_code": "US"})),
+            (
+                "133.11.1.0/24",
+                json!({"latitude": 48.75, "longitude": 2.25}),
+            ),
         ],
     );
     let geo = Geo::open(&[file]).unwrap().with_builtin();
@@ -219,6 +223,8 @@ fn the_built_in_data_completes_the_files_but_never_contradicts_them() {
     let contradicted = spot("130.59.31.80");
     assert!(contradicted.place.is_none() && contradicted.country == Country::parse("US"));
     assert_eq!(spot("133.11.0.1").country, Country::parse("JP"));
+    let placed = spot("133.11.1.1");
+    assert!(placed.place.is_some() && placed.country.is_none());
 }
 
 #[test]
