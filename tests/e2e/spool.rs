@@ -174,14 +174,16 @@ fn a_source_that_is_killed_while_cut_off_sends_what_was_missing_before_the_new()
     let ear = listen_from_the_start(&stage.cluster, Role::Master)?;
     ear.wait_for_samples(5 * 48_000, EAR_MAX)
         .with_context(|| stage.story())?;
+    let [first, second] = ["record.ogg", "record-2.ogg"].map(|name| stage.recording(name));
+    let has_made = |record: &Path, n: usize| read_sounds(record).is_ok_and(|made| made.len() >= n);
+    let n_made = read_sounds(&first)?.len();
     stage.line.cut();
-    std::thread::sleep(Duration::from_secs(3));
+    until(EAR_MAX, "15 pages wait", || has_made(&first, n_made + 15))?;
     stage.source.kill()?;
     stage.line.lose();
     stage.source.start()?;
-    std::thread::sleep(Duration::from_secs(1));
+    until(EAR_MAX, "new ones wait", || has_made(&second, 5))?;
     stage.line.heal();
-    let second = stage.recording("record-2.ogg");
     until(EAR_MAX, "the second stream is heard", || {
         sounds(&ear.heard().body)
             .get(1)
@@ -198,10 +200,7 @@ fn a_source_that_is_killed_while_cut_off_sends_what_was_missing_before_the_new()
         heard.len(),
         stage.story()
     );
-    let made = [
-        read_sounds(&stage.recording("record.ogg"))?,
-        read_sounds(&second)?,
-    ];
+    let made = [read_sounds(&first)?, read_sounds(&second)?];
     note(&format!(
         "killed while cut off: {} of {} pages of the first run heard, {} of {} of the second",
         heard[0].len(),

@@ -35,6 +35,11 @@ fn open(folder: &Path) -> (Spool, Vec<Remains>) {
     Spool::open(folder, LIMITS, CATCH_UP, SERIAL).unwrap()
 }
 
+/// One more page of sound. Waits until there is room for it, as a source does not.
+fn give(spool: &Spool, page: Page) {
+    spool.jobs.send(Job::Page(Made::Sound(page))).unwrap();
+}
+
 /// Two header pages and the pages of sound `sounds`, written by a source that then dies.
 fn fill(folder: &Path, sounds: Range<u32>, change: impl FnOnce(&Spool)) {
     let (spool, _) = open(folder);
@@ -42,12 +47,7 @@ fn fill(folder: &Path, sounds: Range<u32>, change: impl FnOnce(&Spool)) {
         spool.add(Made::Header(page(sequence, 30)));
     }
     for sequence in sounds {
-        while let Err(TrySendError::Full(_)) = spool
-            .jobs
-            .try_send(Job::Page(Made::Sound(page(sequence, 200))))
-        {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        give(&spool, page(sequence, 200));
     }
     change(&spool);
     spool.close();
@@ -192,12 +192,7 @@ fn the_oldest_goes_when_the_spool_is_full() {
     let (spool, _) = Spool::open(folder.path(), limits, CATCH_UP, SERIAL).unwrap();
     let n_pages = 10 * 300;
     for sequence in 2..n_pages + 2 {
-        while let Err(TrySendError::Full(_)) = spool
-            .jobs
-            .try_send(Job::Page(Made::Sound(page(sequence, 200))))
-        {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        give(&spool, page(sequence, 200));
     }
     let mut holes = Holes::default();
     holes.add(2..u64::from(n_pages));
@@ -215,12 +210,7 @@ fn what_the_master_has_goes_after_a_minute() {
     let folder = folder();
     let (spool, _) = open(folder.path());
     for sequence in 2..3002 {
-        while let Err(TrySendError::Full(_)) = spool
-            .jobs
-            .try_send(Job::Page(Made::Sound(page(sequence, 200))))
-        {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        give(&spool, page(sequence, 200));
         spool.mark(spool.link(), u64::from(sequence), &Holes::default(), true);
     }
     spool.close();

@@ -92,6 +92,19 @@ impl Stage {
         self.table.find(&live()).unwrap()
     }
 
+    /// Waits until no more goes out, since the sockets of those who listen are full. Gives how many
+    /// bytes they were sent.
+    pub(super) fn until_full(&self) -> u64 {
+        let mount = self.mount();
+        let n_sent = || mount.counts().n_bytes_sent.load(Ordering::Relaxed);
+        eventually("the sockets are full", || {
+            let before = n_sent();
+            std::thread::sleep(Duration::from_millis(100));
+            before > 0 && before == n_sent()
+        });
+        n_sent()
+    }
+
     async fn listen(&self, wish: Wish, last: u64, pace: Pace) -> TcpStream {
         self.join(Class::Listener, wish, last, pace).await
     }

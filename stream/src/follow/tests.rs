@@ -1,7 +1,7 @@
 //! Two upstreams, one of which is not honest, or not there.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -38,6 +38,8 @@ struct Node {
     /// … if its connection is one of so many.
     n_dumb: usize,
     n_asked: AtomicUsize,
+    /// When it was asked for the mount first.
+    asked: OnceLock<Instant>,
 }
 
 type Sound = Sender<Bytes, std::convert::Infallible>;
@@ -52,6 +54,7 @@ impl Node {
             dumb_after: Duration::ZERO,
             n_dumb: 0,
             n_asked: AtomicUsize::new(0),
+            asked: OnceLock::new(),
         }
     }
 
@@ -135,6 +138,7 @@ async fn catalog(State(node): State<Arc<Node>>) -> Response {
 
 async fn mount(State(node): State<Arc<Node>>, headers: HeaderMap) -> Response {
     let number = node.n_asked.fetch_add(1, Ordering::Relaxed);
+    node.asked.get_or_init(Instant::now);
     let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
     let from = range.and_then(|range| range.strip_prefix("bytes=")?.split('-').next());
     let from: Option<u64> = from.and_then(|from| from.parse().ok());
@@ -236,15 +240,14 @@ async fn a_standby_is_asked_when_pages_are_late_and_not_before() {
     let (_, master) = master.start().await;
     let sibling = Node::new(&["master", "sibling"], pages.clone(), born);
     let (sibling, upstream) = sibling.start().await;
-    let watched = Arc::clone(&sibling);
-    let watch = async move {
-        sleep(Duration::from_millis(1_400)).await;
-        watched.n_asked()
-    };
     let upstream = Arc::into_inner(upstream).unwrap().on_standby();
     let upstreams = vec![master, Arc::new(upstream)];
-    let ((log, longest), n_before) = tokio::join!(follow(upstreams, &pages), watch);
-    assert_eq!(n_before, 0, "it was asked while nothing was amiss");
+    let (log, longest) = follow(upstreams, &pages).await;
+    let asked = sibling.asked.get().unwrap().duration_since(born);
+    assert!(
+        asked > Duration::from_millis(1_500),
+        "it was asked after {asked:?}, while nothing was amiss"
+    );
     assert!(
         log == bytes(&pages),
         "{} of {} bytes",

@@ -5,15 +5,34 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::handover::Word;
+use crate::handover::{Seat, Word};
 use crate::mount::departure::{Departure, Tells, Visitor};
 
-pub(super) fn channels() -> (Arc<Mutex<Channel>>, Channel) {
-    let (one, other) = UnixStream::pair().unwrap();
-    let (mut giver, mut heir) = (Channel::new(one), Channel::new(other));
-    giver.allow(PATIENCE);
-    heir.allow(PATIENCE);
-    (Arc::new(Mutex::new(giver)), heir)
+impl Stage {
+    /// All shards stand still, and tell the other program, whose end of the channel this is, who
+    /// listens.
+    fn freeze(&self) -> (Frozen, Channel) {
+        let (one, other) = UnixStream::pair().unwrap();
+        let (mut giver, mut heir) = (Channel::new(one), Channel::new(other));
+        giver.allow(PATIENCE);
+        heir.allow(PATIENCE);
+        let giver = Arc::new(Mutex::new(giver));
+        let frozen = self.fanout.freeze(&giver, &Arc::new(vec![live()]));
+        (frozen.unwrap(), heir)
+    }
+
+    /// What another program is told, and makes of it. Gives those who listen, the bytes that belong
+    /// to them, and their sockets.
+    pub(super) fn hand_over(&self, verdict: Verdict) -> (Vec<Seat>, Vec<u8>, Vec<TcpStream>) {
+        let (frozen, mut heir) = self.freeze();
+        let said = heir.hear(Word::n_sockets).unwrap();
+        frozen.end(verdict);
+        let Word::Seats(seats) = said.word else {
+            panic!("{:?}", said.word);
+        };
+        let sockets = said.sockets.into_iter().map(TcpStream::from);
+        (seats, said.beside, sockets.collect())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -24,11 +43,7 @@ async fn whoever_stood_still_gets_every_byte_all_the_same() {
     let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
     read(&mut player, bytes(&pages[..10]).len());
     for from in [10, 30] {
-        let (channel, _heir) = channels();
-        let frozen = stage
-            .fanout
-            .freeze(&channel, &Arc::new(vec![live()]))
-            .unwrap();
+        let (frozen, _heir) = stage.freeze();
         stage.publish(&pages[from..from + 20]);
         frozen.end(Verdict::GoOn);
         let wanted = bytes(&pages[from..from + 20]);
@@ -50,21 +65,11 @@ async fn another_program_gets_the_socket_and_the_place_in_the_log() {
     for player in [&mut player, &mut relay] {
         read(player, n_before);
     }
-    let (channel, mut heir) = channels();
-    let frozen = stage
-        .fanout
-        .freeze(&channel, &Arc::new(vec![live()]))
-        .unwrap();
-    let said = heir.hear(Word::n_sockets).unwrap();
-    frozen.end(Verdict::Leave);
+    let (seats, _, mut sockets) = stage.hand_over(Verdict::Leave);
     eventually("the slots are free", || {
         stage.slots.n_taken(Class::Listener) + stage.slots.n_taken(Class::Relay) == 0
     });
-    let Word::Seats(seats) = said.word else {
-        panic!("{:?}", said.word);
-    };
     assert_eq!(seats.len(), 2);
-    let mut sockets: Vec<TcpStream> = said.sockets.into_iter().map(TcpStream::from).collect();
     for (seat, socket) in seats.iter().zip(&mut sockets) {
         assert_eq!((seat.offset, seat.mount), (n_before as u64, 0));
         assert_eq!((seat.n_first_bytes, seat.came), (0, None));
@@ -102,23 +107,11 @@ async fn a_page_that_the_kernel_cut_is_handed_over_with_its_rest() {
     let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
     let mut first = [0; 1];
     player.read_exact(&mut first).unwrap();
-    let (channel, mut heir) = channels();
-    let frozen = stage
-        .fanout
-        .freeze(&channel, &Arc::new(vec![live()]))
-        .unwrap();
-    let said = heir.hear(Word::n_sockets).unwrap();
-    frozen.end(Verdict::Leave);
-    let Word::Seats(seats) = said.word else {
-        panic!("{:?}", said.word);
-    };
+    let (seats, beside, mut sockets) = stage.hand_over(Verdict::Leave);
     let all = bytes(&pages);
-    let rest = [
-        &said.beside,
-        &all[usize::try_from(seats[0].offset).unwrap()..],
-    ]
-    .concat();
-    let mut socket = TcpStream::from(said.sockets.into_iter().next().unwrap());
+    let behind = &all[usize::try_from(seats[0].offset).unwrap()..];
+    let rest = [&beside, behind].concat();
+    let mut socket = sockets.remove(0);
     socket.set_nonblocking(false).unwrap();
     let writer = std::thread::spawn(move || socket.write_all(&rest).unwrap());
     let got = [&first[..], &read(&mut player, all.len() - 1)].concat();
@@ -179,22 +172,16 @@ async fn that_somebody_went_is_told_once_by_the_program_that_has_him() {
         let socket = door.accept().await.unwrap().0.into_std().unwrap();
         let departure = Departure::new(visitor.clone(), since, Arc::clone(&told) as Arc<dyn Tells>);
         stage.seat_telling(Wire::plain(socket), departure);
-        let (channel, mut heir) = channels();
-        let frozen = stage
-            .fanout
-            .freeze(&channel, &Arc::new(vec![live()]))
-            .unwrap();
-        let Word::Seats(seats) = heir.hear(Word::n_sockets).unwrap().word else {
-            panic!("no seats");
-        };
+        let (seats, ..) = stage.hand_over(verdict);
         let (handed, _) = seats[0].visitor.as_ref().unwrap();
         assert_eq!(handed, &visitor);
-        frozen.end(verdict);
         drop(player);
         stage.publish(&pages[10..20]);
         eventually("the slot is free", || {
             stage.slots.n_taken(Class::Listener) == 0
         });
+        // The slot is given back before it is told.
+        eventually("it is told", || told.0.load(Ordering::Relaxed) >= n_told);
         assert_eq!(told.0.load(Ordering::Relaxed), n_told);
     }
 }

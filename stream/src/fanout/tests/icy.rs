@@ -1,9 +1,7 @@
 //! Titles between frames: every byte of sound, and a block where it was announced.
 
-use super::frozen::channels;
 use super::*;
 use crate::fanout::Stay;
-use crate::handover::Word;
 use crate::mpeg::icy::{INTERVAL_BYTES, Icy};
 use crate::mpeg::tests::mp3;
 
@@ -93,16 +91,7 @@ async fn another_program_is_told_which_interval_he_counts_by() {
     let n_bytes = bytes(&portions(1)).len();
     let mut player = stage.listen_with_titles(Icy::at(4_096, 0)).await;
     read(&mut player, n_bytes.min(4_096));
-    let (channel, mut heir) = channels();
-    let frozen = stage
-        .fanout
-        .freeze(&channel, &Arc::new(vec![live()]))
-        .unwrap();
-    let said = heir.hear(Word::n_sockets).unwrap();
-    frozen.end(Verdict::Leave);
-    let Word::Seats(seats) = said.word else {
-        panic!("{:?}", said.word);
-    };
+    let (seats, ..) = stage.hand_over(Verdict::Leave);
     let icy = seats[0].icy().unwrap();
     assert_eq!((icy.interval(), icy.n_sent()), (4_096, n_bytes % 4_096));
 }

@@ -117,7 +117,7 @@ async fn a_range_ends_after_its_last_byte_even_if_its_last_page_does_not_fit() {
     };
     let last = 5_009_999;
     let mut player = stage.listen(wish, last, Pace::Ticks(1)).await;
-    std::thread::sleep(Duration::from_millis(100));
+    stage.until_full();
     let mut heard = Vec::new();
     while heard.len() <= 5_009_999 {
         heard.extend_from_slice(&read(&mut player, 1_000));

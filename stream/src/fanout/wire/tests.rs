@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned, SupportedProtocolVersion, version};
@@ -79,17 +78,8 @@ async fn a_socket_that_fills_up_resumes_exactly() {
     stage.publish(&pages[3..]);
     // 8 MB do not fit into any socket, and no record ends where a page does.
     let all = bytes(&pages);
-    let n_sent = || {
-        let mount = stage.mount();
-        let n_sent = &mount.counts().n_bytes_sent;
-        n_sent.load(std::sync::atomic::Ordering::Relaxed)
-    };
-    eventually("his socket is full", || {
-        let before = n_sent();
-        std::thread::sleep(Duration::from_millis(100));
-        before == n_sent()
-    });
-    assert!(n_sent() < all.len() as u64, "he is not full at all");
+    let n_sent = stage.until_full();
+    assert!(n_sent < all.len() as u64, "he is not full at all");
     let mut got = Vec::new();
     while got.len() < all.len() {
         got.extend(read(&mut player, (all.len() - got.len()).min(70_001)));
