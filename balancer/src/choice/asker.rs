@@ -27,6 +27,23 @@ pub struct Listener {
     pub entry: u32,
 }
 
+#[cfg(test)]
+impl Listener {
+    /// Somebody of whom nothing is known.
+    pub(crate) fn somebody() -> Self {
+        Self {
+            scheme: Scheme::Http,
+            family: Family::Any,
+            spot: Spot::default(),
+            key: 1,
+            caller: None,
+            bounced: Bounced::default(),
+            left: None,
+            entry: 0,
+        }
+    }
+}
+
 /// Which addresses somebody can reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Family {

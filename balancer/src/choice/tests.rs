@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 use stream::report::Place;
-use stream::ticket::Bounced;
 
 use super::*;
 use crate::base_url::Scheme;
@@ -102,14 +101,9 @@ fn spot(text: &str) -> Spot {
 
 fn listener(at: &str) -> Listener {
     Listener {
-        scheme: Scheme::Http,
-        family: Family::Any,
         spot: spot(at),
         key: 7,
-        caller: None,
-        bounced: Bounced::default(),
-        left: None,
-        entry: 0,
+        ..Listener::somebody()
     }
 }
 

@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::desk::changes::Change;
-    use crate::desk::changes::tests::FILE;
+    use crate::desk::changes::tests::{FILE, bias};
     use crate::registry::Orders;
     use crate::token::TokenDigest;
 
@@ -119,16 +119,6 @@ mod tests {
             author,
             ..Changes::default()
         }
-    }
-
-    fn bias(bias_km: f32) -> Change {
-        Change::Order(
-            Orders {
-                bias_km,
-                ..Orders::default()
-            }
-            .into(),
-        )
     }
 
     fn merged(one: &Changes, other: &Changes) -> Changes {

@@ -203,8 +203,7 @@ fn oldest<'a>(all: impl Iterator<Item = (&'a String, Stamp)>, n: usize) -> Vec<S
 mod tests {
     use super::*;
     use crate::desk::changes::Change;
-    use crate::desk::changes::tests::FILE;
-    use crate::registry::Orders;
+    use crate::desk::changes::tests::{FILE, bias};
 
     #[test]
     fn a_change_is_later_than_all_that_are_known_whatever_the_clock_says() {
@@ -230,15 +229,6 @@ mod tests {
     fn what_was_changed_under_a_clock_far_ahead_counts_as_changed_now_and_is_taken_by_others() {
         const DAY: u64 = 24 * 3_600_000;
         let now = CLOCK_MIN_MS + 300 * DAY;
-        let bias = |bias_km: f32| {
-            Change::Order(
-                Orders {
-                    bias_km,
-                    ..Orders::default()
-                }
-                .into(),
-            )
-        };
         let (mut wrong, mut right) = (Changes::default(), Changes::default());
         (wrong.author, right.author) = (1, 2);
         right.make("a", bias(1.0), FILE, 1, now - 5_000).unwrap();
@@ -268,15 +258,6 @@ mod tests {
 
     #[test]
     fn what_a_later_change_has_replaced_is_not_in_force() {
-        let bias = |bias_km: f32| {
-            Change::Order(
-                Orders {
-                    bias_km,
-                    ..Orders::default()
-                }
-                .into(),
-            )
-        };
         let mut changes = Changes::default();
         changes.make("a", bias(55.0), FILE, 1, 10).unwrap();
         changes.make("a", bias(56.0), FILE, 1, 20).unwrap();
@@ -289,13 +270,7 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten_but_never_one_that_still_says_something() {
         let mut changes = Changes::default();
-        let bias = Orders {
-            bias_km: 1.0,
-            ..Orders::default()
-        };
-        changes
-            .make("kept", Change::Order(bias.into()), FILE, 1, 1)
-            .unwrap();
+        changes.make("kept", bias(1.0), FILE, 1, 1).unwrap();
         for n in 0..STAMPS_MAX {
             let stamps = Stamps::all(Stamp(10 + n as u64, 0));
             changes.stamps.insert(format!("r{n}"), stamps);

@@ -4,7 +4,7 @@ use super::behaviour_tests::{named, player, relays, send};
 use stream::lease::Lease;
 use stream::report::Place;
 
-use super::tests::{live, registration, report, somebody};
+use super::tests::{live, registration, report};
 use super::*;
 use crate::choice::Listener;
 use crate::place::Country;
@@ -85,7 +85,7 @@ fn a_relay_of_which_only_the_country_is_known_makes_the_others_slots_no_cheaper(
         vague.spot.country = country;
         let at = registry.add(vague, now).unwrap();
         registry.take(at, report(1, 0, 1), now).unwrap();
-        let listener = somebody();
+        let listener = Listener::somebody();
         // Whoever asks brings everything up to date.
         let _ = registry.explain(&listener, &live(), now + SECOND);
         registry.demand.scarcity_km()

@@ -3,7 +3,7 @@
 use stream::report::{Admitted, Arrivals};
 use stream::ticket::Bounced;
 
-use super::tests::{RUN, live, registration, report, somebody, with};
+use super::tests::{RUN, live, registration, report, with};
 use super::*;
 use crate::checked_report::Carried;
 use crate::choice::{Excluded, Listener};
@@ -69,7 +69,10 @@ fn send_from(
     registry: &mut Registry,
     now: Instant,
 ) -> Result<(usize, u32), Option<Excluded>> {
-    let somebody = Listener { key, ..somebody() };
+    let somebody = Listener {
+        key,
+        ..Listener::somebody()
+    };
     let sent = registry.send(&somebody, &live(), now)?;
     let (key, ticket) = sent.ticket.as_ref().unwrap();
     assert_eq!((ticket.run, ticket.relay), (RUN, key.relay()));
@@ -178,7 +181,7 @@ pub(super) fn player(caller: u64, network: u64) -> Listener {
     Listener {
         caller: Some(caller),
         key: network,
-        ..somebody()
+        ..Listener::somebody()
     }
 }
 
@@ -237,7 +240,7 @@ fn who_asks_twice_takes_a_second_slot_until_it_is_known_whether_he_is_two() {
 fn only_when_three_networks_come_back_the_relay_pays_for_it() {
     let (mut registry, start) = relays(&[100, 100], true);
     let health_km = |registry: &mut Registry, now| {
-        let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+        let (_, verdicts) = registry.explain(&Listener::somebody(), &live(), now);
         verdicts[0].terms.health_km
     };
     for network in 0..3 {
@@ -315,23 +318,20 @@ fn an_icecast_that_is_asked_is_sent_listeners_as_well() {
     };
     poll(&mut registry, 0, 0);
     registry.probed(0, Probe::Good, start);
+    let ask = |registry: &mut Registry, now| registry.send(&Listener::somebody(), &live(), now);
     for _ in 0..10 {
-        let sent = registry.send(&somebody(), &live(), start).unwrap();
+        let sent = ask(&mut registry, start).unwrap();
         assert!(sent.ticket.is_none() && sent.url == url);
     }
     let now = start + 44 * SECOND;
-    assert_eq!(
-        registry.send(&somebody(), &live(), now).err(),
-        Some(Some(Excluded::Full))
-    );
+    let miss = ask(&mut registry, now).err();
+    assert_eq!(miss, Some(Some(Excluded::Full)));
     poll(&mut registry, 4, 44);
-    let n_more = (0..20).filter(|_| registry.send(&somebody(), &live(), now).is_ok());
+    let n_more = (0..20).filter(|_| ask(&mut registry, now).is_ok());
     assert_eq!(n_more.count(), 6);
     let silent = now + 45 * SECOND;
-    assert_eq!(
-        registry.send(&somebody(), &live(), silent).err(),
-        Some(Some(Excluded::Stale))
-    );
+    let miss = ask(&mut registry, silent).err();
+    assert_eq!(miss, Some(Some(Excluded::Stale)));
 }
 
 #[test]
@@ -358,8 +358,8 @@ fn many_relays_report_less_often_and_are_given_more_time() {
 #[test]
 fn an_old_ticket_back_says_nothing() {
     let (mut registry, start) = relays(&[10], true);
-    let sent = registry.send(&somebody(), &live(), start).unwrap();
-    let (key, ticket) = sent.ticket.unwrap();
+    let sent = registry.send(&Listener::somebody(), &live(), start);
+    let (key, ticket) = sent.unwrap().ticket.unwrap();
     let back = key.write(&stream::ticket::Ticket {
         way: stream::ticket::Way::Back,
         bounced: Bounced::default().with(key.relay()).unwrap(),

@@ -52,7 +52,7 @@ impl Registry {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::tests::{live, registration, report, somebody, with};
+    use super::super::tests::{live, registration, report, with};
     use super::*;
     use crate::base_url::BaseUrl;
     use crate::choice::{Excluded, Family as Needs, Listener};
@@ -61,7 +61,7 @@ mod tests {
     fn why(registry: &mut Registry, family: Needs) -> Option<Excluded> {
         let listener = Listener {
             family,
-            ..somebody()
+            ..Listener::somebody()
         };
         let sent = registry.ask(&listener, &live(), Instant::now());
         sent.err().flatten()

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::behaviour_tests::{named, relays, send};
-use super::tests::{live, registration, somebody};
+use super::tests::{live, registration};
 use super::*;
-use crate::choice::Excluded;
+use crate::choice::{Excluded, Listener};
 
 #[test]
 fn the_operators_orders_hold_while_the_balancer_runs() {
@@ -36,7 +36,7 @@ fn the_operators_orders_hold_while_the_balancer_runs() {
         registry.order(0, orders, now);
         assert_eq!(registry.receipt(0).drain, orders.is_draining);
         assert_eq!(send(&mut registry, now).unwrap().0, 1);
-        let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+        let (_, verdicts) = registry.explain(&Listener::somebody(), &live(), now);
         assert_eq!(verdicts[0].excluded, [reason]);
     }
     let farther = Orders {
@@ -98,7 +98,7 @@ fn relays_come_and_go_and_the_others_keep_their_places() {
 fn quarantine_lasts_until_two_good_probes_or_somebodys_word() {
     let (mut registry, now) = relays(&[10, 10], true);
     let first = |registry: &mut Registry| {
-        let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+        let (_, verdicts) = registry.explain(&Listener::somebody(), &live(), now);
         verdicts[0].excluded.clone()
     };
     registry.quarantine(0, "it serves another epoch".to_owned(), now);
@@ -128,7 +128,7 @@ fn the_word_of_another_balancer_holds_until_he_takes_it_back_or_our_own_eyes_saw
     let (mut registry, now) = relays(&[10, 10], true);
     let said = || [("0".to_owned(), "one says: old sound".to_owned())].into();
     assert_eq!(registry.hear(&said(), now), Belief::All);
-    let (_, verdicts) = registry.explain(&somebody(), &live(), now);
+    let (_, verdicts) = registry.explain(&Listener::somebody(), &live(), now);
     assert_eq!(verdicts[0].excluded, [Excluded::Quarantined]);
     let why = registry.relay(0).unwrap().quarantine(now);
     assert_eq!(why, Some(("one says: old sound", None)));

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 use stream::report::{Admitted, Arrivals};
-use stream::ticket::Bounced;
 
-use super::tests::{RUN, live, registration, report, somebody, with};
+use super::tests::{RUN, live, registration, report, with};
 use super::*;
 use crate::choice::Listener;
 
@@ -99,8 +98,7 @@ impl World {
         let listener = Listener {
             caller,
             key: self.random.u64(0..5),
-            bounced: Bounced::default(),
-            ..somebody()
+            ..Listener::somebody()
         };
         let Ok(sent) = self
             .registry

@@ -2,12 +2,10 @@
 
 use stream::lease::Lease;
 use stream::report::Place;
-use stream::ticket::Bounced;
 
 use super::*;
-use crate::base_url::Scheme;
 use crate::checked_report::Carried;
-use crate::choice::{Excluded, Family, Listener};
+use crate::choice::{Excluded, Listener};
 use crate::place::{Country, Spot};
 
 const STALE: Duration = Duration::from_secs(4);
@@ -72,21 +70,8 @@ pub(super) fn live() -> MountPath {
     MountPath::parse("/live.ogg").unwrap()
 }
 
-pub(super) fn somebody() -> Listener {
-    Listener {
-        scheme: Scheme::Http,
-        family: Family::Any,
-        spot: Spot::default(),
-        key: 1,
-        caller: None,
-        bounced: Bounced::default(),
-        left: None,
-        entry: 0,
-    }
-}
-
 fn send(registry: &mut Registry, now: Instant) -> Result<usize, Excluded> {
-    let sent = registry.send(&somebody(), &live(), now);
+    let sent = registry.send(&Listener::somebody(), &live(), now);
     sent.map(|sent| sent.relay)
         .map_err(|miss| miss.expect("there are relays"))
 }
@@ -147,7 +132,7 @@ fn asking_takes_no_place() {
     let mut registry = registry(&["a"], start);
     registry.take(0, report(1, 9, 10), start).unwrap();
     for _ in 0..3 {
-        assert!(registry.ask(&somebody(), &live(), start).is_ok());
+        assert!(registry.ask(&Listener::somebody(), &live(), start).is_ok());
     }
     assert_eq!(send(&mut registry, start), Ok(0));
 }
@@ -373,7 +358,7 @@ fn where_there_are_other_balancers_no_more_are_sent_than_the_relay_lends() {
     };
     let sent = |registry: &mut Registry, now| {
         (0..50)
-            .take_while(|_| registry.send(&somebody(), &live(), now).is_ok())
+            .take_while(|_| registry.send(&Listener::somebody(), &live(), now).is_ok())
             .count()
     };
     take(&mut registry, 10, Lease::default(), start);

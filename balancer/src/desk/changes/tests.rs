@@ -20,7 +20,7 @@ fn added(token: &str) -> Added {
     }
 }
 
-fn bias(bias_km: f32) -> Change {
+pub(in crate::desk) fn bias(bias_km: f32) -> Change {
     Change::Order(
         Orders {
             bias_km,

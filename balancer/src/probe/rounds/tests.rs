@@ -1,10 +1,7 @@
 //! What a round's findings change: for whom a relay is out, and what its operator gets to see.
 
-use stream::ticket::Bounced;
-
 use super::super::finding::Fault;
 use super::*;
-use crate::base_url::Scheme;
 use crate::checked_report::CheckedReport;
 use crate::choice::{Excluded, Family as Needs, Listener, Verdict};
 use crate::config::Config;
@@ -12,7 +9,6 @@ use crate::desk::facts::Facts;
 use crate::desk::single;
 use crate::geo::Geo;
 use crate::language::Language;
-use crate::place::Spot;
 
 const GOOD: Finding = Finding::Good { is_compared: true };
 
@@ -66,14 +62,8 @@ impl Rounds {
 
     fn verdict(&self, family: Needs) -> Verdict {
         let listener = Listener {
-            scheme: Scheme::Http,
             family,
-            spot: Spot::default(),
-            key: 1,
-            caller: None,
-            bounced: Bounced::default(),
-            left: None,
-            entry: 0,
+            ..Listener::somebody()
         };
         let mut registry = self.balancer.registry();
         let (_, mut verdicts) = registry.explain(&listener, &mount(), Instant::now());
