@@ -277,3 +277,19 @@ pub fn place(w: &Words, facts: &Facts) -> String {
     let parts: Vec<_> = [country, point].into_iter().flatten().collect();
     parts.join(" · ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balancer::Balancer;
+    use crate::geo::Geo;
+    use crate::language::Language;
+
+    #[test]
+    fn a_relay_to_which_every_way_is_short_is_shown_as_everywhere() {
+        let text = "[[relay]]\nname = \"a\"\ntoken = \"token of a, long\"\nlocation = \"any\"\n";
+        let balancer = Balancer::new(toml::from_str(text).unwrap(), Geo::default());
+        let facts = Facts::of(&balancer, "a").unwrap();
+        assert_eq!(place(Language::English.words(), &facts), "everywhere");
+    }
+}

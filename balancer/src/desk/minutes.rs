@@ -113,6 +113,12 @@ fn until_next_minute(since_1970: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::desk::changes::tests::FILE;
+    use crate::desk::changes::{Change, Changes};
+    use crate::desk::keeping::{CHANGES_BYTES_MAX, CHANGES_FILE, Desk};
+    use crate::geo::Geo;
+    use crate::snapshot::{self, folder::Folder};
 
     fn at(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
@@ -125,5 +131,45 @@ mod tests {
         }
         assert_eq!(until_next_minute(at(61.5)), Duration::from_millis(58_500));
         assert_eq!(until_next_minute(at(120.0)), MINUTE);
+    }
+
+    #[test]
+    fn every_minute_what_is_not_kept_is_tried_again_and_a_wrong_clock_set_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            state_directory: Some(folder.path().to_owned()),
+            ..Config::default()
+        };
+        let open = || Desk::open(&config).unwrap();
+        let balancer = Balancer::with_desk(config.clone(), Geo::default(), open());
+        let change = |desk: &Desk, at_ms: u64| {
+            let made = desk.changes().make("a", Change::PutAway, FILE, 1, at_ms);
+            made.unwrap();
+            desk.keep_changes();
+        };
+        let is_ahead = |changes: &Changes| changes.is_ahead_of(milliseconds_now());
+        // Nothing can be written where a folder stands.
+        let in_the_way = folder.path().join(format!("{CHANGES_FILE}.new"));
+        std::fs::create_dir(&in_the_way).unwrap();
+        change(balancer.desk(), milliseconds_now());
+        assert!(balancer.desk().trouble().is_some());
+        std::fs::remove_dir(&in_the_way).unwrap();
+        minute(&balancer, Sums::of(&balancer));
+        assert_eq!(balancer.desk().trouble(), None);
+
+        let wrong = milliseconds_now() + 40 * 24 * 3_600_000;
+        change(balancer.desk(), wrong);
+        assert!(is_ahead(&balancer.desk().changes()));
+        minute(&balancer, Sums::of(&balancer));
+        assert!(!is_ahead(&balancer.desk().changes()));
+        change(balancer.desk(), wrong);
+        drop(balancer);
+        // Also by the next one who begins with it, and on the disk.
+        let desk = open();
+        assert!(!is_ahead(&desk.changes()));
+        drop(desk);
+        let kept = Folder::open(folder.path()).unwrap();
+        let kept = snapshot::precious(&kept, CHANGES_FILE, CHANGES_BYTES_MAX, |_| Ok(()));
+        assert!(!is_ahead(&kept.unwrap().unwrap()));
     }
 }

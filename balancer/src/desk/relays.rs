@@ -177,3 +177,22 @@ fn sentence(w: &Words, complaint: Complaint) -> &'static str {
         Complaint::BadPlace => w.bad_place,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Language;
+
+    #[test]
+    fn a_country_that_is_none_is_refused() {
+        let w = Language::English.words();
+        let country = |letters: &str| {
+            let form = Form::parse(format!("country={letters}").as_bytes());
+            added(w, &form, "token").map(|added| added.country)
+        };
+        assert_eq!(country(""), Ok(None));
+        assert_eq!(country("DE"), Ok(Country::parse("DE")));
+        assert_eq!(country("ZZ"), Err(w.bad_country));
+        assert_eq!(country("Germany"), Err(w.bad_country));
+    }
+}

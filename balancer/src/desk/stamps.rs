@@ -233,6 +233,8 @@ mod tests {
         (wrong.author, right.author) = (1, 2);
         right.make("a", bias(1.0), FILE, 1, now - 5_000).unwrap();
         wrong.make("b", bias(7.0), FILE, 1, now - DAY).unwrap();
+        let near = now + DAY / 2;
+        wrong.make("c", bias(9.0), FILE, 1, near).unwrap();
         let ahead = now + 40 * DAY;
         wrong.make("a", bias(2.0), FILE, 1, ahead).unwrap();
         wrong.make("a", bias(3.0), FILE, 1, ahead + 9).unwrap();
@@ -248,6 +250,8 @@ mod tests {
         let said: Vec<_> = wrong.journal.iter().map(|entry| &*entry.what).collect();
         let told: Vec<_> = before.journal.iter().map(|entry| &*entry.what).collect();
         assert_eq!(said, told, "in the same order");
+        let mut made = wrong.journal.iter().rev().take(3);
+        assert!(made.all(|entry| entry.stamp.0 > near && entry.at == entry.stamp.0 / 1_000));
         right.merge(&wrong);
         let km = |changes: &Changes| changes.orders_of("a", FILE).bias_km;
         assert!((km(&right) - 3.0).abs() < 0.1);

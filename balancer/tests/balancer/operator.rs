@@ -245,6 +245,7 @@ async fn a_relay_that_is_added_gets_its_token_once_and_listeners_at_once() {
             400,
         ),
         (json!({"name": "d", "url": "ftp://d.example"}), 400),
+        (json!({"name": "d", "country": "ZZ"}), 400),
         (json!({"name": "d", "token": "mine"}), 400),
         (json!([]), 400),
     ] {
@@ -333,6 +334,7 @@ async fn any_address_is_explained_with_every_term_and_kept_nowhere() {
     for wrong in [
         "address=localhost&mount=%2Flive.ogg",
         "address=192.0.2.7&mount=evil",
+        "address=192.0.2.7&mount=%2Flive.ogg&scheme=ftp",
     ] {
         let page = desk
             .send("POST", "/desk/explain", &format!("{cookie}{FORM}"), wrong)

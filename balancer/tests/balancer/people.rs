@@ -187,6 +187,22 @@ async fn programs_learn_who_could_serve_them_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_are_as_good_the_first_in_the_list_is_where_the_link_leads() {
+    let names = ["b", "c", "d", "e", "f", "a"];
+    let relay =
+        |name: &&str| format!("[[relay]]\nname = \"{name}\"\ntoken = \"token of {name}\"\n");
+    let desk = Desk::start_plain(&names.iter().map(relay).collect::<String>()).await;
+    for name in names {
+        desk.hear(name, &report(name, 1, 0, 10)).await;
+    }
+    let list = desk.get("/live.json").await.json();
+    let first = &list["relays"][0];
+    assert_ne!(first["name"], "b", "the order of the file says nothing");
+    let led = desk.ask("HEAD", "/live.ogg", "").await.target();
+    assert_eq!(first["url"], led);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_ever_had_is_counted_apart_from_those_who_find_no_place() {
     let desk = Desk::start("").await;
     let counted = async |outcome: &str| {
@@ -204,11 +220,16 @@ async fn what_nobody_ever_had_is_counted_apart_from_those_who_find_no_place() {
     assert_eq!(desk.get("/live.ogg").await.status, 503);
     assert_eq!(counted("nowhere").await, "2");
     assert_eq!(counted("unknown").await, "3");
-    let mut gone = report("a", 2, 10, 10);
-    gone["mounts"] = json!([mount("/other.ogg")]);
-    desk.hear("a", &gone).await;
-    assert_eq!(desk.get("/live.ogg").await.status, 404);
-    assert_eq!(counted("nowhere").await, "3", "it was there a moment ago");
+    for (sequence, gone, mounts, n) in [
+        (2, "/live.ogg", json!([mount("/other.ogg")]), "3"),
+        (3, "/other.ogg", json!([]), "4"),
+    ] {
+        let mut report = report("a", sequence, 10, 10);
+        report["mounts"] = mounts;
+        desk.hear("a", &report).await;
+        assert_eq!(desk.get(gone).await.status, 404);
+        assert_eq!(counted("nowhere").await, n, "it was there a moment ago");
+    }
     let totals = desk.get("/api/v1/status").await.json()["totals"].clone();
-    assert_eq!(totals["unserved"], 3);
+    assert_eq!(totals["unserved"], 4);
 }
