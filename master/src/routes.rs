@@ -107,29 +107,36 @@ fn is_for_slaves(is_moving: bool, away_for: Option<Duration>) -> bool {
     is_moving || away_for.is_some_and(|away| away < SLAVE_PATIENCE)
 }
 
+async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
+    let list = list_for_slaves(&table, Instant::now());
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], list).into_response()
+}
+
 /// The list that an Icecast slave polls: a path a line. One that is missing is dropped there with all
 /// its listeners, so one whose source was here a moment ago stays in it. Of one on which nothing
 /// comes any more it would get old sound, give up, and begin anew, again and again.
-async fn streamlist(State(table): State<Arc<MountTable>>) -> Response {
+fn list_for_slaves(table: &MountTable, now: Instant) -> String {
     // An Icecast would give everybody what needs a password here, or is no more than a fallback.
     let is_open = |mount: &Arc<Mount>| {
         !mount.is_hidden() && !mount.needs_password() && !mount.is_only_fallback()
     };
-    let now = Instant::now();
     let comes = |mount: &Arc<Mount>| {
         let has_begun = mount.log().link().is_some();
         has_begun && is_for_slaves(mount.is_moving(), mount.away_for(now))
     };
     let mounts = table.all().into_iter();
-    let list: String = mounts
+    mounts
         .filter(|mount| comes(mount) && is_open(mount))
         .map(|mount| format!("{}\r\n", mount.path()))
-        .collect();
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], list).into_response()
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use stream::log::{Epoch, Keep};
+    use stream::mount::{Claimant, Desk, Facts, MountPath};
+    use stream::reel::Reel;
+
     use super::*;
 
     #[test]
@@ -147,5 +154,30 @@ mod tests {
             let is = is_for_slaves(is_moving, away_for);
             assert_eq!(is, is_listed, "{is_moving} {away_for:?}");
         }
+    }
+
+    #[test]
+    fn a_mount_whose_source_stays_away_leaves_the_list_of_the_slaves() {
+        let table = Arc::new(MountTable::new());
+        let desk = Desk::new(Arc::clone(&table), Keep::default());
+        let claimant = Claimant {
+            user: "source".to_owned(),
+            login: 0,
+            serial: None,
+            uplink: 0,
+        };
+        let (path, now) = (MountPath::parse("/a.mp3").unwrap(), Instant::now());
+        let claimed = desk.claim(&path, &claimant, Facts::default(), Epoch::new(1), now);
+        let mut publisher = claimed.unwrap();
+        let mut frame = [0; 104];
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x10, 0xc0]);
+        for (_, page) in Reel::cut(&frame.repeat(9)).unwrap().pages() {
+            publisher.take(page, now, || 1).unwrap();
+        }
+        let late = || Instant::now() + SLAVE_PATIENCE;
+        assert_eq!(list_for_slaves(&table, late()), "/a.mp3\r\n", "it is here");
+        drop(publisher);
+        assert_eq!(list_for_slaves(&table, Instant::now()), "/a.mp3\r\n");
+        assert_eq!(list_for_slaves(&table, late()), "");
     }
 }

@@ -57,7 +57,8 @@ mod tests {
              <header name=\"X-Gone\" value=\"x\" status=\"404\"/>
              <header name=\"Set-Cookie\" value=\"a=b\"/><header value=\"x\"/></http-headers>
              <mount><mount-name>/a.ogg</mount-name><http-headers>
-             <header name=\"X-Robots-Tag\" value=\"all\"/></http-headers></mount>",
+             <header name=\"X-Robots-Tag\" value=\"all\"/>
+             <header name=\"Access-Control-Allow-Origin\" value=\"http://a\"/></http-headers></mount>",
         )
         .toml;
         let config = checked(&toml);
@@ -67,6 +68,7 @@ mod tests {
         assert_eq!(own, [("X-Robots-Tag", "all")]);
         for remark in [
             "# <http-headers/header> (Access-Control-Allow-Origin): it is always there",
+            "(Access-Control-Allow-Origin): `headers`: Access-Control-Allow-Origin cannot be added",
             "# <http-headers/header> (X-Gone): only answers with sound",
             "# <http-headers/header> (Set-Cookie): `headers`: Set-Cookie cannot be added",
         ] {

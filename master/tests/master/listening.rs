@@ -22,39 +22,6 @@ fn htpasswd(folder: &Path) -> String {
 }
 
 #[test]
-fn headers_of_the_operator_stand_in_answers_with_sound_and_no_others() {
-    let stage = Stage::start(
-        "[headers]\nX-Robots-Tag = \"noindex\"\nX-All = \"1\"\n[archive]\npublic = true\n[[mount]]\n\
-         path = \"/own.mp3\"\nheaders = { x-robots-tag = \"all\", X-Own = \"a b\" }",
-    );
-    let _sources = [stage.source("/live.mp3"), stage.source("/own.mp3")];
-    let head = |method: &str, path: &str| {
-        let mut socket = stage.connect();
-        write!(socket, "{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        read_head(&mut socket)
-    };
-    for path in ["/live.mp3", "/live.mp3?from=-1s"] {
-        for method in ["GET", "HEAD"] {
-            let head = head(method, path);
-            assert!(head.contains("\r\nX-Robots-Tag: noindex\r\n"), "{head}");
-            assert!(
-                head.contains("\r\nX-All: 1\r\n") && !head.contains("X-Own"),
-                "{head}"
-            );
-        }
-    }
-    let own = head("GET", "/own.mp3");
-    for line in ["x-robots-tag: all", "X-All: 1", "X-Own: a b"] {
-        assert_eq!(own.matches(&format!("\r\n{line}\r\n")).count(), 1, "{own}");
-    }
-    assert!(!own.contains("noindex"), "{own}");
-    for path in ["/none.mp3", "/api/v1/status", "/live.mp3.m3u"] {
-        let head = head("GET", path);
-        assert!(!head.contains("X-All"), "{head}");
-    }
-}
-
-#[test]
 fn at_every_address_the_same_is_heard() {
     let stage = Stage::start_at_all(&["127.0.0.1:0", "127.0.0.1:0", "127.0.0.2:0"], "", "");
     let at = |n: usize, request: &str| {

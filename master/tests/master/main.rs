@@ -2,6 +2,8 @@
 //! players, scripts and servers send and expect.
 
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod listening;
 #[cfg(test)]
 mod log;

@@ -59,10 +59,17 @@ fn listeners_are_named_ended_and_moved_by_the_operator() {
     until("he is there", || numbers(&stage, there).len() == 1);
     stays.read_exact(&mut [0; 417]).unwrap();
 
+    let _aac = stage.aac_source("/c.aac");
+    drop(stage.source("/gone.mp3"));
+    until("nothing comes there", || {
+        act(&format!("PATCH {list}"), "{\"mount\": \"/gone.mp3\"}").0 == 409
+    });
     let long = format!("{{\"mount\": \"/{}\"}}", "x".repeat(17_000));
     for (what, body, status, word) in [
         ("PATCH", "{\"mount\": \"/none.mp3\"}", 404, "/none.mp3"),
         ("PATCH", "{\"mount\": \"/hall/live.mp3\"}", 400, "already"),
+        ("PATCH", "{\"mount\": \"/gone.mp3\"}", 409, "nothing comes"),
+        ("PATCH", "{\"mount\": \"/c.aac\"}", 409, "formats"),
         ("PATCH", "{\"mount\": 7}", 400, "invalid type"),
         ("PATCH", "{\"to\": \"/b.mp3\"}", 400, "unknown field"),
         ("PATCH", "", 400, "EOF"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stream::ogg::{Page, Stamp};
 
 use crate::log;
-use crate::stage::{ADMIN, SOURCE, Stage, basic, read_head, read_to_end, until};
+use crate::stage::{ADMIN, SOURCE, Stage, basic, read_to_end, until};
 
 const SECRET: &[u8] = b"words-of-ann-that-no-log-shows";
 
@@ -22,7 +22,8 @@ fn n_wrong(stage: &Stage) -> u32 {
 fn who_shows_a_wrong_password_is_named_and_counted_and_the_password_is_nowhere() {
     log::start();
     let stage = Stage::start(
-        "[shoutcast]\nmount = \"/icy-of-ann.mp3\"\n[relay]\npassword = \"password of relays\"",
+        "[shoutcast]\nmount = \"/icy-of-ann.mp3\"\n[relay]\npassword = \"password of relays\"\n\
+         [[source]]\nuser = \"of-hall\"\npassword = \"password-of-the-hall\"\nmounts = [\"/hall\"]",
     );
     let _source = stage.source("/taken.mp3");
     let before = n_wrong(&stage);
@@ -41,21 +42,36 @@ fn who_shows_a_wrong_password_is_named_and_counted_and_the_password_is_nowhere()
         scope.spawn(move || ask("GET /taken.mp3", relay, " 401 "));
         let title = "GET /admin/metadata?mount=/taken.mp3&mode=updinfo&song=A";
         scope.spawn(move || ask(title, ann, " 401 "));
+        for password in [SECRET, b"password-of-the-hall"] {
+            scope.spawn(move || {
+                let mut socket = stage.connect();
+                socket.write_all(&[password, b"\r\n"].concat()).unwrap();
+                assert_eq!(read_to_end(&mut socket), "invalid password\r\n");
+            });
+        }
+        let secret = str::from_utf8(SECRET).unwrap();
         scope.spawn(move || {
-            let mut socket = stage.connect();
-            socket.write_all(&[SECRET, b"\r\n"].concat()).unwrap();
-            assert_eq!(read_to_end(&mut socket), "invalid password\r\n");
+            let old = format!("ice-password: {secret}");
+            let line = format!("SOURCE /old-of-ann.mp3?pass={secret}");
+            ask(&line, &old, " 401 ");
+        });
+        scope.spawn(move || {
+            let title = format!("GET /admin.cgi?pass={secret}&mode=updinfo&song=A");
+            ask(&title, "X: y", " 401 ");
         });
         // Who asks without one only wants to know whether one is needed.
         scope.spawn(move || ask("SOURCE /of-nobody.mp3", "X: y", " 401 "));
     });
-    assert!(n_wrong(stage) >= before + 7);
+    assert!(n_wrong(stage) >= before + 9);
     for words in [
         &["WARN", "\"ann\"", " /of-ann.mp3", "[[source]]"][..],
         &["WARN", "\"ann\"", " /admin/stats", "[admin]"],
         &["WARN", "\"relay\"", " /taken.mp3", "[relay]"],
         &["WARN", "\"ann\"", "order for /taken.mp3", "[[source]]"],
         &["WARN", "SHOUTcast", " /icy-of-ann.mp3", "[[source]]"],
+        &["WARN", "of-hall", "not publish /icy-of-ann.mp3", "`mounts`"],
+        &["WARN", "order for /icy-of-ann.mp3", "(not named)"],
+        &["WARN", "(not named)", " /old-of-ann.mp3", "[[source]]"],
     ] {
         let lines = log::lines_with(words);
         assert_eq!(lines.len(), 1, "{words:?}: {lines:?}");
@@ -150,19 +166,5 @@ fn a_mount_that_is_held_can_be_removed_and_begins_anew_and_no_page_calls_it_on_a
     read_to_end(&mut listener);
     assert!(stage.get("/held.mp3").contains(" 404 "));
     assert!(stage.order("POST", kill).contains("Source does not exist"));
-    let mut socket = stage.connect();
-    let request = format!("SOURCE /held.mp3 HTTP/1.0\r\n{own}\r\nContent-Type: audio/aac\r\n\r\n");
-    socket.write_all(request.as_bytes()).unwrap();
-    assert!(read_head(&mut socket).contains(" 200 "));
-    socket.write_all(&aac(200)).unwrap();
-    until("another format is heard", || {
-        stage.listen("/held.mp3").1.contains("audio/aac")
-    });
-}
-
-/// So many frames of silence in AAC: 44.1 kHz, two channels, 15 bytes each.
-fn aac(n: usize) -> Vec<u8> {
-    let mut frame = [0; 15];
-    frame[..7].copy_from_slice(&[0xff, 0xf1, 0x50, 0x80, 0x01, 0xff, 0xfc]);
-    frame.repeat(n)
+    let _other = stage.aac_source("/held.mp3");
 }

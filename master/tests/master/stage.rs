@@ -150,6 +150,23 @@ impl Stage {
         });
         socket
     }
+
+    /// Another one, of another format.
+    pub(crate) fn aac_source(&self, path: &str) -> TcpStream {
+        let shown = basic(b"source:", SOURCE.as_bytes());
+        let mut socket = self.connect();
+        let head = format!("SOURCE {path} HTTP/1.0\r\n{shown}\r\nContent-Type: audio/aac\r\n\r\n");
+        socket.write_all(head.as_bytes()).unwrap();
+        assert!(read_head(&mut socket).contains(" 200 "));
+        // Silence at 44.1 kHz, two channels.
+        let mut frame = [0; 15];
+        frame[..7].copy_from_slice(&[0xff, 0xf1, 0x50, 0x80, 0x01, 0xff, 0xfc]);
+        socket.write_all(&frame.repeat(200)).unwrap();
+        until(&format!("{path} is heard"), || {
+            self.listen(path).1.contains("audio/aac")
+        });
+        socket
+    }
 }
 
 impl Drop for Stage {

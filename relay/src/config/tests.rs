@@ -131,3 +131,11 @@ fn impossible_settings_are_refused_by_name() {
         );
     }
 }
+
+#[test]
+fn headers_of_the_operator_hold_at_a_relay_too() {
+    let config = check(&format!("{MASTER}[headers]\nX-A = \"1\"")).unwrap();
+    let serving = config.knobs().serving();
+    let all: Vec<_> = serving.headers.all().collect();
+    assert_eq!(all, [("X-A", "1")]);
+}

@@ -9,7 +9,7 @@ use crate::fanout::Uplink;
 use crate::http::added::Added;
 use crate::http::guard::Guard;
 use crate::log::Keep;
-use crate::mount::{Claimant, Desk, Fallback, MountPath, MountTable, Publisher, Terms};
+use crate::mount::{Claimant, Desk, Facts, Fallback, MountPath, MountTable, Publisher, Terms};
 use crate::ogg::tests::opus;
 use crate::shutdown::Shutdown;
 
