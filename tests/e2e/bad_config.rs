@@ -84,6 +84,20 @@ fn a_good_configuration_is_checked_without_a_word() -> Result<()> {
 }
 
 #[test]
+fn what_has_no_effect_is_remarked_upon() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("master.toml");
+    write_private(&config, &(good("master") + "[archive]\nkeep_hours = 5.0\n"))?;
+    let output = run("master", &config, &["--check"])?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success() && said.contains("`state_directory`"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_line() -> Result<()> {
     for role in ROLES {
         let text = format!("burst_of_joy = 3\n{}", good(role));

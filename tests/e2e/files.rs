@@ -6,11 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use tests::cluster::{Cluster, Role, Sound};
 use tests::configs::SOURCE_USER;
 use tests::ear::Ear;
 use tests::http::get;
-use tests::programs::Program;
+use tests::programs::{Program, signal};
 use tests::tone::{OTHER, OWN, Player, RATE, tones};
 use tests::tools::{finish, samples};
 use tests::wait::{eventually, until};
@@ -104,8 +105,13 @@ fn files_are_heard_while_a_source_is_away_and_before_the_stream_and_written_whil
         dumps.display(),
         welcome.display()
     );
-    let name = "PLENUM_MASTER__MOUNT";
-    let mut cluster = Cluster::prepare(1, &Sound::Tone)?.with_variable(Role::Master, name, &mounts);
+    let at_relay = format!(
+        "[{{ path = \"/b.mp3\", intro_file = \"{}\" }}]",
+        welcome.display()
+    );
+    let mut cluster = Cluster::prepare(1, &Sound::Tone)?
+        .with_variable(Role::Master, "PLENUM_MASTER__MOUNT", &mounts)
+        .with_variable(Role::Relay(0), "PLENUM_RELAY__MOUNT", &at_relay);
     cluster.start_servers()?;
     let mut mp3 = mp3_source(&cluster, folder.path());
     mp3.start()?;
@@ -169,5 +175,24 @@ fn files_are_heard_while_a_source_is_away_and_before_the_stream_and_written_whil
     }
     let log = cluster.program(Role::Master).log();
     ensure!(log.contains("No space left") && mp3.is_running(), "{log}");
+    std::fs::copy(file(folder.path(), "other.mp3", 1, "libmp3lame")?, &welcome)?;
+    std::fs::copy(file(folder.path(), "other.ogg", 1, "libvorbis")?, &away)?;
+    told_of_others(
+        &mut cluster,
+        Role::Master,
+        &["`intro_file` of /b.mp3", "`fallback_file` of /a.ogg"],
+    )?;
+    told_of_others(&mut cluster, Role::Relay(0), &["`intro_file` of /b.mp3"])
+}
+
+/// After SIGHUP it is said which files hold other sound than before.
+fn told_of_others(cluster: &mut Cluster, role: Role, words: &[&str]) -> Result<()> {
+    let program = cluster.program(role);
+    signal(program.pid().context("it runs")?, Signal::HUP)?;
+    for word in words {
+        let word = format!("what is in the {word}");
+        until(PATIENCE, "other files", || program.log().contains(&word))
+            .with_context(|| program.story())?;
+    }
     Ok(())
 }

@@ -80,7 +80,7 @@ fn settings_are_read_again_all_or_none_and_nobody_who_listens_notices() -> Resul
         .replace(&old, NEW_PASSWORD)
         + &format!(
             "[slots]\nlisteners = 7\n[[mount]]\npath = \"{MOUNT}\"\nhidden = true\n\
-             max_listeners = 1\nname = \"Another Name\"\n"
+             max_listeners = 1\nname = \"Another Name\"\n[archive]\nkeep_hours = 5.0\n"
         );
     let said = reread(&mut cluster, Role::Master, "master.toml", &good)?;
     for word in [
@@ -89,6 +89,7 @@ fn settings_are_read_again_all_or_none_and_nobody_who_listens_notices() -> Resul
         "mount[/live.ogg].hidden",
         "WARN",
         "listen changed, too",
+        "need a `state_directory`",
     ] {
         ensure!(said.contains(word), "{word} is not in {said}");
     }
@@ -107,12 +108,14 @@ fn settings_are_read_again_all_or_none_and_nobody_who_listens_notices() -> Resul
     ensure!(named.head.header("icy-name") == Some("Another Name"));
 
     let before = std::fs::read_to_string(cluster.folder().join("relay1.toml"))?;
-    let text = before + "[slots]\nlisteners = 3\n";
+    let text = before + "[slots]\nlisteners = 3\n[headers]\nX-Of-Relay = \"1\"\n";
     let said = reread(&mut cluster, Role::Relay(0), "relay1.toml", &text)?;
     ensure!(
         said.contains("slots.listeners changed") && slots(&relay)? == 3,
         "{said}"
     );
+    let added = Request::new("HEAD", &cluster.mount_at(roles[1]))?.send()?;
+    ensure!(added.head.header("x-of-relay") == Some("1"), "{said}");
 
     for ear in ears {
         let n_samples = ear.heard().n_samples();

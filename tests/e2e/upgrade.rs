@@ -1,6 +1,7 @@
 //! A new version in the place of a running one: nobody who listens, sends or is just coming notices.
 
-use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+mod words;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tests::cluster::{Cluster, MOUNT, PLAY_MAX, Role, STOP_MAX, Sound, write_priv
 use tests::ear::Ear;
 use tests::figures::note;
 use tests::heard::Heard;
-use tests::http::{Address, Connection, Request, get};
+use tests::http::get;
 use tests::peers::{self, Method};
 use tests::programs::heir::{is_alive, wait_for_end};
 use tests::programs::{Program, find, signal};
@@ -323,66 +324,4 @@ fn who_listens_through_tls_stays_with_the_old_process_and_misses_nothing() -> Re
     heard.take(&mut framer, &std::fs::read(&file)?, Duration::ZERO);
     note(&format!("{} samples through TLS", heard.n_samples()));
     heard.check_order()
-}
-
-#[test]
-fn who_is_in_the_middle_of_a_word_is_understood_to_its_end() -> Result<()> {
-    let mut cluster = Cluster::prepare(0, &Sound::Tone)?;
-    let port = cluster.ports().master;
-    let listen_at = |cluster: &Cluster, others: &str| {
-        let file = cluster.folder().join("master.toml");
-        let text = std::fs::read_to_string(&file)?;
-        let (_, rest) = text.split_once('\n').context("one line")?;
-        let listen = format!("listen = [\"127.0.0.1:{port}\", {others}]\n");
-        write_private(&file, &(listen + rest))
-    };
-    listen_at(&cluster, &format!("\"[::1]:{port}\""))?;
-    cluster.start_servers()?;
-    let url = format!("{}/cut.ogg", cluster.ports().master_url());
-    let sound = std::fs::read(speech::sitting_ogg()?)?;
-    let (_, mut upload) = Request::new("PUT", &url)?
-        .credentials("source", &cluster.secrets().source)
-        .header("Content-Type", "application/ogg")
-        .header("Transfer-Encoding", "chunked")
-        .open()?;
-    let address = Address::parse(&url)?;
-    let mut ear = None;
-    // Every portion ends in the middle of a page and of a chunk.
-    for (n, portion) in sound.chunks(20_001).take(4).enumerate() {
-        let elsewhere = TcpStream::connect((Ipv6Addr::LOCALHOST, port))?;
-        let mut callers = [address.connect()?, elsewhere].map(Connection::new);
-        for caller in &mut callers {
-            caller.send(b"GET /hea")?;
-        }
-        let chunk = [
-            format!("{:x}\r\n", portion.len()).as_bytes(),
-            portion,
-            b"\r\n",
-        ]
-        .concat();
-        let (now, later) = chunk.split_at(chunk.len() / 2);
-        upload.send(now)?;
-        cluster.program(Role::Master).upgrade()?;
-        upload.send(later)?;
-        for caller in &mut callers {
-            caller.send(b"lth HTTP/1.1\r\n\r\n")?;
-            ensure!(caller.head()?.status == 200, "after upgrade {n}");
-        }
-        // From the next program on there is one more.
-        let others = format!("\"127.0.0.2:{port}\", \"[::1]:{port}\"");
-        listen_at(&cluster, &others)?;
-        if ear.is_none() {
-            let heard = eventually(EAR_MAX, "it plays", || Ear::listen(&url));
-            ear = Some(heard.with_context(|| cluster.story())?);
-        }
-    }
-    TcpStream::connect((Ipv4Addr::new(127, 0, 0, 2), port))?;
-    let ear = ear.context("nobody listens")?;
-    until(EAR_MAX, "all of it is heard", || {
-        ear.heard().body.len() > 70_000
-    })
-    .with_context(|| cluster.story())?;
-    let log = cluster.program(Role::Master).log();
-    ensure!(!log.contains("WARN") && !log.contains(" ended "), "{log}");
-    ear.stop().check_order()
 }
