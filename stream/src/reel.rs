@@ -220,13 +220,14 @@ mod tests {
     #[test]
     fn what_only_tells_of_an_mp3_file_is_not_played() {
         // 128 kbit/s, 44,100 Hz: MPEG-1 of two channels, of one, and one with a checksum; MPEG-2.
-        let cases: [([u8; 4], usize, usize, &[u8]); 6] = [
+        let cases: [([u8; 4], usize, usize, &[u8]); 7] = [
             ([0xff, 0xfb, 0x90, 0x00], 417, 36, b"Xing"),
             ([0xff, 0xfb, 0x90, 0x00], 417, 36, b"Info"),
             ([0xff, 0xfb, 0x90, 0x00], 417, 36, b"VBRI"),
             ([0xff, 0xfb, 0x90, 0xc0], 417, 21, b"Info"),
             ([0xff, 0xfa, 0x90, 0x00], 417, 38, b"Xing"),
             ([0xff, 0xf3, 0x80, 0xc0], 208, 13, b"Info"),
+            ([0xff, 0xf3, 0x80, 0x00], 208, 21, b"Xing"),
         ];
         for (head, n_bytes, at, word) in cases {
             let mut sound = head.to_vec();

@@ -196,6 +196,7 @@ mod tests {
             Codec::of(&head).silent_packet().to_vec()
         };
         assert_eq!(end(&[0]), [0]);
+        assert_eq!(end(&[0, 9]), [0], "what follows belongs to another family");
         assert_eq!(end(&[1, 1, 1, 0, 1]), [0]);
         // 5.1: two streams of two channels and two of one; three of them with a length.
         assert_eq!(end(&[1, 4, 2, 0, 4, 1, 2, 3, 5]), [0; 7]);
