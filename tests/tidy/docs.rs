@@ -1,6 +1,7 @@
 //! Rules for documents and settings.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use stream::report::Report;
 
 use crate::text::{File, files, root};
 
@@ -70,6 +71,43 @@ fn every_link_in_the_documents_leads_somewhere() -> Result<()> {
             check_link(&file, &target)?;
         }
     }
+    Ok(())
+}
+
+/// The blocks that are marked so.
+fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
+    let parts = text.split("```").skip(1).step_by(2);
+    let marked = parts.filter_map(|block| block.split_once('\n'));
+    marked
+        .filter_map(|(of, lines)| (of == kind).then_some(lines))
+        .collect()
+}
+
+#[test]
+fn what_is_called_settings_or_json_is_that() -> Result<()> {
+    for file in documents()? {
+        for block in blocks(&file.text, "toml") {
+            let table: Result<toml::Table, _> = toml::from_str(block);
+            table.with_context(|| format!("{}: {block}", file.name))?;
+        }
+        for block in blocks(&file.text, "json") {
+            let value: Result<serde_json::Value, _> = serde_json::from_str(block);
+            value.with_context(|| format!("{}: {block}", file.name))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_report_in_the_protocol_is_one_that_a_balancer_takes() -> Result<()> {
+    let document = std::fs::read_to_string(root().join("docs/PROTOCOL.md"))?;
+    let example = blocks(&document, "json")
+        .into_iter()
+        .find(|block| block.contains("\"sequence\""))
+        .context("no report")?;
+    let report: Report = serde_json::from_str(example)?;
+    let words = [&report.run, &report.mounts[0].epoch];
+    ensure!(words.iter().all(|word| word.is_ascii()), "{example}");
     Ok(())
 }
 
