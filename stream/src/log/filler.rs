@@ -144,11 +144,16 @@ impl Clock {
             .greeted
             .is_some_and(|greeted| now.saturating_duration_since(greeted) < GRACE);
         let behind_max = behind_max + if is_expected { GRACE } else { Duration::ZERO };
-        let due = reach.behind(now).saturating_sub(behind_max);
-        if due > FILL_MAX {
-            reach.until += due - FILL_MAX;
-        }
-        (!due.is_zero()).then_some(due.min(FILL_MAX))
+        let due = reach.give_up_beyond(reach.behind(now).saturating_sub(behind_max));
+        (!due.is_zero()).then_some(due)
+    }
+
+    /// How much filler is due to one who begins now and has nothing of what is missing.
+    pub fn all_due(&mut self, now: Instant) -> Duration {
+        let reach = self.0.as_mut();
+        reach.map_or(Duration::ZERO, |reach| {
+            reach.give_up_beyond(reach.behind(now))
+        })
     }
 
     /// Filler was written that lasts so long.
@@ -165,6 +170,7 @@ impl Clock {
     }
 
     /// How far the log is behind the clock.
+    #[cfg(test)]
     pub fn behind(&self, now: Instant) -> Duration {
         self.0
             .as_ref()
@@ -175,6 +181,12 @@ impl Clock {
 impl Reach {
     fn behind(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.until)
+    }
+
+    /// So much of what is due as is written at once; the rest is given up.
+    fn give_up_beyond(&mut self, due: Duration) -> Duration {
+        self.until += due.saturating_sub(FILL_MAX);
+        due.min(FILL_MAX)
     }
 
     /// `until`, nearer to `now` by what is forgotten.
@@ -309,6 +321,12 @@ mod tests {
         clock.filled(FILL_MAX);
         assert_eq!(clock.due(AFTER, late), None);
         assert_eq!(clock.behind(late), AFTER);
+        // One who begins then has nothing of the rest.
+        let later = late + seconds(100_000.0);
+        assert_eq!(clock.all_due(later), FILL_MAX);
+        clock.filled(FILL_MAX);
+        assert_eq!(clock.behind(later), Duration::ZERO);
+        assert_eq!(clock.all_due(later + seconds(3.0)), seconds(3.0));
     }
 
     proptest! {

@@ -258,7 +258,8 @@ impl Writer {
 
     /// This source has nothing of what the log is behind by: it begins now.
     fn fill_up(&mut self, now: Instant) {
-        self.fill_for(self.clock.behind(now), now);
+        let due = self.clock.all_due(now);
+        self.fill_for(due, now);
     }
 
     /// Ends the link that is open, if one is: a source said good-bye, or will not come back.
