@@ -122,9 +122,15 @@ impl Framer {
         self.portion()
     }
 
-    /// The bytes of what is not given out yet.
-    pub fn held(&self) -> &[u8] {
-        &self.held
+    /// The bytes of what is not given out yet, so that another framer can go on with it. In the
+    /// middle of a tag it is the head of one that has the rest.
+    pub fn held(&self) -> Vec<u8> {
+        if self.n_tag_left == 0 {
+            return self.held.clone();
+        }
+        let seven = |shift: usize| u8::try_from(self.n_tag_left >> shift & 0x7f).unwrap_or(0);
+        let length = [21, 14, 7, 0].map(seven);
+        [&b"ID3\x04\0\0"[..], &length].concat()
     }
 
     /// What lies behind the whole frames.

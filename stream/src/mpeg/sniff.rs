@@ -142,7 +142,7 @@ impl Sniffer {
         match &self.state {
             State::Open(held) => held.clone(),
             State::Ogg(framer) => framer.held().to_vec(),
-            State::Frames(framer) => framer.held().to_vec(),
+            State::Frames(framer) => framer.held(),
             State::Webm(framer) => framer.held(),
             State::Clusters(cutter) => cutter.held().to_vec(),
         }

@@ -115,6 +115,32 @@ fn tags_before_between_and_behind_frames_are_left_out() {
 }
 
 #[test]
+fn another_framer_goes_on_in_the_middle_of_a_tag() {
+    let frames: Vec<u8> = (0..9).flat_map(mp3).collect();
+    let inside: Vec<u8> = (50..99).flat_map(mp3).collect();
+    let n_bytes = [14, 7, 0].map(|shift| (inside.len() >> shift & 0x7f) as u8);
+    let id3 = [&b"ID3\x04\0\0\0"[..], &n_bytes, &inside].concat();
+    let ape = [&b"APETAGEX\xd0\x07\0\0\x10\x27\0\0"[..], &inside[..10_016]].concat();
+    let all = [&frames, &id3, &frames, &ape, &frames].map(Vec::as_slice);
+    let all = all.concat();
+    for cut in (0..all.len()).step_by(97) {
+        let mut first = Framer::new();
+        let mut input = &all[..cut];
+        let mut pages = Vec::new();
+        while let Some(found) = first.next(&mut input) {
+            pages.extend(match found {
+                Found::Page(page) => Some(page),
+                Found::Junk { .. } => panic!("cut at {cut}"),
+            });
+        }
+        let (more, n_junk) = frame(Framer::new(), &[&first.held(), &all[cut..]].concat(), &[]);
+        pages.extend(more);
+        assert_eq!(n_junk, 0, "cut at {cut}");
+        assert!(sound(&pages) == frames.repeat(3), "cut at {cut}");
+    }
+}
+
+#[test]
 fn what_is_neither_is_told_at_once_and_ogg_is_ogg() {
     let why = |bytes: &[u8]| match Sniffer::new().next(&mut &*bytes) {
         Some(Found::Junk { n_bytes, why }) => sniff::is_foreign(0, n_bytes, why),
