@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::credentials::{self, Known, MayPublish, may_publish};
 use crate::refuse::{NOT_PROMOTED, refuse_password};
 use answers::{answer, begin, refuse, refuse_in_use, say};
+use cut::Junk;
 use end::End;
 use strays::Strays;
 
@@ -144,7 +145,7 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         acknowledgements: Acknowledgements::new(serial_of(&head).filter(|_| !has_answered)),
         n_pages: 0,
         last: None,
-        n_junk: 0,
+        junk: Junk::default(),
     };
     let session = Session {
         serial: serial_of(&head),
@@ -194,7 +195,7 @@ async fn carry(
         n_doubled = counts.n_doubled,
         n_missing = counts.n_missing,
         n_stray = counts.n_stray,
-        n_junk_bytes = upload.n_junk,
+        n_junk_bytes = upload.junk.n_bytes,
         "source {user} ended {path}{} after {} s: {end}",
         over(session.uplink),
         session.began.elapsed().as_secs()
@@ -275,7 +276,7 @@ struct Upload {
     n_pages: u64,
     /// The newest of them.
     last: Option<Page>,
-    n_junk: usize,
+    junk: Junk,
     strays: Strays,
 }
 

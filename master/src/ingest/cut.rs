@@ -15,6 +15,28 @@ const FOREIGN: &str = "this is not Ogg, nor MP3, nor AAC, nor WebM: send Ogg Vor
 const OTHER_FORMAT: &str = "this mount has carried another format until now, and its listeners \
                             cannot play both: use another mount, or wait until this one is gone \
                             (hold_seconds)";
+/// What is said to a source that goes on without pages.
+const LOST: &str = "for too long nothing came that can be played: it sends something else than it \
+                    began with (of MP3 and AAC: another sample rate, or another number of channels); \
+                    restart the encoder";
+
+/// Bytes of a source that belong to no page.
+#[derive(Debug, Default)]
+pub(super) struct Junk {
+    pub(super) n_bytes: usize,
+    /// Of them those since the newest page.
+    n_in_a_row: usize,
+}
+
+impl Junk {
+    /// So many had come until now.
+    pub(super) fn of(n_bytes: usize) -> Self {
+        Self {
+            n_bytes,
+            n_in_a_row: 0,
+        }
+    }
+}
 
 impl Upload {
     pub(super) fn take_bytes(&mut self, mut input: &[u8]) -> Result<(), (StatusCode, String)> {
@@ -22,13 +44,17 @@ impl Upload {
             match found {
                 Found::Page(page) => self.take_page(&page)?,
                 Found::Junk { n_bytes, why } => {
-                    self.n_junk += n_bytes;
+                    self.junk.n_bytes += n_bytes;
+                    self.junk.n_in_a_row += n_bytes;
                     if matches!(why, Damage::TooLong | Damage::NoTracks) {
                         let why = format!("broken WebM: {why}");
                         return Err((StatusCode::BAD_REQUEST, why));
                     }
-                    if sniff::is_foreign(self.n_pages, self.n_junk, why) {
+                    if sniff::is_foreign(self.n_pages, self.junk.n_bytes, why) {
                         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, FOREIGN.to_owned()));
+                    }
+                    if sniff::is_lost(self.junk.n_in_a_row, why) {
+                        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, LOST.to_owned()));
                     }
                 }
             }
@@ -38,6 +64,7 @@ impl Upload {
 
     fn take_page(&mut self, page: &Page) -> Result<(), (StatusCode, String)> {
         self.n_pages += 1;
+        self.junk.n_in_a_row = 0;
         self.last = Some(page.clone());
         let taken = self
             .publisher

@@ -12,6 +12,7 @@ use stream::mount::{Claimant, Facts};
 use stream::mpeg::Sniffer;
 use tracing::warn;
 
+use super::cut::Junk;
 use super::strays::Strays;
 use super::{Ingest, Session, Upload, carry};
 use crate::acknowledge::Acknowledgements;
@@ -42,7 +43,7 @@ impl Session {
             n_left,
             chunked,
             n_pages: upload.n_pages,
-            n_junk: upload.n_junk,
+            n_junk: upload.junk.n_bytes,
             counts: upload.publisher.counts(),
             lasted: self.began.elapsed(),
         };
@@ -94,7 +95,7 @@ impl Ingest {
             acknowledgements: Acknowledgements::new(state.serial.filter(|_| !state.has_answered)),
             n_pages: state.n_pages,
             last: None,
-            n_junk: state.n_junk,
+            junk: Junk::of(state.n_junk),
         };
         if upload.take_bytes(&held).is_err() {
             return;

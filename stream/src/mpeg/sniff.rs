@@ -165,6 +165,21 @@ impl Sniffer {
     }
 }
 
+/// So many bytes without a page are no damage on the way any more: their source sends something else.
+/// Each `OggS` in them costs a checksum.
+pub const JUNK_BYTES_MAX: usize = 256 * 1024;
+/// Where there are frames it may be a picture in a tag that cannot be read as one.
+pub const FRAMES_JUNK_BYTES_MAX: usize = 1024 * 1024;
+
+/// Whether this is too much junk since the newest page.
+pub fn is_lost(n_junk: usize, why: Damage) -> bool {
+    let n_bytes_max = match why {
+        Damage::NoFrame => FRAMES_JUNK_BYTES_MAX,
+        _ => JUNK_BYTES_MAX,
+    };
+    n_junk > n_bytes_max
+}
+
 /// Whether junk so far means that what comes is neither Ogg nor frames.
 pub fn is_foreign(n_pages: u64, n_junk: usize, why: Damage) -> bool {
     // Damage on the way costs a page; what does not begin as Ogg is something else. Frames are
