@@ -30,7 +30,7 @@ use crate::disk::Found;
 use crate::ingest::Ingest;
 use crate::lasting::Lasting;
 use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
-use crate::stand_in::{self, Reels};
+use crate::stand_in::{self, Player, Reels};
 use crate::{credentials, fallback, routes, shoutcast};
 
 /// A running master, with the settings of now.
@@ -137,8 +137,8 @@ impl Master {
     }
 
     /// Goes on with the logs that were found on disk, and with what the program before this one
-    /// had: writes them, or copies on.
-    pub(crate) fn begin(self: &Arc<Self>, found: Vec<Found>, estate: &mut Inheritance) {
+    /// had: writes them, or copies on. Gives what is being played.
+    pub(crate) fn begin(self: &Arc<Self>, found: Vec<Found>, estate: &mut Inheritance) -> Player {
         if self.trail().is_master() {
             found.into_iter().for_each(|log| self.restore(log));
             self.take_over(estate);
@@ -147,9 +147,11 @@ impl Master {
             mirrors.extend(found.into_iter().filter_map(|log| self.copy_on(log)));
             self.lasting.standby.start(&self.config, mirrors);
         }
+        let player = Player::begin(self, &estate.played, Instant::now());
         fallback::review(self, Instant::now());
         let (service, courses) = (&self.service, &self.service.rules.courses);
         estate.seat(&service.slots, &service.fanout, courses, &service.rules);
+        player
     }
 
     /// Puts a log back that was read from disk.
@@ -183,6 +185,8 @@ impl Master {
 
     /// Goes on with what the program before this one wrote.
     fn take_over(self: &Arc<Self>, estate: &mut Inheritance) {
+        let played = &mut estate.played;
+        played.retain(|file| stand_in::same(self, file).is_some());
         estate.put_on(self.desk(), self.table());
         for (source, socket) in std::mem::take(&mut estate.sources) {
             let master = Arc::clone(self);

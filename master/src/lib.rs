@@ -54,6 +54,7 @@ use config::Config;
 use disk::Disk;
 use house::{Files, Master};
 use lasting::Lasting;
+use stand_in::Player;
 use ticks::Ticks;
 
 /// What it is called.
@@ -113,7 +114,7 @@ pub async fn run(
     let (table, desk, reign) = (&lasting.table, &lasting.desk, &lasting.trail);
     let (table, desk, reign) = (Arc::clone(table), Arc::clone(desk), Arc::clone(reign));
     let master = Arc::new(Current::new(Master::new(config, files, lasting)));
-    master.now().begin(found, &mut estate);
+    let player = master.now().begin(found, &mut estate);
     let giver = Giver {
         program: PROGRAM,
         launch: succession.launch,
@@ -128,7 +129,7 @@ pub async fn run(
         shutdown: shutdown.clone(),
     };
     giver.start(asked);
-    start_watches(&master, &shutdown);
+    start_watches(&master, player, &shutdown);
     let renewed = Arc::clone(&master);
     let again = move || reread::settings(&renewed, file.as_deref());
     shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
@@ -136,7 +137,7 @@ pub async fn run(
 }
 
 /// Starts what looks after the mounts from time to time.
-fn start_watches(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
+fn start_watches(master: &Arc<Current<Master>>, player: Player, shutdown: &Shutdown) {
     let (of, until) = (|| Arc::clone(master), || shutdown.clone());
     shutdown.spawn("sweep", sweep(of(), until()));
     if master.now().config().shoutcast.is_some() {
@@ -146,7 +147,7 @@ fn start_watches(master: &Arc<Current<Master>>, shutdown: &Shutdown) {
     shutdown.spawn("dumps", dump::watch(of(), until()));
     shutdown.spawn("hooks", hooks::watch(of(), until()));
     shutdown.spawn("fallback", fallback::watch(of(), until()));
-    shutdown.spawn("fallback files", stand_in::watch(of(), until()));
+    shutdown.spawn("fallback files", stand_in::watch(of(), player, until()));
     shutdown.spawn("filler", fill(of(), until()));
 }
 

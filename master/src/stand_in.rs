@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use stream::config::ConfigError;
 use stream::current::Current;
+use stream::handover::{Part, Played};
 use stream::http::serving::MountSettings;
-use stream::log::Epoch;
+use stream::log::{Ago, Epoch};
 use stream::mount::{Claimant, Facts, Mount, MountPath, Publisher};
 use stream::reel::Reel;
 use stream::shutdown::Shutdown;
@@ -71,13 +72,59 @@ struct Playing {
     next: usize,
 }
 
-/// Plays what has to be played, until the program ends.
-pub(crate) async fn watch(masters: Arc<Current<Master>>, shutdown: Shutdown) {
-    let mut ticks = Ticks::every(LOOK_EVERY, &shutdown);
-    let mut playing: HashMap<MountPath, Playing> = HashMap::new();
-    while ticks.next().await {
-        look(&masters.now(), &mut playing, Instant::now());
+/// What is being played, by the mount whose source is away.
+#[derive(Default)]
+pub(crate) struct Player(HashMap<MountPath, Playing>);
+
+impl Player {
+    /// Goes on with what the program before this one played, and begins what has to be played
+    /// besides. Before listeners are sent anywhere: where nothing is played nobody is sent.
+    pub(crate) fn begin(master: &Master, played: &[Played], now: Instant) -> Self {
+        let files = played.iter().filter_map(|file| go_on(master, file, now));
+        let mut player = Self(files.collect());
+        look(master, &mut player.0, now);
+        player
     }
+
+    /// How far everything is, for the program after this one.
+    fn part(&self) -> Part {
+        let now = Instant::now();
+        Part::Played(
+            self.0
+                .values()
+                .filter_map(|file| file.played(now))
+                .collect(),
+        )
+    }
+}
+
+/// Plays what has to be played, until the program ends.
+pub(crate) async fn watch(masters: Arc<Current<Master>>, mut player: Player, shutdown: Shutdown) {
+    let mut ticks = Ticks::every(LOOK_EVERY, &shutdown);
+    while ticks.next_or(|| player.part()).await {
+        look(&masters.now(), &mut player.0, Instant::now());
+    }
+}
+
+/// The file that the program before this one played, and the mount it stands in for. `None`: the
+/// settings do not name it any more, or it holds other sound.
+pub(crate) fn same<'a>(
+    master: &'a Master,
+    played: &Played,
+) -> Option<(&'a MountPath, &'a Arc<Reel>)> {
+    let path = &master.config().played_at(&played.path)?.path;
+    let reel = master.reels().get(path)?;
+    (reel.checksum() == played.checksum).then_some((path, reel))
+}
+
+fn go_on(master: &Master, played: &Played, now: Instant) -> Option<(MountPath, Playing)> {
+    let (path, reel) = same(master, played)?;
+    let file = Playing {
+        began: played.began.at(now),
+        next: played.next,
+        ..begin(master, path, reel, now)?
+    };
+    Some((path.clone(), file))
 }
 
 fn look(master: &Master, playing: &mut HashMap<MountPath, Playing>, now: Instant) {
@@ -133,6 +180,15 @@ fn begin(master: &Master, path: &MountPath, reel: &Arc<Reel>, now: Instant) -> O
 }
 
 impl Playing {
+    fn played(&self, now: Instant) -> Option<Played> {
+        Some(Played {
+            path: self.publisher.as_ref()?.mount().path().clone(),
+            checksum: self.reel.checksum(),
+            began: Ago::of(self.began, now),
+            next: self.next,
+        })
+    }
+
     /// Plays what is due. `false`: the operator has ended it, and it begins anew.
     fn advance(&mut self, now: Instant) -> bool {
         let Some(publisher) = &mut self.publisher else {

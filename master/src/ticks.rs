@@ -29,11 +29,16 @@ impl Ticks {
     /// Waits for the next tick, and while everything stands still. `false`: there is no more to do
     /// here.
     pub(crate) async fn next(&mut self) -> bool {
+        self.next_or(|| Part::Nothing).await
+    }
+
+    /// As [`Self::next`], for one who hands in a part when everything is handed over.
+    pub(crate) async fn next_or(&mut self, part: impl Fn() -> Part) -> bool {
         loop {
             tokio::select! {
                 () = self.shutdown.requested() => return false,
                 () = self.member.asked() => {
-                    if self.member.arrive(Part::Nothing).await == Verdict::Leave {
+                    if self.member.arrive(part()).await == Verdict::Leave {
                         return false;
                     }
                 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::config::ConfigError;
 use crate::mpeg::{Frame, Sniffer, Sound, frame};
-use crate::ogg::{Found, Link, Page, granule};
+use crate::ogg::{Found, Link, Page, crc, granule};
 
 /// A file is not read beyond this many bytes: half an hour of 128 kbit/s.
 pub const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
@@ -19,6 +19,7 @@ pub struct Reel {
     pages: Vec<(Duration, Page)>,
     length: Duration,
     kind: Kind,
+    checksum: u32,
 }
 
 /// What a decoder has to know for it.
@@ -67,8 +68,11 @@ impl Reel {
         let kind = cutter.kind.filter(|_| !length.is_zero()).ok_or(
             "is no sound that can be streamed: it takes Ogg Vorbis, Ogg Opus, MP3 or AAC (ADTS)",
         )?;
+        let pages = cutter.pages;
+        let update = |crc, (_, page): &(_, Page)| crc::update(crc, page.bytes());
         Ok(Self {
-            pages: cutter.pages,
+            checksum: pages.iter().fold(0, update),
+            pages,
             length,
             kind,
         })
@@ -82,6 +86,11 @@ impl Reel {
     /// How long it lasts.
     pub fn length(&self) -> Duration {
         self.length
+    }
+
+    /// Tells it from other sound.
+    pub fn checksum(&self) -> u32 {
+        self.checksum
     }
 
     /// All of its bytes, one page behind the other.

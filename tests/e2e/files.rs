@@ -10,8 +10,9 @@ use rustix::process::Signal;
 use tests::cluster::{Cluster, Role, Sound};
 use tests::configs::SOURCE_USER;
 use tests::ear::Ear;
-use tests::http::get;
+use tests::http::{Request, get};
 use tests::programs::{Program, signal};
+use tests::speech;
 use tests::tone::{OTHER, OWN, Player, RATE, tones};
 use tests::tools::{finish, samples};
 use tests::wait::{eventually, until};
@@ -193,6 +194,49 @@ fn told_of_others(cluster: &mut Cluster, role: Role, words: &[&str]) -> Result<(
         let word = format!("what is in the {word}");
         until(PATIENCE, "other files", || program.log().contains(&word))
             .with_context(|| program.story())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_plays_on_while_its_master_is_upgraded() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let away = file(folder.path(), "away.ogg", 60, "libvorbis")?;
+    let mounts = format!(
+        "[{{ path = \"/c.ogg\", fallback_file = \"{}\", fallback_after_seconds = 0.5 }}]",
+        away.display()
+    );
+    let name = "PLENUM_MASTER__MOUNT";
+    let mut cluster = Cluster::prepare(1, &Sound::Tone)?.with_variable(Role::Master, name, &mounts);
+    cluster.start_servers()?;
+    let at = |role| Ok::<_, anyhow::Error>(cluster.url(role).context("listens")? + "/c.ogg");
+    let urls = [at(Role::Master)?, at(Role::Relay(0))?];
+    let (_, mut upload) = Request::new("PUT", &urls[0])?
+        .credentials(SOURCE_USER, &cluster.secrets().source)
+        .header("Content-Type", "application/ogg")
+        .header("Content-Length", "9223372036854775807")
+        .open()?;
+    upload.send(&std::fs::read(speech::sitting_ogg()?)?[..60_000])?;
+    let listen = |url: &String| eventually(PATIENCE, "its source is heard", || Ear::listen(url));
+    let ears = urls.iter().map(listen).collect::<Result<Vec<_>>>()?;
+    drop(upload);
+    let hear_until = |seconds: usize| {
+        ears.iter().try_for_each(|ear| {
+            until(PATIENCE, "so much of the file is heard", || {
+                let heard = ear.heard();
+                let newest = heard.sound().last().map_or(0, |page| page.stamp.granule);
+                serials(&heard).len() > 1 && newest > (seconds * RATE) as i64
+            })
+        })
+    };
+    hear_until(4)?;
+    cluster.program(Role::Master).upgrade()?;
+    hear_until(6).with_context(|| cluster.story())?;
+    for ear in ears {
+        let heard = ear.stop();
+        heard.check_order()?;
+        let n_links = serials(&heard).len();
+        ensure!(n_links == 2, "{n_links} links: {}", cluster.story());
     }
     Ok(())
 }

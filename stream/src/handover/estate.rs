@@ -53,6 +53,8 @@ pub(crate) enum Word {
         state_directory: Option<PathBuf>,
         #[serde(default)]
         reign: Option<Reign>,
+        #[serde(default)]
+        played: Vec<Played>,
     },
     /// The heir has all of it.
     Taken,
@@ -262,6 +264,19 @@ impl Met {
             may_be_proxied: state.may_be_proxied,
         }
     }
+}
+
+/// A file that is being played on a mount, and how far it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Played {
+    /// The mount.
+    pub path: MountPath,
+    /// Tells the file from others: see [`Reel::checksum`](crate::reel::Reel::checksum).
+    pub checksum: u32,
+    /// When this round of it began.
+    pub began: Ago,
+    /// The page of it that comes next.
+    pub next: usize,
 }
 
 /// Whose logs a master has.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::estate::{Met, Source};
+use super::estate::{Met, Played, Source};
 
 /// Who is asked to stop when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,8 @@ pub enum Part {
     Porch(Vec<Met>),
     /// A source's connection.
     Source(Box<Source>, OwnedFd),
+    /// Files that are being played.
+    Played(Vec<Played>),
 }
 
 /// What becomes of a frozen program.

@@ -196,9 +196,11 @@ impl Giver {
 
     fn send_rest(&self, channel: &Mutex<Channel>, parts: Vec<Part>) -> io::Result<()> {
         let mut channel = lock(channel);
+        let mut played = Vec::new();
         for part in parts {
             match part {
                 Part::Nothing => {}
+                Part::Played(files) => played.extend(files),
                 Part::Porch(met) => send_porch(&mut channel, &met)?,
                 Part::Source(source, socket) => {
                     let word = Word::Source(source.state);
@@ -214,6 +216,7 @@ impl Giver {
                 number: trail.reign(),
                 is_standby: !trail.is_master(),
             }),
+            played,
         };
         let lock = self.lock.as_ref().map(|lock| lock.file.as_fd());
         debug!("upgrade: everything is sent");

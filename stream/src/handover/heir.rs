@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tracing::{info, warn};
 
 use super::channel::{Channel, Said};
-use super::estate::{Lock, Met, MountTaken, Reign, Seat, Source, VERSION, Word};
+use super::estate::{Lock, Met, MountTaken, Played, Reign, Seat, Source, VERSION, Word};
 use super::feed::{Feeding, feed};
 use crate::fanout::{Before, Fanout, FiguresState, Joiner, Stay, Wire};
 use crate::http::asked::Rules;
@@ -58,6 +58,8 @@ pub struct Inheritance {
     pub lock: Option<Lock>,
     /// Whose logs they are, at a master.
     pub reign: Option<Reign>,
+    /// Files that are being played on mounts.
+    pub played: Vec<Played>,
 }
 
 /// Where a program listens: at its own addresses, or where the one listens that it takes over from.
@@ -191,9 +193,10 @@ impl Inheritance {
                 figures,
                 state_directory,
                 reign,
+                played,
             } => {
                 (self.removed, self.figures) = (removed, Some(figures));
-                self.reign = reign;
+                (self.reign, self.played) = (reign, played);
                 let lock = state_directory.zip(sockets.next());
                 self.lock = lock.map(|(path, file)| Lock { path, file });
                 return Ok(true);
@@ -238,7 +241,7 @@ impl Inheritance {
             let mount = table.find(&path);
             if let Some(mount) = &mount {
                 taken.about.dress(mount);
-                if mount.is_on_air() && !self.has_source(&path) {
+                if mount.is_on_air() && !self.is_written(&path) {
                     // It came through TLS and could not be handed over.
                     mount.set_on_air(OnAir::AwaySince(now));
                 }
@@ -251,9 +254,10 @@ impl Inheritance {
         table.set_removed(std::mem::take(&mut self.removed));
     }
 
-    fn has_source(&self, path: &MountPath) -> bool {
-        let mut sources = self.sources.iter();
+    fn is_written(&self, path: &MountPath) -> bool {
+        let (mut sources, mut played) = (self.sources.iter(), self.played.iter());
         sources.any(|(source, _)| source.state.path == *path)
+            || played.any(|file| file.path == *path)
     }
 
     /// Seats listeners and relays, each where he was. The mounts come first.

@@ -20,7 +20,7 @@ mod heir;
 mod launch;
 mod life;
 
-pub use estate::{Lock, Met, Reign, Source, SourceState};
+pub use estate::{Lock, Met, Played, Reign, Source, SourceState};
 pub use feed::Feeding;
 pub use freeze::{Freeze, Member, Part, Stage, Verdict};
 pub use giver::{Giver, asked};
