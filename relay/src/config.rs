@@ -283,12 +283,14 @@ impl Config {
             .iter()
             .map(|master| Upstream::new(master.server(), &master.user, Some(&master.password)));
         let others = self.upstream.iter().map(|other| {
-            let upstream = Upstream::new(other.server(), &other.user, Some(&other.password));
+            let mut upstream = Upstream::new(other.server(), &other.user, Some(&other.password));
             if other.standby {
-                upstream.on_standby()
-            } else {
-                upstream
+                upstream = upstream.on_standby();
             }
+            if !other.may_rule {
+                upstream = upstream.not_ruling();
+            }
+            upstream
         });
         master.chain(others).collect()
     }

@@ -46,7 +46,9 @@ pub(crate) fn standby_toml(
 
 /// What a relay is told of a second master.
 pub(crate) fn upstream_toml(url: Option<&str>, password: &str) -> String {
-    let upstream = |url| format!("[[upstream]]\nurl = \"{url}\"\npassword = \"{password}\"\n");
+    let upstream = |url| {
+        format!("[[upstream]]\nurl = \"{url}\"\npassword = \"{password}\"\nmay_rule = true\n")
+    };
     url.map_or_else(String::new, upstream)
 }
 

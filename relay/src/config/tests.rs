@@ -29,6 +29,7 @@ fn one_upstream_is_enough_and_the_others_stand_by() {
     let sibling = MASTER.replace("[master]", "[[upstream]]");
     let config = check(&sibling).unwrap();
     assert!(config.upstream[0].standby && config.upstreams().len() == 1);
+    assert!(!config.upstream[0].may_rule, "a sibling may not take over");
     let both = check(&format!("{MASTER}{sibling}standby = false\n")).unwrap();
     assert!(!both.upstream[0].standby && both.upstreams().len() == 2);
     let icecast = "[icecast]\nurl = \"http://i:8000\"\nmounts = [\"/live.ogg\"]";

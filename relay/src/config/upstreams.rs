@@ -36,6 +36,9 @@ pub struct UpstreamConfig {
     /// Pages are fetched from it only while they are late elsewhere.
     #[serde(default = "yes")]
     pub standby: bool,
+    /// It is a master, which may take over from the others, and not a sibling.
+    #[serde(default)]
+    pub may_rule: bool,
     /// Certificates in PEM that vouch for it, besides those of this machine.
     pub ca_file: Option<PathBuf>,
 }

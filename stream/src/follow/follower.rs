@@ -150,14 +150,19 @@ impl Follower {
                 shutdown.unless_requested(work).await;
             });
         }
-        let mut lists = Lists::new(&self.means.trail, self.means.upstreams.len());
+        let upstreams = self.means.upstreams.iter();
+        let may_rule: Vec<bool> = upstreams.map(|upstream| upstream.may_rule()).collect();
+        let mut lists = Lists::new(&self.means.trail, &may_rule, Instant::now());
         self.standings = vec![Standing::Unknown; self.means.upstreams.len()];
         let mut tick = interval(SWEEP_EVERY);
         let shutdown = self.means.shutdown.clone();
         loop {
             tokio::select! {
                 Some((number, heard)) = incoming.recv() => self.hear(&mut lists, number, heard),
-                _ = tick.tick() => self.sweep(),
+                _ = tick.tick() => {
+                    self.forget(&mut lists);
+                    self.sweep();
+                }
                 () = shutdown.requested() => return,
             }
         }
@@ -166,7 +171,7 @@ impl Follower {
     fn hear(&mut self, lists: &mut Lists, number: usize, heard: ListNews) {
         let has_hung_up = match heard {
             ListNews::Says(catalog) => {
-                if !lists.take(number, catalog) {
+                if !lists.take(number, catalog, Instant::now()) {
                     return;
                 }
                 Some(false)
@@ -176,14 +181,25 @@ impl Follower {
                 has_hung_up.then_some(true)
             }
         };
+        self.go_by(lists);
+        if let Some(has_hung_up) = has_hung_up {
+            self.see(has_hung_up);
+        }
+    }
+
+    fn forget(&mut self, lists: &mut Lists) {
+        if lists.forget(Instant::now()) {
+            info!("nobody has a higher reign any more: what was taken over from counts again");
+            self.go_by(lists);
+        }
+    }
+
+    fn go_by(&mut self, lists: &Lists) {
         self.say_standings(lists);
         self.apply(lists);
         if self.means.trail.set(lists.above()) {
             // Those who follow us are to know at once.
             self.means.table.touch();
-        }
-        if let Some(has_hung_up) = has_hung_up {
-            self.see(has_hung_up);
         }
     }
 

@@ -1,10 +1,17 @@
 //! Which of several lists of mounts rules, and who is asked for a mount. Pure.
 //!
 //! The list of the highest reign rules; of these the one nearest to its master. It alone says what
-//! was removed. The others say what else there is, and who else has it.
+//! was removed. The others say what else there is, and who else has it. Whom the operator does not
+//! let rule raises no reign and removes nothing: a sibling could say anything.
+
+use std::time::{Duration, Instant};
 
 use super::trail::{Above, NODES_MAX, Trail};
 use crate::mount::{Catalog, CatalogMount, MountPath};
+
+/// A reign that nobody has said for so long is forgotten when a lower one is heard: who said it may
+/// have been promoted by mistake. Longer than a master takes to start again.
+const REIGN_KEPT: Duration = Duration::from_secs(30);
 
 /// What is to be thought of an upstream, by its newest list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,28 +52,40 @@ pub(super) struct Wanted {
 pub(super) struct Lists {
     own: String,
     lists: Vec<Newest>,
-    /// The highest that was ever heard of.
+    /// The highest that was heard of lately.
     reign: u64,
+    /// When somebody said it, or there was nobody yet who could have.
+    reign_heard: Instant,
+    /// What this node knew of itself; nothing lower is believed.
+    reign_min: u64,
 }
 
 #[derive(Debug, Default)]
 struct Newest {
+    may_rule: bool,
     catalog: Option<Catalog>,
     is_heard: bool,
 }
 
 impl Lists {
-    /// No lists yet, of so many upstreams; `trail` is what this node knows.
-    pub(super) fn new(trail: &Trail, n_upstreams: usize) -> Self {
+    /// No lists yet, of upstreams that may rule or not; `trail` is what this node knows.
+    pub(super) fn new(trail: &Trail, may_rule: &[bool], now: Instant) -> Self {
+        let is_alone = may_rule.len() == 1;
+        let none = |may_rule: &bool| Newest {
+            may_rule: *may_rule || is_alone,
+            ..Newest::default()
+        };
         Self {
             own: trail.own().to_owned(),
-            lists: (0..n_upstreams).map(|_| Newest::default()).collect(),
+            lists: may_rule.iter().map(none).collect(),
             reign: trail.reign(),
+            reign_heard: now,
+            reign_min: trail.reign(),
         }
     }
 
     /// Takes a list. `false`: it is older than one that came before.
-    pub(super) fn take(&mut self, upstream: usize, catalog: Catalog) -> bool {
+    pub(super) fn take(&mut self, upstream: usize, catalog: Catalog, now: Instant) -> bool {
         let newest = &mut self.lists[upstream];
         newest.is_heard = true;
         if let Some(known) = &newest.catalog
@@ -76,12 +95,39 @@ impl Lists {
             return false;
         }
         newest.catalog = Some(catalog);
-        // One that names us follows us: what it says of reigns, we said.
-        if !matches!(self.standing(upstream), Standing::Loop | Standing::TooFar) {
-            let said = self.lists[upstream].catalog.as_ref();
-            self.reign = self.reign.max(said.map_or(0, |catalog| catalog.reign));
+        if let Some(said) = self.said(upstream)
+            && said >= self.reign
+        {
+            (self.reign, self.reign_heard) = (said, now);
         }
         true
+    }
+
+    /// Forgets a reign that nobody says any more. `true`: a lower one counts from now on.
+    pub(super) fn forget(&mut self, now: Instant) -> bool {
+        let said = (0..self.lists.len()).filter_map(|n| self.said(n)).max();
+        let Some(said) = said.map(|said| said.max(self.reign_min)) else {
+            return false;
+        };
+        let is_old = now.saturating_duration_since(self.reign_heard) > REIGN_KEPT;
+        if said >= self.reign || !is_old {
+            return false;
+        }
+        (self.reign, self.reign_heard) = (said, now);
+        true
+    }
+
+    /// The reign that an upstream says now, if that may count. One that names us follows us: what
+    /// it says of reigns, we said. One that hears from no master only remembers it.
+    fn said(&self, upstream: usize) -> Option<u64> {
+        let newest = &self.lists[upstream];
+        let is_ours = matches!(self.standing(upstream), Standing::Loop | Standing::TooFar);
+        if !newest.may_rule || !newest.is_heard || is_ours {
+            return None;
+        }
+        let catalog = newest.catalog.as_ref()?;
+        let is_cut_off = catalog.trail.as_ref().is_some_and(Vec::is_empty);
+        (!is_cut_off).then_some(catalog.reign)
     }
 
     /// Nothing is heard from an upstream any more. What it said last is remembered.
@@ -143,9 +189,11 @@ impl Lists {
         wanted
     }
 
-    /// What the ruling list names as removed.
+    /// What the ruling list names as removed, if it may.
     pub(super) fn removed(&self) -> &[MountPath] {
-        let ruling = self.ruling().and_then(|n| self.lists[n].catalog.as_ref());
+        let ruling = self.ruling().map(|n| &self.lists[n]);
+        let ruling = ruling.filter(|newest| newest.may_rule);
+        let ruling = ruling.and_then(|newest| newest.catalog.as_ref());
         ruling.map_or(&[], |catalog| &catalog.removed)
     }
 
@@ -173,7 +221,10 @@ impl Lists {
         let mut heard: Vec<usize> = (0..self.lists.len())
             .filter(|n| self.lists[*n].is_heard && self.standing(*n) == Standing::Good)
             .collect();
-        heard.sort_by_key(|n| self.lists[*n].catalog.as_ref().map(distance));
+        heard.sort_by_key(|n| {
+            let newest = &self.lists[*n];
+            (!newest.may_rule, newest.catalog.as_ref().map(distance))
+        });
         heard.into_iter()
     }
 }
@@ -190,116 +241,4 @@ fn distance(catalog: &Catalog) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mount::Facts;
-
-    fn me() -> Trail {
-        Trail::of_follower("me".to_owned())
-    }
-
-    fn path(text: &str) -> MountPath {
-        MountPath::parse(text).unwrap()
-    }
-
-    /// The list of the last node of `trail`, with these mounts.
-    fn list(trail: &[&str], reign: u64, mounts: &[&str], removed: &[&str]) -> Catalog {
-        Catalog {
-            run: (*trail.last().unwrap_or(&"nobody")).to_owned(),
-            version: 1,
-            reign,
-            trail: Some(trail.iter().map(|node| (*node).to_owned()).collect()),
-            mounts: mounts
-                .iter()
-                .map(|mount| CatalogMount {
-                    path: path(mount),
-                    is_on_air: true,
-                    is_filled: false,
-                    title: None,
-                    title_url: None,
-                    facts: Facts::default(),
-                })
-                .collect(),
-            removed: removed.iter().map(|mount| path(mount)).collect(),
-        }
-    }
-
-    fn carriers(lists: &Lists, mount: &str) -> Vec<usize> {
-        let carriers = lists.carriers(&path(mount));
-        carriers.iter().map(|carrier| carrier.upstream).collect()
-    }
-
-    #[test]
-    fn the_master_rules_wherever_it_stands_and_a_sibling_while_it_is_away() {
-        let mut lists = Lists::new(&me(), 2);
-        lists.take(0, list(&["master", "sibling"], 0, &["/a", "/b"], &[]));
-        assert_eq!(lists.ruling(), Some(0));
-        lists.take(1, list(&["master"], 0, &["/a"], &["/b"]));
-        assert_eq!(lists.ruling(), Some(1));
-        let wanted = lists.wanted();
-        assert_eq!(wanted.len(), 1, "the master removed /b: {wanted:?}");
-        assert_eq!(carriers(&lists, "/a"), [1, 0]);
-        lists.lose(1);
-        assert_eq!(lists.ruling(), Some(0));
-        assert_eq!(lists.wanted().len(), 2, "nobody says that /b was removed");
-        assert_eq!(carriers(&lists, "/a"), [1, 0], "it is asked all the same");
-    }
-
-    #[test]
-    fn a_mount_that_only_one_upstream_lists_is_mirrored_from_there() {
-        let mut lists = Lists::new(&me(), 2);
-        lists.take(0, list(&["master"], 0, &["/a"], &[]));
-        lists.take(1, list(&["another"], 0, &["/b"], &[]));
-        assert_eq!(lists.wanted().len(), 2);
-        assert_eq!(carriers(&lists, "/b"), [1]);
-    }
-
-    #[test]
-    fn one_who_follows_us_or_is_too_far_off_is_not_followed() {
-        let mut lists = Lists::new(&me(), 2);
-        lists.take(0, list(&["master", "me", "sibling"], 9, &["/a"], &[]));
-        assert_eq!(lists.standing(0), Standing::Loop);
-        lists.take(1, list(&["master", "a", "b", "c", "d"], 0, &["/a"], &[]));
-        assert_eq!(lists.standing(1), Standing::TooFar);
-        assert_eq!((lists.ruling(), carriers(&lists, "/a")), (None, vec![]));
-        lists.take(1, list(&["master", "a", "b", "c"], 0, &["/a"], &[]));
-        assert_eq!(lists.ruling(), Some(1), "what we said of reigns is no news");
-        let mut own = Lists::new(&me(), 1);
-        own.take(0, list(&["me"], 0, &["/a"], &[]));
-        assert_eq!(own.standing(0), Standing::Loop);
-    }
-
-    #[test]
-    fn a_node_without_a_master_rules_nobody_but_may_have_pages() {
-        let mut lists = Lists::new(&me(), 2);
-        lists.take(0, list(&["master"], 0, &["/a"], &[]));
-        lists.take(1, list(&[], 0, &["/a"], &["/a"]));
-        lists.lose(0);
-        assert_eq!((lists.ruling(), lists.removed().len()), (None, 0));
-        assert_eq!(carriers(&lists, "/a"), [0, 1]);
-        assert_eq!(lists.above(), Above::CutOff { reign: 0 });
-    }
-
-    #[test]
-    fn a_master_that_was_replaced_is_not_heard_any_more() {
-        let mut lists = Lists::new(&me(), 2);
-        lists.take(0, list(&["old"], 1, &["/a"], &[]));
-        lists.take(1, list(&["new"], 2, &["/a"], &[]));
-        assert_eq!(lists.standing(0), Standing::Deposed);
-        lists.lose(1);
-        let mut back = list(&["old again"], 1, &["/a"], &["/a"]);
-        back.version = 9;
-        lists.take(0, back);
-        assert_eq!((lists.ruling(), carriers(&lists, "/a")), (None, vec![1]));
-    }
-
-    #[test]
-    fn an_older_list_of_the_same_run_changes_nothing() {
-        let mut lists = Lists::new(&me(), 1);
-        let mut newer = list(&["master"], 0, &["/a"], &[]);
-        newer.version = 2;
-        assert!(lists.take(0, newer));
-        assert!(!lists.take(0, list(&["master"], 0, &[], &["/a"])));
-        assert_eq!(lists.wanted().len(), 1);
-    }
-}
+mod tests;

@@ -31,6 +31,7 @@ pub struct Upstream {
     user: String,
     password: Option<Secret>,
     is_standby: bool,
+    may_rule: bool,
     is_recorded: bool,
 }
 
@@ -43,6 +44,7 @@ impl Upstream {
             user: user.to_owned(),
             password: password.cloned(),
             is_standby: false,
+            may_rule: true,
             is_recorded: false,
         }
     }
@@ -93,6 +95,18 @@ impl Upstream {
 
     pub(super) fn is_standby(&self) -> bool {
         self.is_standby
+    }
+
+    /// One that cannot take over from the others: what it says of reigns and of mounts that were
+    /// removed does not count, unless there is nobody else.
+    #[must_use]
+    pub fn not_ruling(mut self) -> Self {
+        self.may_rule = false;
+        self
+    }
+
+    pub(super) fn may_rule(&self) -> bool {
+        self.may_rule
     }
 
     /// Its address, for the log.
