@@ -14,7 +14,7 @@ use http::StatusCode;
 use stream::follow::Trail;
 use stream::handover::{Stage, Verdict};
 use stream::http::Caller;
-use stream::http::guard::{Applicant, Guard};
+use stream::http::guard::{Applicant, Guard, Says};
 use stream::http::head::Head;
 use stream::log::Epoch;
 use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
@@ -29,7 +29,7 @@ use crate::acknowledge::Acknowledgements;
 use crate::body::Body;
 use crate::config::Config;
 use crate::credentials::{self, Known, MayPublish, may_publish};
-use crate::refuse::{NOT_PROMOTED, refuse_password};
+use crate::refuse::{NOT_PROMOTED, refuse_for_now, refuse_password};
 use answers::{answer, begin, refuse, refuse_in_use, say};
 use cut::Junk;
 use end::End;
@@ -74,10 +74,12 @@ async fn publish(ingest: &Ingest, head: Head, caller: Caller, path: MountPath) {
             return refuse(&head, caller, StatusCode::FORBIDDEN, &why).await;
         }
         MayPublish::Unknown => match applicant {
-            Some(applicant) if ingest.guard.knows(&applicant, &path).await => {
-                credentials::as_shown(&applicant.shown)
-            }
-            _ => return refuse_password(&head, caller).await,
+            Some(applicant) => match ingest.guard.knows(&applicant, &path).await {
+                Says::Yes => credentials::as_shown(&applicant.shown),
+                Says::No => return refuse_password(&head, caller).await,
+                Says::Nothing => return refuse_for_now(&head, caller).await,
+            },
+            None => return refuse_password(&head, caller).await,
         },
     };
     let is_told = false;
@@ -118,13 +120,8 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         Ok(publisher) => publisher,
         Err(Refusal::InUse | Refusal::TakingOver) => return refuse_in_use(&head, caller).await,
         Err(Refusal::TableFull) => {
-            return refuse(
-                &head,
-                caller,
-                StatusCode::FORBIDDEN,
-                "too many sources connected",
-            )
-            .await;
+            let why = "too many sources connected";
+            return refuse(&head, caller, StatusCode::FORBIDDEN, why).await;
         }
     };
     let Known { user, login } = who;

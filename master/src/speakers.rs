@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stream::follow::Trail;
 use stream::http::gate::Came;
-use stream::http::guard::{Applicant, Errand, Guard};
+use stream::http::guard::{Applicant, Errand, Guard, RETRY_AFTER_SECONDS, Says};
 use stream::http::icecast::fields::Fields;
 use stream::http::icecast::office::{fields, refused};
 use stream::http::site::is_from_here;
@@ -18,7 +18,7 @@ use tracing::info;
 use crate::config::Config;
 use crate::credentials::{MayPublish, as_shown, by_header};
 use crate::lasting::Lasting;
-use crate::refuse::NOT_PROMOTED;
+use crate::refuse::{ASK_AGAIN, NOT_PROMOTED};
 
 /// What is told to others.
 pub(crate) const FOR_SOURCES: &str = "this is for sources and the operator";
@@ -129,17 +129,18 @@ impl Speakers {
         let who = match (may, &path) {
             (Some(MayPublish::Yes(_)), _) => Speaker::Source,
             _ if is_operator => Speaker::Operator,
-            (Some(MayPublish::Unknown), Some(path)) if self.is_known(applicant, path).await => {
-                Speaker::Source
-            }
+            (Some(MayPublish::Unknown), Some(path)) => match self.asked(applicant, path).await {
+                Says::Yes => Speaker::Source,
+                Says::No => {
+                    return Err(Silenced::By(wrong_password(&applicant.shown, name).await));
+                }
+                Says::Nothing => return Err(Silenced::By(ask_again())),
+            },
             (Some(MayPublish::NotHere(_)), _) => {
                 let why = "this user may not publish here: see `mounts` in master.toml\n";
                 return Err(Silenced::By((StatusCode::FORBIDDEN, why).into_response()));
             }
-            (Some(MayPublish::Unknown), _) => {
-                return Err(Silenced::By(wrong_password(&applicant.shown, name).await));
-            }
-            (None, _) => return Err(Silenced::NoMount),
+            (None | Some(MayPublish::Unknown), _) => return Err(Silenced::NoMount),
         };
         let mount = path.and_then(|path| self.table.find(&path));
         let mount = mount.ok_or(Silenced::NoMount)?;
@@ -151,13 +152,15 @@ impl Speakers {
 
     /// Whether somebody shows what the source shows that is there, or is one of whom others say that he
     /// may. While the source is there nobody has to be asked about it again.
-    async fn is_known(&self, applicant: &Applicant, path: &MountPath) -> bool {
+    async fn asked(&self, applicant: &Applicant, path: &MountPath) -> Says {
         if !self.guard.asks_about(path) || self.table.find(path).is_none() {
-            return false;
+            return Says::No;
         }
         let who = as_shown(&applicant.shown);
-        self.desk.is_written_by(path, &who.user, who.login)
-            || self.guard.knows(applicant, path).await
+        if self.desk.is_written_by(path, &who.user, who.login) {
+            return Says::Yes;
+        }
+        self.guard.knows(applicant, path).await
     }
 
     /// Whether the operator may change something with GET.
@@ -192,6 +195,17 @@ impl Speakers {
 /// The answer of a master that only copies another one.
 pub(crate) fn not_promoted() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, format!("{NOT_PROMOTED}\n")).into_response()
+}
+
+/// The answer to a source of whom nobody can be asked now.
+fn ask_again() -> Response {
+    let headers = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        headers,
+        format!("{ASK_AGAIN}\n"),
+    )
+        .into_response()
 }
 
 /// The answer to a wrong password.

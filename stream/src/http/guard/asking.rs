@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::manners::Manners;
-use super::{Admission, Applicant, Errand, Verdict};
+use super::{ASKED_MAX, Admission, Applicant, Errand, Says, Turns, Verdict};
 use crate::http::basic::Credentials;
 use crate::http::head::Head;
 use crate::http::serving::MountSettings;
@@ -28,6 +28,7 @@ pub(super) struct Asking {
     told: Option<PostUrl>,
     /// Host and port by which listeners reach this program, if the settings say so.
     place: Option<(String, String)>,
+    pub(super) turns: Turns,
 }
 
 /// On whose behalf.
@@ -46,6 +47,7 @@ impl Asking {
             manners: Manners::of(mount),
             told: None,
             place: None,
+            turns: Turns::new(ASKED_MAX),
         }
     }
 
@@ -72,13 +74,14 @@ impl Asking {
     }
 
     /// Whether a source may do what it is here for.
-    pub(super) async fn ask_about_source(&self, applicant: &Applicant, path: &MountPath) -> bool {
+    pub(super) async fn ask_about_source(&self, applicant: &Applicant, path: &MountPath) -> Says {
         let form = source_form(applicant, path, self.reached(Some(&applicant.host)));
         match post(&self.url, FORM, form, ANSWER_MAX).await {
-            Ok(answer) => self.manners.is_yes(&answer),
+            Ok(answer) if self.manners.is_yes(&answer) => Says::Yes,
+            Ok(_) => Says::No,
             Err(why) => {
                 tracing::warn!("`source_auth_url` of {path} does not answer: {why}");
-                false
+                Says::Nothing
             }
         }
     }
@@ -288,16 +291,16 @@ mod tests {
         };
         let own = "auth_header = \"X-Ok: yes\"";
         let usual = "HTTP/1.1 200 OK\r\nicecast-auth-user: 1\r\n\r\n";
-        for (settings, answer, may) in [
-            (own, Some("HTTP/1.1 200 OK\r\nX-Ok: yes\r\n\r\n"), true),
-            (own, Some(usual), false),
-            ("", Some(usual), true),
-            ("", Some("HTTP/1.1 200 OK\r\n\r\n"), false),
-            ("", None, false),
+        for (settings, answer, expected) in [
+            (own, Some("HTTP/1.1 200 OK\r\nX-Ok: yes\r\n\r\n"), Says::Yes),
+            (own, Some(usual), Says::No),
+            ("", Some(usual), Says::Yes),
+            ("", Some("HTTP/1.1 200 OK\r\n\r\n"), Says::No),
+            ("", None, Says::Nothing),
         ] {
             let asking = asking(settings, answer);
-            let is_let_in = asking.ask_about_source(&applicant, &path).await;
-            assert_eq!(is_let_in, may, "{settings} {answer:?}");
+            let says = asking.ask_about_source(&applicant, &path).await;
+            assert_eq!(says, expected, "{settings} {answer:?}");
         }
     }
 

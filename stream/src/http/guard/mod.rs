@@ -1,6 +1,7 @@
 //! Who may listen to mounts that are not for everybody: who is in a file of passwords
 //! (`htpasswd`), or of whom somebody else says so (`asking`), who is told when they go (`departures`), and how those speak who are asked (`manners`).
-//! Also, whether somebody else knows a source.
+//! Also, whether somebody else knows a source. Nobody waits behind the listeners of another mount, and
+//! no source behind any listener.
 
 mod asking;
 mod departures;
@@ -23,8 +24,8 @@ use super::basic::Credentials;
 use super::caller::Caller;
 use super::date::http_date;
 use super::head::Head;
-use super::login;
 use super::serving::MountSettings;
+use super::{login, turned_away};
 use crate::config::{ConfigError, host_and_port};
 use crate::mount::MountPath;
 use crate::mount::departure::Visitor;
@@ -37,12 +38,14 @@ pub(super) use htpasswd::Change;
 
 /// So many passwords are looked at at once: it is hard work on purpose.
 const CHECKS_MAX: usize = 2;
-/// So many listeners are asked about at once.
+/// Somebody is asked about so many of a mount's listeners at once, and about so many of its sources.
 const ASKED_MAX: usize = 32;
 /// Who cannot be looked at within this time is told to come again.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// So many wait for that; further ones are told at once.
+/// So many wait for that at each of them; further ones are told at once.
 const WAITING_MAX: usize = 256;
+/// What is said about when to come again.
+pub const RETRY_AFTER_SECONDS: &str = "5";
 /// In the words of Icecast.
 const BUSY: &str = "busy, please try again later";
 
@@ -52,10 +55,16 @@ pub struct Guard {
     locks: HashMap<MountPath, Lock>,
     /// Who is asked about sources.
     sources: HashMap<MountPath, Asking>,
-    waiting: Semaphore,
-    checks: Semaphore,
-    asked: Semaphore,
+    /// Those who look at files.
+    checks: Turns,
     n_asked: AtomicU64,
+}
+
+/// Those who take their turn, and those who wait for it.
+#[derive(Debug)]
+struct Turns {
+    waiting: Semaphore,
+    turns: Semaphore,
 }
 
 #[derive(Debug)]
@@ -108,6 +117,17 @@ pub struct Admission {
     pub visitor: Option<Visitor>,
 }
 
+/// What is said of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// It may.
+    Yes,
+    /// It may not, or nobody is asked.
+    No,
+    /// It cannot be found out now: too many are asked about, or there is no answer.
+    Nothing,
+}
+
 /// What becomes of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -154,9 +174,7 @@ impl Guard {
         Ok(Self {
             locks,
             sources,
-            waiting: Semaphore::new(WAITING_MAX),
-            checks: Semaphore::new(CHECKS_MAX),
-            asked: Semaphore::new(ASKED_MAX),
+            checks: Turns::new(CHECKS_MAX),
             n_asked: AtomicU64::new(1),
         })
     }
@@ -190,7 +208,7 @@ impl Guard {
         let Some(Lock::File(file)) = self.locks.get(path) else {
             return Err("this mount has no `htpasswd`".to_owned());
         };
-        let Some(_turn) = turn(&self.checks).await else {
+        let Some(_turn) = turn(&self.checks.turns).await else {
             return Err(BUSY.to_owned());
         };
         let file = Arc::clone(file);
@@ -224,17 +242,19 @@ impl Guard {
 
     /// Whether a source may do what it is here for that shows no password that is known here:
     /// whoever is asked about the sources of this mount says so.
-    pub async fn knows(&self, applicant: &Applicant, path: &MountPath) -> bool {
+    pub async fn knows(&self, applicant: &Applicant, path: &MountPath) -> Says {
         let Some(asking) = self.sources.get(path) else {
-            return false;
+            return Says::No;
         };
-        let Ok(_waiting) = self.waiting.try_acquire() else {
-            return false;
-        };
-        let Some(_turn) = turn(&self.asked).await else {
-            return false;
-        };
-        asking.ask_about_source(applicant, path).await
+        let asked = asking.turns.with(asking.ask_about_source(applicant, path));
+        let says = asked.await.unwrap_or(Says::Nothing);
+        if says == Says::Nothing {
+            turned_away::say(&format!(
+                "refused a source at {path} for now: its `source_auth_url` does not answer, or not \
+                 fast enough for all who come"
+            ));
+        }
+        says
     }
 
     fn case<'a>(&self, head: &'a Head, caller: &Caller, path: &'a MountPath) -> Case<'a> {
@@ -248,32 +268,45 @@ impl Guard {
     }
 
     async fn judge(&self, lock: &Lock, head: &Head, caller: &Caller, path: &MountPath) -> Verdict {
-        let Ok(_waiting) = self.waiting.try_acquire() else {
-            return Verdict::Busy;
-        };
-        match lock {
+        let verdict = match lock {
             Lock::File(file) => {
                 let given = head.header("authorization").and_then(Credentials::parse);
                 let Some(given) = given else {
                     return Verdict::WrongPassword;
                 };
-                let Some(_turn) = turn(&self.checks).await else {
-                    return Verdict::Busy;
-                };
                 let file = Arc::clone(file);
-                match spawn_blocking(move || file.knows(&given, Instant::now())).await {
-                    Ok(true) => Verdict::MayListen(Admission::default()),
-                    Ok(false) => Verdict::WrongPassword,
-                    Err(_) => Verdict::Busy,
-                }
+                let work = async {
+                    match spawn_blocking(move || file.knows(&given, Instant::now())).await {
+                        Ok(true) => Verdict::MayListen(Admission::default()),
+                        Ok(false) => Verdict::WrongPassword,
+                        Err(_) => Verdict::Busy,
+                    }
+                };
+                self.checks.with(work).await
             }
             Lock::Asking(asking) => {
-                let Some(_turn) = turn(&self.asked).await else {
-                    return Verdict::Busy;
-                };
-                asking.ask(self.case(head, caller, path)).await
+                let case = self.case(head, caller, path);
+                asking.turns.with(asking.ask(case)).await
             }
+        };
+        verdict.unwrap_or(Verdict::Busy)
+    }
+}
+
+impl Turns {
+    fn new(n_max: usize) -> Self {
+        Self {
+            waiting: Semaphore::new(WAITING_MAX),
+            turns: Semaphore::new(n_max),
         }
+    }
+
+    /// What comes of `work`, which begins when it is its turn. `None`: too many wait, or it was
+    /// not within [`WAIT_MAX`].
+    async fn with<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let _waiting = self.waiting.try_acquire().ok()?;
+        let _turn = turn(&self.turns).await?;
+        Some(work.await)
     }
 }
 
@@ -296,11 +329,17 @@ impl Refused {
                 return login::refuse_listener(head, self.caller, allow).await;
             }
             Verdict::MayNot(why) => (StatusCode::FORBIDDEN, why),
-            Verdict::Busy => (StatusCode::FORBIDDEN, BUSY.to_owned()),
+            Verdict::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY.to_owned()),
         };
-        let answer = Answer::new(head.version, status, &http_date())
-            .header("Access-Control-Allow-Origin", "*")
-            .sentence(&why);
+        let mut answer = Answer::new(head.version, status, &http_date())
+            .header("Access-Control-Allow-Origin", "*");
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            answer = answer.header("Retry-After", RETRY_AFTER_SECONDS);
+        }
+        let answer = answer.sentence(&why);
         self.caller.answer(&answer).await;
     }
 }
+
+#[cfg(test)]
+mod tests;
