@@ -291,7 +291,7 @@ impl House for Master {
     }
 
     async fn welcome_password(self: Arc<Self>, caller: Caller) {
-        shoutcast::meet(&self, caller, None).await;
+        shoutcast::meet(&self, caller).await;
     }
 
     fn seat(&self, head: &Head, socket: TcpStream, came: Instant) -> Result<(), TcpStream> {

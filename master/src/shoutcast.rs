@@ -1,13 +1,16 @@
 //! Sources that speak SHOUTcast's first protocol: a password, an answer, lines about the stream,
 //! and then the stream. They come to a port of the master or, since their programs count from there, to
-//! the one above.
+//! the one above, where `hall` keeps those who have not said who they are.
+
+mod hall;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use stream::current::Current;
+use stream::descriptors;
 use stream::handover::{Part, Stage, Verdict};
 use stream::http::door::bind;
 use stream::http::head::{HEAD_BYTES_MAX, Head};
@@ -17,21 +20,21 @@ use stream::shutdown::Shutdown;
 use stream::text::guessed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::credentials::{Known, MayPublish, by_password};
 use crate::house::Master;
 use crate::ingest::Guest;
+use hall::{Hall, Leave, Place};
 
 /// Password and lines about the stream come within this time in all.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most bytes of a line with a password.
 pub(crate) const PASSWORD_LINE_BYTES_MAX: usize = 256;
-/// The most connections on the port above whose head has not come yet; a further one is
-/// closed.
-const HEADS_PENDING_MAX: usize = 64;
+/// The most connections on a port above whose lines have not come yet, and at most a quarter of the
+/// sockets. For a further one the oldest is closed: it has had more time than any other.
+const HEADS_PENDING_MAX: usize = 1024;
 /// How often the port above is tried again while somebody else has it.
 const BIND_EVERY: Duration = Duration::from_millis(200);
 /// After so many tries the log says so.
@@ -44,11 +47,36 @@ const WELCOME: &[u8] = b"OK2\r\nicy-caps:11\r\n\r\n";
 const WRONG: &[u8] = b"invalid password\r\n";
 
 /// Takes a source from its password to its last page.
-pub(crate) async fn meet(master: &Master, mut caller: Caller, place: Option<OwnedSemaphorePermit>) {
-    let Ok(met) = timeout(HEAD_TIME_MAX, greet(master, &mut caller)).await else {
-        return;
+pub(crate) async fn meet(master: &Master, mut caller: Caller) {
+    if let Ok(met) = timeout(HEAD_TIME_MAX, greet(master, &mut caller)).await {
+        lead_in(master, caller, met).await;
+    }
+}
+
+/// As [`meet`], on a port above: first whom its proxy brings, and he may have to make room before he
+/// has said all.
+async fn meet_above(master: &Master, mut caller: Caller, peer: IpAddr, place: Place, leave: Leave) {
+    let gate = &master.config().access;
+    let met = async {
+        if !caller.is_let_in(gate, peer).await {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        greet(master, &mut caller).await
+    };
+    let met = tokio::select! {
+        met = timeout(HEAD_TIME_MAX, met) => met,
+        _ = leave => return,
     };
     drop(place);
+    if let Ok(met) = met {
+        lead_in(master, caller, met).await;
+    }
+}
+
+/// The password and the lines of one, or what was wrong with them.
+type Met = io::Result<Option<(Head, MountPath, Known)>>;
+
+async fn lead_in(master: &Master, caller: Caller, met: Met) {
     match met {
         Ok(Some((head, path, who))) => {
             let is_told = true;
@@ -65,10 +93,7 @@ pub(crate) async fn meet(master: &Master, mut caller: Caller, place: Option<Owne
 }
 
 /// Password and lines. `None`: the password is wrong.
-async fn greet(
-    master: &Master,
-    caller: &mut Caller,
-) -> io::Result<Option<(Head, MountPath, Known)>> {
+async fn greet(master: &Master, caller: &mut Caller) -> Met {
     let Some(shoutcast) = &master.config().shoutcast else {
         return Ok(None);
     };
@@ -165,7 +190,7 @@ async fn listen_above(address: SocketAddr, master: Arc<Current<Master>>, shutdow
     };
     info!("sources that speak SHOUTcast may come to {address}");
     let mut member = shutdown.freeze().join(Stage::Door);
-    let room = Arc::new(Semaphore::new(HEADS_PENDING_MAX));
+    let hall = Hall::of(descriptors::share(HEADS_PENDING_MAX, descriptors::raise()));
     loop {
         let taken = tokio::select! {
             () = shutdown.requested() => return,
@@ -183,20 +208,13 @@ async fn listen_above(address: SocketAddr, master: Arc<Current<Master>>, shutdow
         if !master.now().config().access.opens(peer.ip()) {
             continue;
         }
-        let Ok(mut caller) = socket.into_std().and_then(Caller::of) else {
+        let Ok(caller) = socket.into_std().and_then(Caller::of) else {
             continue;
         };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-            continue;
-        };
+        let (place, leave) = hall.enter();
         let master = master.now();
         shutdown.spawn("shoutcast source", async move {
-            let gate = &master.config().access;
-            let let_in = timeout(HEAD_TIME_MAX, caller.is_let_in(gate, peer.ip())).await;
-            if let_in != Ok(true) {
-                return;
-            }
-            meet(&master, caller, Some(place)).await;
+            meet_above(&master, caller, peer.ip(), place, leave).await;
         });
     }
 }

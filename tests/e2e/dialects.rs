@@ -23,6 +23,8 @@ const QUIET: Duration = Duration::from_millis(400);
 const ANSWER_MAX: Duration = Duration::from_secs(4);
 /// Whatever was usual with a source, after so long it is silent.
 const GIVES_WAY_MAX: Duration = Duration::from_secs(12);
+/// Connections that say nothing.
+const SILENT: usize = 1100;
 const ICY: &str = "OK2\r\nicy-caps:11\r\n\r\n";
 
 /// Who is taken, how his answer begins, and his mount. `BASIC` and `PASSWORD` are filled in.
@@ -204,6 +206,14 @@ impl Stage {
         Ok((socket, answer))
     }
 
+    /// More than the port above keeps of those who say nothing.
+    fn crowd_above(&self) -> Result<Vec<TcpStream>> {
+        stream::descriptors::raise();
+        let port = self.cluster.ports().master + 1;
+        let silent = (0..SILENT).map(|_| Ok(TcpStream::connect(("127.0.0.1", port))?));
+        silent.collect()
+    }
+
     /// Sends sound, and waits until the mount plays it.
     fn plays(&self, mut socket: &TcpStream, mount: &str, is_chunked: bool) -> Result<()> {
         let mut body = Vec::new();
@@ -326,6 +336,7 @@ fn every_dialect_of_sources_is_answered_as_its_clients_expect() -> Result<()> {
     }
     at_once(tests)?;
     let mut old = held.end()?;
+    let silent = stage.crowd_above()?;
     for (is_above, line, mount) in [
         (false, "PASSWORD\r\n", "/icy"),
         (true, "/above:PASSWORD\n", "/above"),
@@ -340,6 +351,7 @@ fn every_dialect_of_sources_is_answered_as_its_clients_expect() -> Result<()> {
         let (_, heard) = stage.say(false, &format!("GET {mount} HTTP/1.0\r\n\r\n"))?;
         ensure!(heard.contains("icy-name: Old\r\n"), "{heard:.400}");
     }
+    drop(silent);
     // It is silent, but how long that has to last depends on how it sent before.
     let taken_over = TAKEN[0].0.replace(" /1 ", " /held ");
     let socket = eventually(GIVES_WAY_MAX, "the silent source gives way", || {
