@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use axum::body::to_bytes;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +14,7 @@ use serde_json::json;
 use tracing::info;
 
 use super::icecast::fields::Fields;
-use super::icecast::office::FORM_BYTES_MAX;
+use super::icecast::office::whole;
 use super::login::{Admin, Closed, FOR_OPERATORS};
 use super::office::{BUSY, NotMoved, Office};
 use crate::fanout::Listening;
@@ -147,11 +146,7 @@ pub fn complain(status: StatusCode, sentence: &str) -> Response {
 /// # Errors
 /// The answer to what is too large, does not come, or makes no sense.
 pub async fn read<T: DeserializeOwned>(request: Request) -> Result<T, Response> {
-    let body = to_bytes(request.into_body(), FORM_BYTES_MAX).await;
-    let body = body.map_err(|error| {
-        let sentence = format!("JSON of at most {FORM_BYTES_MAX} bytes: {error}");
-        complain(StatusCode::PAYLOAD_TOO_LARGE, &sentence)
-    })?;
+    let body = whole(request, "JSON").await?;
     serde_json::from_slice(&body)
         .map_err(|error| complain(StatusCode::BAD_REQUEST, &error.to_string()))
 }

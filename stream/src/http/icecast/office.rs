@@ -5,16 +5,17 @@
 //! operator opens while his browser knows the password.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use jiff::Timestamp;
 use reqwest::Url;
+use tokio::time::timeout;
 use tracing::info;
 
 use super::element::Element;
@@ -28,7 +29,9 @@ use crate::http::site::is_from_here;
 use crate::mount::{Mount, MountPath};
 
 /// A form, or JSON, is not read beyond this many bytes.
-pub(in crate::http) const FORM_BYTES_MAX: usize = 16 * 1024;
+const FORM_BYTES_MAX: usize = 16 * 1024;
+/// All of it comes within this time after its head.
+const FORM_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,13 +123,30 @@ pub async fn fields(request: Request) -> Result<Fields, Response> {
     if request.method() != Method::POST {
         return Ok(asked);
     }
-    match to_bytes(request.into_body(), FORM_BYTES_MAX).await {
-        Ok(form) => Ok(asked.and(Fields::parse(&form))),
-        Err(error) => {
-            let why = format!("a form of at most {FORM_BYTES_MAX} bytes: {error}\n");
-            Err((StatusCode::PAYLOAD_TOO_LARGE, why).into_response())
-        }
-    }
+    let form = whole(request, "a form").await?;
+    Ok(asked.and(Fields::parse(&form)))
+}
+
+/// All of a form or the like, with all that it should have.
+///
+/// # Errors
+/// The answer to what is too large, breaks off, or does not come.
+pub(in crate::http) async fn whole(request: Request, what: &str) -> Result<Bytes, Response> {
+    whole_within(FORM_TIME_MAX, request, what).await
+}
+
+async fn whole_within(max: Duration, request: Request, what: &str) -> Result<Bytes, Response> {
+    let form = to_bytes(request.into_body(), FORM_BYTES_MAX);
+    let (status, why) = match timeout(max, form).await {
+        Ok(Ok(form)) => return Ok(form),
+        Ok(Err(error)) => (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+        Err(_) => (
+            StatusCode::REQUEST_TIMEOUT,
+            format!("it did not come within {} s", max.as_secs()),
+        ),
+    };
+    let why = format!("{what} of at most {FORM_BYTES_MAX} bytes: {why}\n");
+    Err((status, why).into_response())
 }
 
 /// What an operator sees who only knows the way.
@@ -342,4 +362,34 @@ fn build_m3u(mount: &Mount, fields: &Fields, base: &str) -> Response {
     }
     let kind = [(header::CONTENT_TYPE, "audio/x-mpegurl"), NO_STORE];
     (kind, format!("{link}\r\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http_body_util::channel::Channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_form_that_does_not_come_is_not_waited_for() {
+        let (mut sender, body) = Channel::<Bytes, std::convert::Infallible>::new(4);
+        sender
+            .send_data(Bytes::from_static(b"mode="))
+            .await
+            .unwrap();
+        let form = whole_within(
+            Duration::from_millis(50),
+            Request::new(Body::new(body)),
+            "a form",
+        );
+        let refused = timeout(Duration::from_secs(5), form).await;
+        let refused = refused.expect("it is waited for").unwrap_err();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+        let large = Request::new(Body::from(vec![0; FORM_BYTES_MAX + 1]));
+        let refused = whole(large, "a form").await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let form = whole(Request::new(Body::from("a=b")), "a form").await;
+        assert_eq!(form.unwrap(), "a=b");
+    }
 }
