@@ -8,11 +8,13 @@
 mod at_start;
 mod settings;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use stream::follow::trail::Above;
 use stream::follow::{Follower, Sight, Trail};
+use stream::handover::{Member, Part, Stage, Verdict};
 use stream::http::serving::Titles;
 use stream::log::Epoch;
 use stream::mount::{Desk, Mirror, Mount, MountTable, Sinks};
@@ -119,15 +121,23 @@ impl Standby {
         if self.trail.is_master() {
             return Ok(self.trail.reign());
         }
+        // Who takes over writes logs: what is handed over meanwhile is handed over with it, or without.
+        let mut member = self.shutdown.freeze().join(Stage::Writers);
+        stand_still(&mut member).await?;
         let following = self.let_go(&standby.master, is_forced)?;
         // There is one writer for a log: the mirrors first have to be gone.
-        if following.shutdown.drain(STOP_MAX).await != Drained::Clean {
+        let mut drained = pin!(following.shutdown.drain(STOP_MAX));
+        let drained = loop {
+            tokio::select! {
+                drained = &mut drained => break drained,
+                () = member.asked() => stand_still(&mut member).await?,
+            }
+        };
+        if drained != Drained::Clean {
             error!("the mirrors did not end: restart this program and promote it then");
             return Err(Refused::Stuck);
         }
-        if self.shutdown.freeze().has_left() {
-            return Err(Refused::HandedOver);
-        }
+        stand_still(&mut member).await?;
         let sight = *following.sight.borrow();
         for mount in self.table.all() {
             self.take_over(config, &mount, sight, Instant::now());
@@ -173,6 +183,19 @@ impl Standby {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits while the program is frozen.
+///
+/// # Errors
+/// When another one goes on with its logs.
+async fn stand_still(member: &mut Member) -> Result<(), Refused> {
+    while member.is_asked() {
+        if member.arrive(Part::Nothing).await == Verdict::Leave {
+            return Err(Refused::HandedOver);
+        }
+    }
+    Ok(())
 }
 
 /// Whether the other master may have written filler that did not come here: the log had been

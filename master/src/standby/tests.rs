@@ -52,6 +52,32 @@ async fn one_that_was_promoted_rules_on_when_nobody_with_a_higher_reign_answers(
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_promoted_in_a_hand_over_takes_over_when_it_has_failed_and_else_the_heir_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), true);
+    for (verdict, expected) in [
+        (Verdict::GoOn, Ok(1)),
+        (Verdict::Leave, Err(Refused::HandedOver)),
+    ] {
+        let (table, shutdown) = (Arc::new(MountTable::new()), Shutdown::new());
+        let trail = Arc::new(trail_at_start(&config, None).await);
+        let desk = Desk::new(Arc::clone(&table), stream::log::Keep::default());
+        let freeze = shutdown.freeze().clone();
+        let standby = Standby::new(desk, table, None, Arc::clone(&trail), shutdown);
+        standby.start(&config, Vec::new());
+        assert!(freeze.gather(Stage::Door, STOP_MAX) && freeze.gather(Stage::Writers, STOP_MAX));
+        let mut promoted = pin!(standby.promote(&config, true));
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut promoted).await;
+        assert!(early.is_err() && !trail.is_master(), "{early:?}");
+        freeze.end(verdict);
+        assert_eq!(promoted.await, expected);
+        assert_eq!(trail.is_master(), expected.is_ok());
+        assert_eq!(folder.path().join("reign.json").exists(), expected.is_ok());
+        let _ = std::fs::remove_file(folder.path().join("reign.json"));
+    }
+}
+
 fn page(sequence: u32, body: &[u8]) -> Page {
     let stamp = Stamp {
         serial: 1,

@@ -136,7 +136,7 @@ impl Freeze {
     }
 
     /// Asks the members of a stage to stop and waits until they have. `false`: not all did in time.
-    pub(super) fn gather(&self, stage: Stage, patience: Duration) -> bool {
+    pub fn gather(&self, stage: Stage, patience: Duration) -> bool {
         if stage == Stage::Door {
             self.begin_anew();
         }
@@ -158,7 +158,7 @@ impl Freeze {
     }
 
     /// Tells all members what becomes of them.
-    pub(super) fn end(&self, verdict: Verdict) {
+    pub fn end(&self, verdict: Verdict) {
         self.begin_anew();
         self.0.phase.send_replace(match verdict {
             Verdict::GoOn => Phase::Moving,
