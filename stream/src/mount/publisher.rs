@@ -344,8 +344,9 @@ impl Drop for Publisher {
             self.desk.remove(&mut seats, path);
             return;
         }
-        drop(seats);
+        // Before somebody else can sit down here, and be on the air.
         self.mount.set_on_air(OnAir::AwaySince(Instant::now()));
+        drop(seats);
         self.desk.table.touch();
     }
 }
