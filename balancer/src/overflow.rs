@@ -21,8 +21,10 @@ use crate::registry::Families;
 use crate::registry::direct::Direct;
 use crate::registry::reservations::Reservations;
 
+mod part;
 mod said;
 
+pub use part::Part;
 use said::Said;
 
 /// How often the master is asked.
@@ -54,8 +56,9 @@ struct Known {
     asked: Option<Instant>,
     /// Those whom the last answer need not have counted.
     sent: BTreeMap<MountPath, Reservations>,
-    /// Those who come without being sent from here.
+    /// Those who come without being sent.
     direct: Direct,
+    part: Part,
 }
 
 /// What the master has for a listener of a mount.
@@ -88,6 +91,11 @@ impl Overflow {
             arrival,
             known: Mutex::default(),
         }
+    }
+
+    /// Other balancers send listeners there, too.
+    pub fn set_part(&self, part: Part) {
+        self.known().part = part;
     }
 
     /// Where listeners reach it.
@@ -255,7 +263,9 @@ impl Known {
         };
         if let Some(before) = self.asked.replace(asked) {
             let n_more = said.listeners.saturating_sub(self.said.listeners);
-            let n_unsent = u64::from(n_more).saturating_sub(self.n_sent());
+            // The others are taken to send as many.
+            let n_sent = self.n_sent().saturating_mul(self.part.of.into());
+            let n_unsent = u64::from(n_more).saturating_sub(n_sent);
             let since = asked.saturating_duration_since(before);
             self.direct.suspect(n_unsent, since);
         }
@@ -285,8 +295,12 @@ impl Known {
         let reserve = u64::from(self.direct.reserve(unknown));
         let n_sent_here = self.sent.get(mount).map_or(0, Reservations::count);
         let on_mount = self.said.mounts.get(mount).copied().unwrap_or(0);
-        let on_mount = u64::from(on_mount).saturating_sub(n_sent_here);
-        let in_all = u64::from(self.said.n_free).saturating_sub(self.n_sent());
+        let on_mount = match on_mount {
+            u32::MAX => u64::MAX,
+            n_free => self.part.share(n_free).saturating_sub(n_sent_here),
+        };
+        let in_all = self.part.share(self.said.n_free);
+        let in_all = in_all.saturating_sub(self.n_sent());
         on_mount.min(in_all).saturating_sub(reserve)
     }
 
@@ -305,64 +319,4 @@ impl Known {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn said(n_free: u32, on_mount: u32) -> Option<Said> {
-        let path = MountPath::parse("/a.ogg").unwrap();
-        Some(Said {
-            n_free,
-            mounts: BTreeMap::from([(path, on_mount)]),
-            ..Said::default()
-        })
-    }
-
-    fn overflow() -> Overflow {
-        let url = BaseUrl::parse("http://master.example:8000").unwrap();
-        Overflow::new(url, None, 5 * SECOND)
-    }
-
-    fn n_taken(overflow: &Overflow, now: Instant) -> usize {
-        let mount = MountPath::parse("/a.ogg").unwrap();
-        let rooms = (0..50).map(|_| overflow.send(&mount, now));
-        rooms.filter(|room| *room == Room::Free).count()
-    }
-
-    #[test]
-    fn never_more_are_sent_than_it_said_it_takes_until_it_must_have_counted_them() {
-        let (overflow, start) = (overflow(), Instant::now());
-        let take = |said, at| overflow.known().take(said, at, overflow.arrival);
-        assert_eq!(n_taken(&overflow, start), 0, "nobody has asked it yet");
-        take(said(7, 90), start);
-        assert_eq!(n_taken(&overflow, start), 7);
-        // They may not have come when it answered.
-        take(said(7, 90), start + 2 * SECOND);
-        assert_eq!(n_taken(&overflow, start + 2 * SECOND), 0);
-        let places = overflow.places(start + 2 * SECOND);
-        assert_eq!((places.free, places.reserved), (0, 7));
-        take(said(3, 90), start + 6 * SECOND);
-        assert_eq!(n_taken(&overflow, start + 6 * SECOND), 3);
-        take(said(90, 2), start + 60 * SECOND);
-        assert_eq!(n_taken(&overflow, start + 60 * SECOND), 2, "on the mount");
-        take(None, start + 80 * SECOND);
-        assert_eq!(n_taken(&overflow, start + 80 * SECOND), 0, "it is down");
-    }
-
-    #[test]
-    fn places_are_kept_free_for_those_who_come_by_themselves() {
-        let (overflow, start) = (overflow(), Instant::now());
-        for second in 0..60 {
-            let at = start + second * SECOND;
-            let listeners = 5 * second;
-            let said = said(20, 20).map(|said| Said { listeners, ..said });
-            overflow.known().take(said, at, overflow.arrival);
-        }
-        assert_eq!(n_taken(&overflow, start + 60 * SECOND), 0, "30 will come");
-        assert_eq!(
-            overflow.room(&MountPath::parse("/a.ogg").unwrap(), start),
-            Room::Full
-        );
-    }
-}
+mod tests;

@@ -70,6 +70,13 @@ impl Others {
         self.alive(now).count()
     }
 
+    /// How many of them come before `own`, and how many there are: all that were heard lately, so that
+    /// one whose connection is away is still counted.
+    pub fn place(&self, own: &str) -> (usize, usize) {
+        let before = self.known.keys().filter(|id| id.as_str() < own);
+        (before.count(), self.known.len())
+    }
+
     /// What they hold against relays, by the relay's name.
     pub fn accusations(&self, now: Instant) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
@@ -150,6 +157,8 @@ mod tests {
     fn without_a_connection_words_grow_old() {
         let (mut others, start) = (Others::default(), Instant::now());
         others.hear(OWN, &said(&[(1, 5, &[("a", "late")])]), start);
+        assert_eq!(others.place(OWN), (1, 1));
+        assert_eq!(others.place("0000000000000000"), (0, 1));
         assert_eq!(others.accusations(start + WORD_LIFE / 2).len(), 1);
         assert!(others.accusations(start + WORD_LIFE).is_empty());
     }

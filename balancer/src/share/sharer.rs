@@ -20,6 +20,7 @@ use crate::config::ShareConfig;
 use crate::desk::acts;
 use crate::desk::changes::{Changes, Entry, WHAT_BYTES_MAX};
 use crate::desk::keeping::CHANGES_BYTES_MAX;
+use crate::overflow::Part;
 use crate::registry::Belief;
 
 /// Where Linux says what the machine is called.
@@ -166,6 +167,10 @@ impl Sharer {
         let heard = Instant::now();
         let complaint = self.others.hear(&self.id, &said.words, heard);
         self.gone = self.others.gone(heard);
+        if let Some(master) = self.balancer.overflow() {
+            let (before, others) = self.others.place(&self.id);
+            master.set_part(Part::new(before, others));
+        }
         self.believe();
         let version = self.balancer.desk().changes().version;
         let is_agreed =
