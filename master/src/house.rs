@@ -27,7 +27,7 @@ use crate::archive::{Moment, back_fill, rewind};
 use crate::config::Config;
 use crate::credentials::MayPublish;
 use crate::disk::Found;
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, Waiting};
 use crate::lasting::Lasting;
 use crate::refuse::{ALLOW, NOT_PROMOTED, refuse_password};
 use crate::stand_in::{self, Player, Reels};
@@ -107,6 +107,7 @@ impl Master {
                 config: Arc::clone(&config),
                 trail: Arc::clone(&lasting.trail),
                 guard: Arc::clone(&service.rules.guard),
+                waiting: Waiting::default(),
                 shutdown: lasting.shutdown.clone(),
             },
             config,

@@ -1,6 +1,7 @@
 //! One source's PUT or SOURCE: from its head to its last page.
 
 mod answers;
+mod claim;
 mod cut;
 mod end;
 mod handed;
@@ -16,13 +17,12 @@ use stream::handover::{Stage, Verdict};
 use stream::http::Caller;
 use stream::http::guard::{Applicant, Guard, Says};
 use stream::http::head::Head;
-use stream::log::Epoch;
-use stream::mount::{Claimant, Desk, Facts, MountPath, Publisher, Refusal};
+use stream::mount::{Desk, MountPath, Publisher, Refusal};
 use stream::mpeg::Sniffer;
 use stream::ogg::Page;
 use stream::shutdown::Shutdown;
 use tokio::io::AsyncReadExt;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::acknowledge::Acknowledgements;
@@ -31,17 +31,14 @@ use crate::config::Config;
 use crate::credentials::{self, Known, MayPublish, may_publish};
 use crate::refuse::{NOT_PROMOTED, refuse_for_now, refuse_password};
 use answers::{answer, begin, refuse, refuse_in_use, say};
+pub(crate) use claim::Waiting;
+use claim::claim;
 use cut::Junk;
 use end::End;
 use strays::Strays;
 
 /// How much is read from a source at once.
 const READ_BYTES: usize = 16 * 1024;
-/// How long a new connection of a source waits for the silent old one to let go.
-const TAKEOVER_MAX: Duration = Duration::from_secs(2);
-/// How often it looks.
-const TAKEOVER_EVERY: Duration = Duration::from_millis(20);
-
 /// Where sources come in.
 #[derive(Debug)]
 pub(crate) struct Ingest {
@@ -50,6 +47,8 @@ pub(crate) struct Ingest {
     pub(crate) trail: Arc<Trail>,
     /// Who is asked about sources whose password is not known here.
     pub(crate) guard: Arc<Guard>,
+    /// Places for those who wait for a silent source.
+    pub(crate) waiting: Waiting,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -116,9 +115,11 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         // A client that only wants to know whether the password is right (libshout does).
         return refuse(&head, caller, StatusCode::OK, "the password is right").await;
     }
-    let publisher = match claim(ingest, &head, &path, &who).await {
+    let publisher = match claim(ingest, &head, &caller.socket, &path, &who).await {
         Ok(publisher) => publisher,
-        Err(Refusal::InUse | Refusal::TakingOver) => return refuse_in_use(&head, caller).await,
+        Err(Refusal::InUse | Refusal::NotYetSilent(_) | Refusal::TakingOver) => {
+            return refuse_in_use(&head, caller).await;
+        }
         Err(Refusal::TableFull) => {
             let why = "too many sources connected";
             return refuse(&head, caller, StatusCode::FORBIDDEN, why).await;
@@ -213,37 +214,6 @@ async fn carry(
         }
         End::Silent => answer(&head, caller, StatusCode::REQUEST_TIMEOUT, &end.to_string()).await,
         End::Stopping | End::HandedOver | End::Broken(_) => {}
-    }
-}
-
-/// Takes the seat of the mount; waits a moment when a silent predecessor has to let go.
-async fn claim(
-    ingest: &Ingest,
-    head: &Head,
-    path: &MountPath,
-    who: &Known,
-) -> Result<Publisher, Refusal> {
-    let began = Instant::now();
-    let claimant = Claimant {
-        user: who.user.clone(),
-        login: who.login,
-        serial: serial_of(head),
-        uplink: uplink_of(head),
-    };
-    loop {
-        let facts = Facts::from_headers(|name| head.header(name)).with_others(head.headers());
-        let mut facts = ingest.config.said_of(path, facts);
-        facts.terms = ingest.config.terms(path);
-        let epoch = Epoch::new(fastrand::u128(..));
-        let claimed = ingest
-            .desk
-            .claim(path, &claimant, facts, epoch, Instant::now());
-        match claimed {
-            Err(Refusal::TakingOver) if began.elapsed() < TAKEOVER_MAX => {
-                sleep(TAKEOVER_EVERY).await;
-            }
-            claimed => return claimed,
-        }
     }
 }
 

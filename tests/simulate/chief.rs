@@ -225,6 +225,7 @@ impl Running {
                     said: None,
                 });
             }
+            Err(Refusal::NotYetSilent(heard)) if heard < claim.since => self.claims.push(claim),
             Err(Refusal::TakingOver) if air.now - claim.since < TAKEOVER_MAX => {
                 self.claims.push(claim);
             }

@@ -86,9 +86,12 @@ fn who_shows_a_wrong_password_is_named_and_counted_and_the_password_is_nowhere()
 #[test]
 fn a_mount_in_use_is_named_with_who_wanted_it_and_an_alias_is_nobodys_to_publish() {
     log::start();
-    let stage = Stage::start("[[alias]]\npath = \"/alias\"\nto = \"/used.mp3\"");
+    let stage = Stage::start(
+        "[[alias]]\npath = \"/alias\"\nto = \"/used.mp3\"\n\
+         [[source]]\nuser = \"second\"\npassword = \"password-of-the-second\"",
+    );
     let _source = stage.source("/used.mp3");
-    let own = basic(b"source:", SOURCE.as_bytes());
+    let own = basic(b"second:", b"password-of-the-second");
     for (path, words) in [
         ("/used.mp3", ["Mountpoint in use", "killsource"]),
         ("/alias", ["is an alias", "/used.mp3"]),
@@ -101,7 +104,7 @@ fn a_mount_in_use_is_named_with_who_wanted_it_and_an_alias_is_nobodys_to_publish
             answer.starts_with("HTTP/1.0 403 ") && answer.contains(words[0]),
             "{answer}"
         );
-        let lines = log::lines_with(&["WARN", "\"source\"", path, words[0], words[1]]);
+        let lines = log::lines_with(&["WARN", "\"second\"", path, words[0], words[1]]);
         assert_eq!(lines.len(), 1, "{path}: {lines:?}");
     }
 }

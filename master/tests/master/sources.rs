@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::stage::{SOURCE, Stage, basic, frames, read_to_end, until};
 
@@ -10,24 +10,39 @@ use crate::stage::{SOURCE, Stage, basic, frames, read_to_end, until};
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 #[test]
-fn bytes_without_a_whole_page_are_no_silence_and_another_login_never_takes_over() {
+fn who_comes_with_the_same_login_waits_until_the_other_is_heard_or_silent_for_long() {
     let stage =
         Stage::start("[[source]]\npassword = \"another password\"\nmounts = [\"/live.mp3\"]");
     let mut first = stage.source("/live.mp3");
     let same = basic(b"source:", SOURCE.as_bytes());
     let other = basic(b"source:", b"another password");
     let answer = |shown: &str| stage.publish("/live.mp3", shown.as_bytes()).1;
-    // A frame has 417 bytes: not one of these becomes a page.
-    for byte in &frames(1)[..12] {
-        first.write_all(&[*byte]).unwrap();
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    assert!(answer(&same).starts_with("HTTP/1.0 403 "));
-    until("the silent one gives way to its own login", || {
-        let refused = answer(&other);
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| answer(&same));
+        // A frame has 417 bytes: not one of these becomes a page.
+        for byte in &frames(1)[..12] {
+            std::thread::sleep(Duration::from_millis(200));
+            first.write_all(&[*byte]).unwrap();
+        }
+        let refused = asking.join().unwrap();
         assert!(refused.starts_with("HTTP/1.0 403 "), "{refused}");
-        answer(&same).starts_with("HTTP/1.0 200 ")
     });
+    let refused = answer(&other);
+    assert!(refused.starts_with("HTTP/1.0 403 "), "{refused}");
+    // Who asks and goes takes nothing from anybody.
+    let head = format!("SOURCE /live.mp3 HTTP/1.0\r\n{same}\r\n\r\n");
+    stage.connect().write_all(head.as_bytes()).unwrap();
+    let while_silent = Some(Duration::from_millis(1_200));
+    first.set_read_timeout(while_silent).unwrap();
+    assert!(first.read(&mut [0]).is_err(), "nobody hangs up");
+    first.write_all(&frames(1)[..1]).unwrap();
+    first.set_read_timeout(None).unwrap();
+    // Who stays is taken.
+    let began = Instant::now();
+    let taken = answer(&same);
+    assert!(taken.starts_with("HTTP/1.0 200 "), "{taken}");
+    assert!(began.elapsed() > Duration::from_millis(200));
+    read_to_end(&mut first);
 }
 
 #[test]

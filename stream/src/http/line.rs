@@ -1,10 +1,12 @@
 //! A caller's connection, in the clear or through TLS. Who reads and writes it need not know.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -25,6 +27,14 @@ impl Line {
     /// Whether nobody on the way can read along.
     pub fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// Whether the other end hung up and left nothing to be read. Reads nothing.
+    pub fn is_gone(&self) -> bool {
+        match SockRef::from(self).peek(&mut [MaybeUninit::uninit()]) {
+            Ok(n_bytes) => n_bytes == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 
     /// What the fan-out writes to. What has been read from it and not looked at is lost.

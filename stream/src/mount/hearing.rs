@@ -58,6 +58,11 @@ impl Hearing {
         self.longest[0] = self.longest[0].max(gap);
     }
 
+    /// When something came from him last; before that: when he came.
+    pub(super) fn last(&self) -> Instant {
+        self.last
+    }
+
     /// Whether he makes room for another one with his credentials.
     pub(super) fn is_silent(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.last) >= self.patience()

@@ -30,6 +30,10 @@ pub struct Claimant {
 pub enum Refusal {
     /// Somebody else writes it.
     InUse,
+    /// One with the same credentials writes it, and was heard last at this time. If no byte has
+    /// come from him since, he may be gone without a word: ask again, until he is heard or makes
+    /// room.
+    NotYetSilent(Instant),
     /// One with the same credentials writes it but is silent: he is being dismissed, try
     /// again in a moment.
     TakingOver,
@@ -91,7 +95,8 @@ impl Sitting {
             };
         }
         if self.sitters.iter().any(|s| !s.hearing.is_silent(now)) {
-            return Err(Refusal::InUse);
+            let heard = self.sitters.iter().map(|s| s.hearing.last());
+            return Err(Refusal::NotYetSilent(heard.max().unwrap_or(now)));
         }
         self.sitters.iter().for_each(|s| s.dismissed.cancel());
         Err(Refusal::TakingOver)
@@ -171,7 +176,8 @@ mod tests {
             sitting.sit(&uplink(7, n), now);
         }
         assert_eq!(sitting.admit(&uplink(7, 5), now), Err(Refusal::InUse));
-        assert_eq!(sitting.admit(&uplink(8, 5), now), Err(Refusal::InUse));
+        let another = sitting.admit(&uplink(8, 5), now);
+        assert_eq!(another, Err(Refusal::NotYetSilent(now)));
     }
 
     #[test]
@@ -195,7 +201,8 @@ mod tests {
         let (second, _) = sitting.sit(&uplink(7, 2), now);
         let later = now + LONG;
         sitting.heard(second, later);
-        assert_eq!(sitting.admit(&uplink(8, 1), later), Err(Refusal::InUse));
+        let other = sitting.admit(&uplink(8, 1), later);
+        assert_eq!(other, Err(Refusal::NotYetSilent(later)));
         let later = later + 4 * LONG;
         assert_eq!(
             sitting.admit(&uplink(8, 1), later),
@@ -229,11 +236,14 @@ mod tests {
         let mut now = Instant::now();
         let mut sitting = Sitting::default();
         let (one, dismissed) = sitting.sit(&uplink(7, 1), now);
+        let mut heard = now;
         for _ in 0..30 {
             // The other one tries just before the next page comes, which is late.
             now += SILENCE_MIN + Duration::from_millis(300);
-            assert_eq!(sitting.admit(&uplink(8, 1), now), Err(Refusal::InUse));
+            let other = sitting.admit(&uplink(8, 1), now);
+            assert_eq!(other, Err(Refusal::NotYetSilent(heard)));
             sitting.heard(one, now);
+            heard = now;
         }
         assert!(!dismissed.is_cancelled());
         now += LONG;
