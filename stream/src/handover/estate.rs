@@ -298,15 +298,11 @@ pub struct Lock {
 }
 
 impl MountState {
-    /// A mount as it is at `now`, and the bytes of its ring. `None`: it cannot be handed over.
-    pub(super) fn of(
-        mount: &Mount,
-        writing: Option<Writing>,
-        now: Instant,
-    ) -> Option<(Self, Vec<u8>)> {
+    /// A mount as it is at `now`, and the bytes of its ring.
+    pub(super) fn of(mount: &Mount, writing: Option<Writing>, now: Instant) -> (Self, Vec<u8>) {
         let traces = writing.as_ref().map_or(&[][..], |writing| &writing.traces);
         let now_ms = Timestamp::now().as_millisecond();
-        let copied = mount.log().copy(traces, now, now_ms)?;
+        let copied = mount.log().copy(traces, now, now_ms);
         let n_index_bytes = copied.index.len();
         let mut beside = copied.index;
         beside.extend_from_slice(&copied.pages);
@@ -328,7 +324,7 @@ impl MountState {
             writing,
             n_index_bytes,
         };
-        Some((state, beside))
+        (state, beside)
     }
 
     pub(super) fn take(

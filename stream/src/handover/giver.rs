@@ -187,8 +187,7 @@ impl Giver {
     fn send_mount(&self, channel: &Mutex<Channel>, mount: &Mount) -> Result<(), String> {
         let (path, now) = (mount.path(), Instant::now());
         let writing = self.desk.as_ref().and_then(|desk| desk.writing(path, now));
-        let (state, beside) = MountState::of(mount, writing, now)
-            .ok_or_else(|| format!("{path} is between two links: try again in a minute"))?;
+        let (state, beside) = MountState::of(mount, writing, now);
         lock(channel)
             .say(&Word::Mount(Box::new(state)), &beside, &[])
             .map_err(|error| error.to_string())

@@ -69,7 +69,7 @@ fn what_plays_is_handed_over_with_its_address() {
     };
     let (given, taken) = (mount(), mount());
     given.say_all(Some("One"), Some("http://x.example/1.png"));
-    let (state, beside) = MountState::of(&given, None, now).unwrap();
+    let (state, beside) = MountState::of(&given, None, now);
     let words = serde_json::to_string(&state).unwrap();
     let state: MountState = serde_json::from_str(&words).unwrap();
     let state = state.take(beside.into(), Keep::default(), now).unwrap();

@@ -128,8 +128,8 @@ impl Account {
         }
     }
 
-    /// An account that begins at `offset`, within a link (with all its header pages in `prefix`)
-    /// or where one begins (with neither prefix nor streams).
+    /// An account that begins at `offset`, within a link (with all its header pages in `prefix`, or
+    /// half of them), or where one begins (with neither prefix nor streams).
     ///
     /// # Errors
     /// When the parts do not fit each other.
@@ -153,9 +153,7 @@ impl Account {
                 .take(page)
                 .map_err(|_| Contradiction::Prefix)?;
         }
-        if account.links.current().is_none() != headers.is_empty() {
-            return Err(Contradiction::Prefix);
-        }
+        let is_half = account.links.current().is_none();
         for (newest, trace) in streams {
             let bos = headers
                 .iter()
@@ -167,7 +165,11 @@ impl Account {
                 trace,
             });
         }
-        account.is_past_first_pages = !headers.is_empty();
+        let is_past = |page: &Page| !is_half || !page.stamp().is_first;
+        // Sound may be what ends the headers.
+        let sounds = |stream: &StreamAccount| stream.newest.granule > 0;
+        account.is_past_first_pages =
+            headers.iter().any(is_past) || account.streams.iter().any(sounds);
         Ok(account)
     }
 
@@ -243,6 +245,12 @@ impl Account {
     /// All header pages of the current link, once they have come; before, nothing.
     pub fn prefix(&self) -> Option<&Bytes> {
         self.links.current().map(|link| &link.prefix)
+    }
+
+    /// The header pages of the current link that have come, whether they are all or not.
+    pub(super) fn headers(&self) -> Bytes {
+        self.prefix()
+            .map_or_else(|| self.links.half(), Bytes::clone)
     }
 
     /// The logical streams of the current link.

@@ -112,13 +112,12 @@ impl Ring {
     /// When the account's header pages are none.
     pub(super) fn restored(epoch: Epoch, keep: Keep, account: &Account) -> Result<Self, Stray> {
         let mut ring = Self::new(epoch, account.offset(), keep);
-        let prefix = account.prefix().and_then(header_pages).unwrap_or_default();
-        for page in &prefix {
+        for page in &header_pages(&account.headers()).unwrap_or_default() {
             ring.learn_header(page)?;
         }
         ring.link_start = account.link_start();
         // A link that begins later than the log is not its first.
-        ring.has_begun |= account.offset() > 0;
+        ring.has_begun |= account.link_start() > 0;
         let newest = account.streams().iter().map(|stream| stream.newest);
         ring.open = newest.filter(|stamp| !stamp.is_last).collect();
         ring.tail = account.clone();

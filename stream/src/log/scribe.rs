@@ -63,10 +63,8 @@ impl Scribe {
             self.account.skip_to(appended.offset);
             self.give_up();
         }
-        let within = self
-            .is_full(appended.at)
-            .then(|| Head::of(self.epoch, &self.account, self.has_hole))
-            .flatten();
+        let may_begin = self.account.prefix().is_some() && self.is_full(appended.at);
+        let within = may_begin.then(|| Head::of(self.epoch, &self.account, self.has_hole));
         let offset = self.account.offset();
         let role = self.account.take(page, appended.trace).ok()?;
         let begins = if matches!(role, Role::Start) {

@@ -43,7 +43,7 @@ pub struct Head {
     pub follows_hole: bool,
     streams: Vec<StreamLine>,
     serials_used: Vec<u32>,
-    /// All header pages of the link, unless the link begins with the segment.
+    /// All header pages of the link before it.
     #[serde(skip)]
     pub prefix: Bytes,
 }
@@ -101,10 +101,9 @@ pub enum Damage {
 }
 
 impl Head {
-    /// A segment that begins where `account` stands. `None`: it stands between the header pages of
-    /// a link, where none can begin.
-    pub fn of(epoch: Epoch, account: &Account, follows_hole: bool) -> Option<Self> {
-        let prefix = account.prefix()?.clone();
+    /// A segment that begins where `account` stands: within a link. On disk all its header pages
+    /// have come.
+    pub fn of(epoch: Epoch, account: &Account, follows_hole: bool) -> Self {
         let streams = account.streams().iter().map(|stream| StreamLine {
             serial: stream.newest.serial,
             sequence: stream.newest.sequence,
@@ -112,15 +111,15 @@ impl Head {
             is_last: stream.newest.is_last,
             trace: stream.trace,
         });
-        Some(Self {
+        Self {
             epoch,
             offset: account.offset(),
             link_start: account.link_start(),
             follows_hole,
             streams: streams.collect(),
             serials_used: account.serials_used().to_vec(),
-            prefix,
-        })
+            prefix: account.headers(),
+        }
     }
 
     /// A segment that begins where a link begins: its header pages are in the segment itself.

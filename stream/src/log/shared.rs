@@ -222,12 +222,7 @@ impl Log {
     }
 
     /// All that is kept, to go on with elsewhere: see [`Ring::copy`].
-    pub(crate) fn copy(
-        &self,
-        traces: &[(u32, Trace)],
-        now: Instant,
-        now_ms: i64,
-    ) -> Option<Copied> {
+    pub(crate) fn copy(&self, traces: &[(u32, Trace)], now: Instant, now_ms: i64) -> Copied {
         let trace = |serial| {
             let found = traces.iter().find(|(other, _)| *other == serial);
             found.map(|(_, trace)| *trace)
@@ -235,7 +230,7 @@ impl Log {
         self.ring().copy(trace, now, now_ms)
     }
 
-    /// Appends a page that arrived at `now`. Only the mount's publisher calls this.
+    /// Appends a page that arrived at `now`. Only the mount's one writer calls this, or its mirror.
     pub(crate) fn append(&self, page: &Page, step: Step, now: Instant) -> Result<(), Stray> {
         let mut ring = self.ring();
         ring.append_step(page, step, now)?;

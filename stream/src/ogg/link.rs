@@ -103,6 +103,12 @@ impl Links {
         self.current.as_ref()
     }
 
+    /// The header pages of a link that are there before all of them are.
+    pub fn half(&self) -> Bytes {
+        let pages = self.first_pages.iter().chain(&self.other_pages);
+        pages.flat_map(|page| page.bytes().to_vec()).collect()
+    }
+
     /// Takes the next page of the chain and says what it is.
     ///
     /// # Errors

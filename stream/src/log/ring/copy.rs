@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Entry, Ring, take};
+use super::{Entry, Ring};
 use crate::log::account::Trace;
 use crate::log::segment::{Head, Record};
 
@@ -18,26 +18,22 @@ pub struct Copied {
 
 impl Ring {
     /// Copies it; `trace` is what the splice knows now of a logical stream. `now` and `now_ms` are
-    /// the same moment. `None`: there is no page in it at which a segment can begin.
+    /// the same moment.
     pub(in crate::log) fn copy(
         &self,
         trace: impl Fn(u32) -> Option<Trace>,
         now: Instant,
         now_ms: i64,
-    ) -> Option<Copied> {
+    ) -> Copied {
         let mut account = self.tail.clone();
-        let mut entries = self.entries.iter();
-        // No segment begins between the header pages of a link.
-        let head = loop {
-            account.learn_traces(&trace);
-            if account.prefix().is_none() && account.streams().is_empty() {
-                break Head::of_link(self.epoch, account.offset(), &account, false);
-            }
-            if let Some(head) = Head::of(self.epoch, &account, false) {
-                break head;
-            }
-            let entry = entries.next()?;
-            take(&mut account, &entry.page, entry.step).ok()?;
+        account.learn_traces(&trace);
+        let begins_link = account.prefix().is_none() && account.streams().is_empty();
+        let head = if begins_link {
+            Head::of_link(self.epoch, account.offset(), &account, false)
+        } else {
+            // Also between the header pages of a link: their source may take its time, and the first
+            // of them has left the ring.
+            Head::of(self.epoch, &account, false)
         };
         let mut copied = Copied {
             index: head.encode(),
@@ -49,7 +45,7 @@ impl Ring {
             arrived,
             step,
             ..
-        } in entries
+        } in &self.entries
         {
             let age_ms = now.saturating_duration_since(*arrived).as_millis();
             let arrived_ms = now_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
@@ -62,6 +58,6 @@ impl Ring {
             copied.index.extend_from_slice(&record.encode());
             copied.pages.extend_from_slice(page.bytes());
         }
-        Some(copied)
+        copied
     }
 }

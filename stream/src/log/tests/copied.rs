@@ -9,17 +9,19 @@ use super::stage::{Stage, epoch, keep, read};
 use crate::log::account::Step;
 use crate::log::logical::tests::vorbis;
 use crate::log::restore::{Restored, from_copy};
+use crate::log::writer::Writer;
 use crate::log::{Keep, Log, resume};
-use crate::ogg::Page;
+
 use crate::ogg::modes::Length;
 use crate::ogg::tests::opus;
+use crate::ogg::{Page, Stamp};
 
 const NOW_MS: i64 = 1_790_000_000_000;
 
 fn moved(stage: &Stage, keep: Keep, now: Instant) -> Restored {
     let traces = stage.writer.splice().traces();
     let log = stage.writer.log();
-    let copied = log.copy(&traces, now, NOW_MS).unwrap();
+    let copied = log.copy(&traces, now, NOW_MS);
     let (index, pages) = (Bytes::from(copied.index), Bytes::from(copied.pages));
     let mut restored = from_copy(&index, &pages, keep, now, NOW_MS).unwrap();
     restored.writer.go_on(&stage.writer.state(now), now);
@@ -81,10 +83,7 @@ fn a_ring_that_has_forgotten_its_beginning_goes_on_too() {
         for page in &all[..n] {
             log.append(page, Step::default(), now).unwrap();
         }
-        let Some(copied) = log.copy(&[], now, NOW_MS) else {
-            // Nothing but the beginning of a link is there: a moment later it can.
-            continue;
-        };
+        let copied = log.copy(&[], now, NOW_MS);
         let (index, pages) = (Bytes::from(copied.index), Bytes::from(copied.pages));
         let restored = from_copy(&index, &pages, small, now, NOW_MS).unwrap();
         assert_eq!(restored.log().head(), log.head());
@@ -94,6 +93,54 @@ fn a_ring_that_has_forgotten_its_beginning_goes_on_too() {
         }
         assert_eq!(read(restored.log()).1.last(), read(&log).1.last());
         assert_eq!(restored.log().link_start(), log.link_start());
+    }
+}
+
+/// FLAC, each header on a page of its own.
+fn flac(serial: u32) -> Vec<Page> {
+    let first = [&b"\x7fFLAC\x01\0\0\x03fLaC"[..], &[0; 38]].concat();
+    let headers = [
+        &first[..],
+        b"\x01\0\0\x01.",
+        b"\x01\0\0\x02..",
+        b"\x81\0\0\x01.",
+    ];
+    let bodies = headers.into_iter().chain([&b"sound"[..]; 3]);
+    let page = |(sequence, body): (u32, &[u8])| {
+        let stamp = Stamp {
+            serial,
+            sequence,
+            granule: i64::from(sequence.saturating_sub(3)) * 4096,
+            is_continued: false,
+            is_first: sequence == 0,
+            is_last: false,
+        };
+        Page::build(stamp, &[body.len() as u8], body)
+    };
+    (0..).zip(bodies).map(page).collect()
+}
+
+#[test]
+fn a_ring_in_which_only_the_later_headers_of_a_link_are_left_goes_on_too() {
+    let one_page = Keep {
+        n_bytes: 1,
+        ..keep()
+    };
+    let all = [flac(1), opus(2, 3), flac(3)].concat();
+    for n in 1..=all.len() {
+        let (mut stage, mut whole) = (Stage::new(1 << 20), Stage::new(1 << 20));
+        for stage in [&mut stage, &mut whole] {
+            stage.writer = Writer::new(epoch(), one_page);
+            stage.play(&all[..n]);
+        }
+        let restored = moved(&stage, one_page, Instant::now());
+        same(restored.log(), whole.writer.log());
+        stage.writer = restored.writer;
+        for page in &all[n..] {
+            stage.play(std::slice::from_ref(page));
+            whole.play(std::slice::from_ref(page));
+            same(stage.writer.log(), whole.writer.log());
+        }
     }
 }
 
