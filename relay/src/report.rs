@@ -153,6 +153,7 @@ impl Reporter {
             n_changed >= LISTENERS_CHANGE
                 || n_changed * 100 > last.listeners * LISTENERS_CHANGE_PERCENT
                 || now.slots != last.slots
+                || now.draining != last.draining
                 || on_air(&now) != on_air(last)
         };
         self.overflow.admissions(self.at).has_news() || self.last.as_ref().is_none_or(is_news)

@@ -136,6 +136,8 @@ impl Admissions {
         let (n_direct, n_bounced) = (known.n_direct, known.n_bounced);
         drop(known);
         told.sort_unstable();
+        // A ticket that came again after a minute, before any report was taken.
+        told.dedup();
         Arrivals {
             direct: n_direct,
             bounced: n_bounced,
@@ -258,6 +260,21 @@ mod tests {
         admissions.told(&admissions.arrivals());
         admissions.admit(&with_ticket(1), start + 59 * SECOND);
         assert!(!admissions.has_news(), "VLC comes back with the same one");
+    }
+
+    #[test]
+    fn a_ticket_that_comes_again_before_any_report_was_taken_is_told_once() {
+        let start = Instant::now();
+        let admissions = Admissions::new(key("ours"));
+        for (serial, second) in [(1, 0), (2, 0), (1, 61), (2, 61)] {
+            admissions.admit(&with_ticket(serial), start + second * SECOND);
+        }
+        let serials = vec![(1, 2)];
+        let arrivals = admissions.arrivals();
+        assert_eq!(arrivals.admitted, [Admitted { run: 7, serials }]);
+        admissions.told(&arrivals);
+        admissions.told(&admissions.arrivals());
+        assert!(!admissions.has_news(), "and then it is told");
     }
 
     #[test]
