@@ -138,6 +138,10 @@ impl Serving {
             }
             self.link_start = self.log.link_start();
             if pieces.is_empty() {
+                if self.class == Class::Relay && self.log.has_ended() {
+                    air.close(self.socket);
+                    return false;
+                }
                 if self.log.has_ended() && self.follow(air) {
                     continue;
                 }

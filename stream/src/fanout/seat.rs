@@ -207,6 +207,10 @@ impl Seat {
                 if self.ends(now) || self.turn(now) {
                     continue;
                 }
+                if self.is_relay() && self.log.has_ended() {
+                    // He counts the bytes, and would book those of another log under this one's name.
+                    return Err(Closed::Complete);
+                }
                 let is_lead = self.leads_to.is_some();
                 if !is_lead && self.log.has_ended() && self.is_other_format() {
                     return Err(Closed::MountRemoved);

@@ -277,10 +277,9 @@ impl Shard {
             if !seat.is_relay() && !self.uplink.has_room(now) {
                 return seat.is_full_no_more();
             }
+            seat.is_full_no_more();
             self.batch.clear();
-            if let Err(closed) = seat.serve(&mut self.batch, &self.figures, &self.uplink, now) {
-                self.close(ticket.0, closed);
-            }
+            self.serve(ticket, now);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::ogg::Page;
 use crate::ogg::tests::{opus, page};
 
 mod behind;
+mod following;
 mod frozen;
 mod icy;
 mod order;
@@ -166,7 +167,12 @@ pub(super) fn eventually(what: &str, is_so: impl Fn() -> bool) {
 
 /// A second mount, with these pages in its log.
 fn another(stage: &Stage, pages: &[Page]) -> (Mirror, Arc<Mount>) {
-    let path = MountPath::parse("/hall.ogg").unwrap();
+    mirrored(stage, "/hall.ogg", pages)
+}
+
+/// A log of its own with these pages, on this mount.
+fn mirrored(stage: &Stage, path: &str, pages: &[Page]) -> (Mirror, Arc<Mount>) {
+    let path = MountPath::parse(path).unwrap();
     let start = Start {
         epoch: "1".repeat(32).parse().unwrap(),
         offset: 5_000,
@@ -257,36 +263,6 @@ async fn a_socket_that_fills_up_resumes_exactly() {
         got.extend(read(&mut player, (all.len() - got.len()).min(70_001)));
     }
     assert!(got == all, "every byte came once");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_listener_is_taken_along_to_the_log_that_follows() {
-    let pages = opus(1, 10);
-    let mut stage = stage(Keep::default());
-    stage.publish(&pages);
-    let mut player = stage.listen(Wish::Join, FOR_EVER, Pace::Ticks(1)).await;
-    read(&mut player, bytes(&pages).len());
-    let next = opus(2, 10);
-    let start = Start {
-        epoch: "1".repeat(32).parse().unwrap(),
-        offset: 5_000,
-        prefix: &next[..2],
-        keep: Keep::default(),
-    };
-    let mut mirror = Mirror::open(
-        &stage.table,
-        &live(),
-        &Facts::default(),
-        start,
-        Instant::now(),
-    )
-    .unwrap();
-    for page in &next[2..] {
-        mirror.append(page, Instant::now()).unwrap();
-    }
-    let end = Page::end_of(&pages[11].stamp(), &[0]);
-    let wanted = [end.bytes().to_vec(), bytes(&next)].concat();
-    assert_eq!(read(&mut player, wanted.len()), wanted);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -27,13 +27,18 @@ impl Seat {
 
     /// Whether only this program can go on with him.
     pub(in crate::fanout) fn has_to_stay(&self) -> bool {
-        self.wire.is_tls() || self.mount.is_removed()
+        self.wire.is_tls() || self.mount.is_removed() || self.counts_another_log()
     }
 
     /// Whether he is a relay that only this program could go on with: it is let go, asks the other
     /// one from where it was, and misses nothing.
     pub(in crate::fanout) fn comes_back(&self) -> bool {
-        self.wire.is_tls() && self.is_relay()
+        self.is_relay() && (self.wire.is_tls() || self.counts_another_log())
+    }
+
+    /// Whether he is a relay, and has not heard yet that another log has followed his.
+    fn counts_another_log(&self) -> bool {
+        self.is_relay() && !Arc::ptr_eq(&self.mount.log(), &self.log)
     }
 
     /// All that is to be known of him, and what goes out to him first. `paths` are the mounts by

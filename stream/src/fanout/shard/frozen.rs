@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::Shard;
+use super::{Shard, find};
 use crate::fanout::figures::Closed;
 use crate::fanout::seat::Seat;
 use crate::handover::{Channel, SOCKETS_MAX, Verdict, Word};
@@ -34,6 +34,10 @@ impl Shard {
         let _ = freeze.sent.send(self.send_all(freeze, now));
         if freeze.verdict.recv() == Ok(Verdict::Leave) {
             self.let_go(&freeze.paths);
+        }
+        // To be handed over some were moved to the log that is current.
+        for seat in self.prompt.iter().filter_map(|at| find(&self.seats, *at)) {
+            seat.log().wake_on_append(&self.alarm);
         }
         self.next_tick = Instant::now();
     }
