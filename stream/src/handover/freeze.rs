@@ -76,6 +76,13 @@ pub struct Member {
     phase: watch::Receiver<Phase>,
 }
 
+impl State {
+    fn begin_anew(&mut self) {
+        self.n_arrived = [0, 0];
+        self.parts.clear();
+    }
+}
+
 impl Phase {
     fn asks(self, stage: Stage) -> bool {
         match self {
@@ -138,7 +145,7 @@ impl Freeze {
     /// Asks the members of a stage to stop and waits until they have. `false`: not all did in time.
     pub fn gather(&self, stage: Stage, patience: Duration) -> bool {
         if stage == Stage::Door {
-            self.begin_anew();
+            self.state().begin_anew();
         }
         self.0.phase.send_replace(Phase::Frozen(stage));
         let n = stage as usize;
@@ -159,17 +166,12 @@ impl Freeze {
 
     /// Tells all members what becomes of them.
     pub fn end(&self, verdict: Verdict) {
-        self.begin_anew();
+        let mut state = self.state();
         self.0.phase.send_replace(match verdict {
             Verdict::GoOn => Phase::Moving,
             Verdict::Leave => Phase::Left,
         });
-    }
-
-    fn begin_anew(&self) {
-        let mut state = self.state();
-        state.n_arrived = [0, 0];
-        state.parts.clear();
+        state.begin_anew();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -197,8 +199,11 @@ impl Member {
 
     fn hand_in(&self, part: Part) {
         let mut state = self.freeze.state();
-        state.n_arrived[self.stage as usize] += 1;
-        state.parts.push(part);
+        // After the verdict nobody takes it, and a socket in it would be held open.
+        if matches!(*self.freeze.0.phase.borrow(), Phase::Frozen(_)) {
+            state.n_arrived[self.stage as usize] += 1;
+            state.parts.push(part);
+        }
         drop(state);
         self.freeze.0.moved.notify_all();
     }
