@@ -98,8 +98,8 @@ async fn take_in(ingest: &Ingest, head: Head, mut caller: Caller, path: MountPat
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return refuse(&head, caller, status, NOT_PROMOTED).await;
     }
-    if ingest.config.played_at(&path).is_some() {
-        let why = "a fallback file is played on this mount: publish to another";
+    if ingest.config.played_at(&path).is_some() || path.is_stand_in() {
+        let why = "fallback files are played on mounts with such a name: publish to another";
         return refuse(&head, caller, StatusCode::FORBIDDEN, why).await;
     }
     if let Some(alias) = ingest.config.alias.iter().find(|alias| alias.path == path) {

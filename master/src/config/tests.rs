@@ -176,7 +176,7 @@ fn a_mount_has_its_own_patience_with_its_source_and_its_own_titles_also_where_it
 fn a_mount_that_no_balancer_serves_is_doubted_wherever_it_is_named() {
     for text in [
         format!("{SOURCE}[[mount]]\npath = \"/desk/live.ogg\"\n"),
-        format!("{SOURCE}[[alias]]\npath = \"/metrics/a\"\nto = \"/live.ogg\"\n"),
+        format!("{SOURCE}[[alias]]\npath = \"/desk/a\"\nto = \"/live.ogg\"\n"),
         format!("{SOURCE}mounts = [\"/static/*\"]\n"),
     ] {
         let remarks = check(&text).unwrap().remarks();

@@ -14,9 +14,9 @@ const MOUNT_PATH_BYTES_MAX: usize = 260;
 /// Endings that belong to playlists and status pages.
 const RESERVED_ENDINGS: [&str; 6] = [".m3u", ".pls", ".xspf", ".vclt", ".xsl", ".json"];
 /// First parts that belong to the program itself.
-const RESERVED_FIRST_PARTS: [&str; 3] = ["admin", "api", "health"];
+const RESERVED_FIRST_PARTS: [&str; 5] = ["admin", "api", "archive", "health", "metrics"];
 /// First parts of paths that belong to pages of a balancer, beyond those.
-pub const BALANCER_PAGES: [&str; 3] = ["desk", "metrics", "static"];
+pub const BALANCER_PAGES: [&str; 2] = ["desk", "static"];
 /// Characters that nobody sees and that turn round the text behind them (UAX #9 §2): a name would
 /// read as another one, on pages and in the log.
 const DIRECTIONS: [char; 12] = [
@@ -79,7 +79,9 @@ impl MountPath {
         }
         let first = path.split('/').nth(1).unwrap_or_default();
         if RESERVED_FIRST_PARTS.contains(&first) {
-            return complaint("/admin, /api and /health are the program's own pages");
+            return complaint(
+                "/admin, /api, /archive, /health and /metrics are the program's own pages",
+            );
         }
         if RESERVED_ENDINGS.iter().any(|ending| path.ends_with(ending)) {
             return complaint("its ending belongs to playlists and status pages");
@@ -96,7 +98,7 @@ impl MountPath {
     pub fn doubt(&self) -> Option<&'static str> {
         let first = self.0.split('/').nth(1).unwrap_or_default();
         BALANCER_PAGES.contains(&first).then_some(
-            "a balancer has pages of its own there (/desk, /metrics, /static) and sends no listener \
+            "a balancer has pages of its own there (/desk, /static) and sends no listener \
              to this mount: let its path begin with another word",
         )
     }
@@ -251,6 +253,8 @@ mod tests {
             "/<b>",
             "/a\r\nb",
             "/a/b/c/d/e/f/g/h/i",
+            "/metrics",
+            "/archive/x",
             "/admin/x",
             "/adm%69n/x",
             "/api",
@@ -275,7 +279,7 @@ mod tests {
             assert!(complaint.contains("turns round"), "{path}: {complaint}");
         }
         let doubt = |path: &str| MountPath::parse(path).unwrap().doubt();
-        for path in ["/desk", "/metrics/live.ogg", "/static/a/b"] {
+        for path in ["/desk", "/desk/live.ogg", "/static/a/b"] {
             assert!(doubt(path).unwrap().contains("balancer"), "{path}");
         }
         for path in ["/live.ogg", "/hall/desk", "/desks", "/שלום", "/ü"] {
