@@ -19,6 +19,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Args;
 use stream::config::{EXIT_CONFIG, parse};
+use stream::text::Charset;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
@@ -93,9 +94,40 @@ fn read(file: &Path) -> Result<String, String> {
     if n_bytes.map_err(|error| error.to_string())? as u64 > FILE_BYTES_MAX {
         return Err(format!("it has more than {FILE_BYTES_MAX} bytes"));
     }
-    // Names of stations in Latin-1 are common in old files.
-    Ok(String::from_utf8(bytes)
-        .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect()))
+    text_of(&bytes)
+}
+
+/// The text, in the characters that the file says it has; where it says nothing, in UTF-8 or else in
+/// Latin-1: names of stations in it are common in old files.
+fn text_of(bytes: &[u8]) -> Result<String, String> {
+    let said = encoding_said(bytes).unwrap_or("utf-8");
+    if ["utf-8", "utf8", "us-ascii"]
+        .iter()
+        .any(|known| said.eq_ignore_ascii_case(known))
+    {
+        let latin_1 = |_| bytes.iter().copied().map(char::from).collect();
+        return Ok(std::str::from_utf8(bytes).map_or_else(latin_1, str::to_owned));
+    }
+    let charset = Charset::named(said).ok_or_else(|| {
+        format!(
+            "it says that its characters are {said:.40?}, which is not known here: make it UTF-8"
+        )
+    })?;
+    Ok(charset.read(bytes).into_owned())
+}
+
+/// What stands as `encoding` in the XML declaration (XML 1.0 §2.8).
+fn encoding_said(bytes: &[u8]) -> Option<&str> {
+    let head = bytes.strip_prefix(b"<?xml")?;
+    let end = head.windows(2).position(|two| two == b"?>")?;
+    let head = std::str::from_utf8(&head[..end]).ok()?;
+    let (_, said) = head.split_once("encoding")?;
+    let said = said.trim_start().strip_prefix('=')?.trim_start();
+    let quote = said
+        .chars()
+        .next()
+        .filter(|quote| ['"', '\''].contains(quote))?;
+    said[1..].split(quote).next()
 }
 
 /// Whether this text is settings of a master that work. Reads the files that it names.
@@ -129,5 +161,35 @@ impl World for ThisMachine {
 
     fn check(&self, toml: &str) -> Result<(), String> {
         check(toml)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_in_the_characters_that_it_names() {
+        let file = |encoding: &str, name: &[u8]| {
+            [
+                b"<?xml version='1.0' encoding=",
+                encoding.as_bytes(),
+                b"?>",
+                name,
+            ]
+            .concat()
+        };
+        for (encoding, name, read) in [
+            ("\"windows-1251\"", &b"\xd0\xe0\xe4\xe8\xee"[..], "Радио"),
+            ("'koi8-r'", b"\xf2\xc1\xc4\xc9\xcf", "Радио"),
+            ("\"UTF-8\"", "Радио".as_bytes(), "Радио"),
+            ("\"UTF-8\"", b"K\xf6ln", "Köln"),
+        ] {
+            let text = text_of(&file(encoding, name)).unwrap();
+            assert!(text.ends_with(read), "{encoding}: {text}");
+        }
+        assert_eq!(text_of(b"<icecast>K\xf6ln").unwrap(), "<icecast>Köln");
+        let complaint = text_of(&file("\"klingon\"", b"x")).unwrap_err();
+        assert!(complaint.contains("klingon") && complaint.contains("make it UTF-8"));
     }
 }

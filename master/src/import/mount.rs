@@ -81,11 +81,21 @@ impl Translation<'_> {
             );
             self.draft.sources.push(login);
         } else if let Some(user) = word(node, "username") {
-            self.draft.remark(
-                "mount/username",
-                &user,
-                "a user needs a password: add a [[source]] with both",
+            // With Icecast he has the password of all sources.
+            let mut all = node.document().descendants();
+            let password = all.find(|node| node.has_tag_name("source-password"));
+            let Some(password) = password.map(text) else {
+                let why = "a user needs a password: add a [[source]] with both";
+                self.draft.remark("mount/username", &user, why);
+                return Ok(());
+            };
+            let mut login = self.login(&user, &password)?;
+            login.set_because(
+                "mounts",
+                vec![path],
+                "With the password for all mounts, whose user works here, too: with Icecast he did not.",
             );
+            self.draft.sources.push(login);
         }
         Ok(())
     }
@@ -151,7 +161,7 @@ impl Translation<'_> {
                 Ok(seconds @ 1..) => table.set("max_listener_seconds", seconds),
                 _ => return false,
             },
-            "hidden" if said == "1" => table.set("hidden", true),
+            "hidden" if station::is_true(&said) => table.set("hidden", true),
             "fallback-mount" if self.in_webroot(node, &said).is_some() => {
                 let file = self.in_webroot(node, &said).unwrap_or_default();
                 table.set("fallback_file", file.as_str());
@@ -180,7 +190,7 @@ impl Translation<'_> {
                 }
                 _ => return false,
             },
-            "allow-url-ogg-metadata" if said == "1" => table.set("titles", "chained"),
+            "allow-url-ogg-metadata" if station::is_true(&said) => table.set("titles", "chained"),
             "http-headers" => {
                 if let Some(headers) = self.take_headers("mount/http-headers", node) {
                     table.set("headers", headers);

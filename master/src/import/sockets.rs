@@ -1,6 +1,6 @@
 //! The addresses that an Icecast listens at. Pure.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use roxmltree::Node;
 use stream::listen::Listen;
@@ -14,6 +14,13 @@ const PORT: u16 = 8000;
 impl Translation<'_> {
     /// One `<listen-socket>`. The port of the first stands in the address of the server.
     pub(super) fn take_socket(&mut self, node: Node<'_, '_>, depth: usize) -> Result<(), String> {
+        if node.attribute("type") == Some("virtual") {
+            let said = word(node, "port").unwrap_or_else(|| PORT.to_string());
+            let why = "nobody listens at such a one: what listeners are told is `public_url`";
+            self.draft
+                .remark("listen-socket type=\"virtual\"", &said, why);
+            return Ok(());
+        }
         let port = word(node, "port");
         let port_is = port.as_deref().map_or(Some(PORT), |port| port.parse().ok());
         let bind = word(node, "bind-address");
@@ -29,11 +36,20 @@ impl Translation<'_> {
         );
         match (address, port_is) {
             (Some(address), Some(port)) => self.listen_at(SocketAddr::new(address, port), &said),
-            _ => self.draft.remark(
-                "listen-socket",
-                &said,
-                "`listen` wants an address in digits and a port",
-            ),
+            // A name. Whatever it means, it is not every address.
+            (None, Some(port)) => {
+                self.listen_at(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), &said);
+                if bind.as_deref() != Some("localhost") {
+                    self.draft.warn(format!(
+                        "port {port} is open to this machine alone: `listen` wants the address of {} \
+                         in digits",
+                        bind.unwrap_or_default()
+                    ));
+                }
+            }
+            _ => self
+                .draft
+                .remark("listen-socket", &said, "`listen` wants a port"),
         }
         let rest = node.children().filter(Node::is_element);
         let rest = rest.filter(|child| !matches!(child.tag_name().name(), "port" | "bind-address"));
@@ -101,13 +117,30 @@ mod tests {
             listen(&[("*", ""), ("*", compat)]).0,
             "0.0.0.0:8000, 0.0.0.0:8001"
         );
-        let (one, toml) = listen(&[("radio.example", port), ("0.0.0.0", "")]);
-        assert_eq!(one, "0.0.0.0:8000");
+        let (both, toml) = listen(&[("radio.example", port), ("0.0.0.0", "")]);
+        assert_eq!(both, "127.0.0.1:8001, 0.0.0.0:8000");
         assert!(
-            toml.contains("# <listen-socket> (radio.example:8001): `listen` wants"),
+            toml.contains("`listen` wants the address of radio.example"),
             "{toml}"
         );
-        assert!(toml.contains("\nlisten = \"0.0.0.0:8000\"\n"), "{toml}");
+        let (one, toml) = listen(&[("localhost", port)]);
+        assert_eq!(one, "127.0.0.1:8001");
+        assert!(!toml.contains("LOOK AT THIS"), "{toml}");
+        let odd = made("<listen-socket><port>x</port></listen-socket>").toml;
+        assert!(
+            odd.contains("# <listen-socket> (*:x): `listen` wants a port"),
+            "{odd}"
+        );
+        let real = "<listen-socket><port>8001</port></listen-socket>";
+        let toml = made(&format!(
+            "<listen-socket type='virtual'><port>80</port></listen-socket>{real}"
+        ));
+        assert_eq!(checked(&toml.toml).listen.to_string(), "0.0.0.0:8001");
+        assert!(
+            toml.toml.contains("(80): nobody listens at such a one"),
+            "{}",
+            toml.toml
+        );
         let ports = (1..=9)
             .map(|port| format!("<port>{port}</port>"))
             .collect::<Vec<_>>();

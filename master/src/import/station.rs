@@ -3,6 +3,18 @@
 
 use super::draft::Table;
 
+/// Whether it says yes: 2.4 wants a number, KH and 2.5 take words, too. Whoever wrote the word meant it.
+pub(super) fn is_true(said: &str) -> bool {
+    let said = said.trim().to_ascii_lowercase();
+    ["1", "yes", "true", "on"].contains(&said.as_str())
+}
+
+/// Whether it says no, in as many ways.
+fn is_false(said: &str) -> bool {
+    let said = said.trim().to_ascii_lowercase();
+    ["0", "no", "false", "off"].contains(&said.as_str())
+}
+
 /// Takes a word, if it is one of these and says something. `false`: it is not.
 pub(super) fn take_word(table: &mut Table, name: &str, said: &str) -> bool {
     let key = match name {
@@ -24,27 +36,27 @@ pub(super) fn take_word(table: &mut Table, name: &str, said: &str) -> bool {
             }
             return number.is_some();
         }
-        "fallback-when-full" if said == "1" => {
+        "fallback-when-full" if is_true(said) => {
             table.set("fallback_when_full", true);
             return true;
         }
-        "no-mount" if said == "1" => {
+        "no-mount" if is_true(said) => {
             table.set("only_as_fallback", true);
             return true;
         }
         // The same in 2.5, the other way round.
-        "allow-direct-access" if ["0", "false", "no"].contains(&said) => {
+        "allow-direct-access" if is_false(said) => {
             table.set("only_as_fallback", true);
             return true;
         }
         // Whatever stands in `public`, this one is not listed.
-        "no-yp" if said == "1" => {
+        "no-yp" if is_true(said) => {
             table.set("public", false);
             return true;
         }
-        "public" if said == "0" || said == "1" => {
+        "public" if is_true(said) || is_false(said) => {
             if table.get("public").is_none() {
-                table.set("public", said == "1");
+                table.set("public", is_true(said));
             }
             return true;
         }
@@ -125,6 +137,29 @@ mod tests {
             ("type", "x"),
         ] {
             assert!(!take_word(&mut table, name, said), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_as_good_as_a_number() {
+        for said in ["1", "yes", "TRUE", " on "] {
+            let mut table = Table::default();
+            for name in ["fallback-when-full", "no-mount", "public"] {
+                assert!(take_word(&mut table, name, said), "{name} {said}");
+            }
+            assert_eq!(table.get("only_as_fallback").unwrap().as_bool(), Some(true));
+            assert_eq!(table.get("public").unwrap().as_bool(), Some(true));
+            assert!(take_word(&mut table, "no-yp", said));
+            assert_eq!(table.get("public").unwrap().as_bool(), Some(false));
+        }
+        let mut table = Table::default();
+        assert!(take_word(&mut table, "allow-direct-access", "Off"));
+        assert!(table.get("only_as_fallback").is_some());
+        for (name, said) in [("no-mount", "no"), ("no-yp", "2"), ("public", "perhaps")] {
+            assert!(
+                !take_word(&mut Table::default(), name, said),
+                "{name} {said}"
+            );
         }
     }
 

@@ -163,7 +163,13 @@ impl Translation<'_> {
             "authentication/admin-password" => self.keep("admin-password", said),
             "paths/alias" => self.take_alias(node),
             "shoutcast-mount" | "listen-socket/shoutcast-mount" => match MountPath::parse(said) {
-                Ok(path) => self.draft.shoutcast.set("mount", path.as_str()),
+                Ok(mount) if self.draft.shoutcast.get("mount").is_some() => {
+                    let why = "[shoutcast] has one mount, the first that is named: at another port, \
+                               too, who sends to this one writes it before his password, such as";
+                    self.draft
+                        .remark(path, said, &format!("{why} {mount}:PASSWORD"));
+                }
+                Ok(mount) => self.draft.shoutcast.set("mount", mount.as_str()),
                 Err(why) => self.draft.remark(path, said, &why),
             },
             "paths/ssl-certificate" | "tls-context/tls-certificate" => {
