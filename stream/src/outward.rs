@@ -9,7 +9,7 @@ mod words;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -18,8 +18,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 pub use tokio_rustls::TlsConnector;
-pub use trust::Server;
-pub use words::{cause, cause_beside_ca_file};
+pub use trust::{Server, connector};
+pub use words::{cause, cause_beside_ca_file, is_of_certificate};
 
 /// A name is resolved within this time or not at all.
 const LOOKUP_TIME_MAX: Duration = Duration::from_secs(3);
@@ -35,10 +35,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
 /// Trusts the certificates that this machine trusts. They are read when they are needed for the
 /// first time.
 pub fn this_machine() -> &'static TlsConnector {
-    static TLS: LazyLock<TlsConnector> = LazyLock::new(|| {
-        let config = Server::at("https://anywhere").client_config();
-        TlsConnector::from(Arc::new(config))
-    });
+    static TLS: LazyLock<TlsConnector> =
+        LazyLock::new(|| connector(None).expect("without a file nothing is read"));
     &TLS
 }
 

@@ -1,6 +1,7 @@
 //! Which of a server's addresses is taken, and whose certificate is believed.
 
 use std::net::{Ipv4Addr, TcpListener as StdListener, TcpStream as StdStream};
+use std::sync::Arc;
 use std::time::Instant;
 
 use socket2::{Domain, Socket, Type};

@@ -19,6 +19,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
+use tokio_rustls::TlsConnector;
 use tracing::{info, warn};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -75,6 +76,19 @@ impl<'a> Server<'a> {
             .with_custom_certificate_verifier(Arc::new(believer))
             .with_no_client_auth()
     }
+}
+
+/// How servers are called through TLS for which this machine vouches, or `ca_file`.
+///
+/// # Errors
+/// When the file vouches for nobody; says why.
+pub fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, String> {
+    ca_file.map(certificates).transpose()?;
+    let server = Server {
+        url: "https://anywhere",
+        ca_file,
+    };
+    Ok(TlsConnector::from(Arc::new(server.client_config())))
 }
 
 /// What this machine believes. It is read when it is needed for the first time.

@@ -21,6 +21,13 @@ pub fn cause_beside_ca_file(error: &(dyn Error + 'static)) -> String {
     told(error, HERE_OR_IN_A_FILE)
 }
 
+/// Whether it ended because the server's certificate is not believed: that does not mend itself.
+pub fn is_of_certificate(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 fn told(error: &(dyn Error + 'static), place: &str) -> String {
     let mut innermost = error;
     loop {
