@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use stream::http::basic::Credentials;
 use stream::ogg::Page;
+use stream::outward::{Duplex, cause_beside_ca_file, dressed};
 use stream::shutdown::Shutdown;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
@@ -59,8 +59,8 @@ enum Failed {
 
 /// A connection on which the master takes pages.
 struct Connection {
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
+    reader: ReadHalf<Box<dyn Duplex>>,
+    writer: WriteHalf<Box<dyn Duplex>>,
     answers: Answers,
     /// Of the logical stream with this number in the spool.
     link: u32,
@@ -214,7 +214,8 @@ impl Connection {
     async fn open(target: &Target, link: u32, serial: u32) -> Result<Self, Failed> {
         let place = (target.host.trim_matches(['[', ']']), target.port);
         let socket = step(TcpStream::connect(place)).await?;
-        let (reader, writer) = socket.into_split();
+        let socket = step(dressed(socket, &target.host, target.tls.as_ref())).await?;
+        let (reader, writer) = split(socket);
         let mut connection = Self {
             reader,
             writer,
@@ -223,7 +224,7 @@ impl Connection {
             sent: Vec::new(),
         };
         let head = head(target, serial);
-        step(connection.writer.write_all(head.as_bytes())).await?;
+        connection.send(head.as_bytes()).await?;
         let Ok(answer) = timeout(STEP_MAX, connection.hear()).await else {
             return Err(Failed::Broken("it does not answer".to_owned()));
         };
@@ -245,13 +246,18 @@ impl Connection {
             match self.reader.read(&mut bytes).await {
                 Ok(0) => return Err(Failed::Broken("it closed the connection".to_owned())),
                 Ok(n_bytes) => self.answers.push(&bytes[..n_bytes]),
-                Err(error) => return Err(Failed::Broken(error.to_string())),
+                Err(error) => return Err(Failed::Broken(cause_beside_ca_file(&error))),
             }
         }
     }
 
     async fn write(&mut self, page: &Page) -> Result<(), Failed> {
-        step(self.writer.write_all(page.bytes())).await
+        self.send(page.bytes()).await
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+        step(self.writer.write_all(bytes)).await?;
+        step(self.writer.flush()).await
     }
 
     /// This page was sent.
@@ -265,7 +271,7 @@ impl Connection {
 
 async fn step<T>(work: impl Future<Output = std::io::Result<T>>) -> Result<T, Failed> {
     match timeout(STEP_MAX, work).await {
-        Ok(done) => done.map_err(|error| Failed::Broken(error.to_string())),
+        Ok(done) => done.map_err(|error| Failed::Broken(cause_beside_ca_file(&error))),
         Err(_) => {
             let seconds = STEP_MAX.as_secs();
             Err(Failed::Broken(format!("it took nothing for {seconds} s")))

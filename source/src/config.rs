@@ -40,6 +40,8 @@ pub struct Config {
     pub url: String,
     /// Masters that stand in for it, with the mount.
     pub spare_urls: Vec<String>,
+    /// A file of certificates in PEM that vouch for the masters, besides those of this machine.
+    pub ca_file: Option<PathBuf>,
     /// The user the master knows.
     pub user: String,
     /// The user's password.
@@ -130,6 +132,7 @@ impl Default for Config {
         Self {
             url: "http://localhost:8000/live.ogg".to_owned(),
             spare_urls: Vec::new(),
+            ca_file: None,
             user: "source".to_owned(),
             password: None,
             password_file: None,
@@ -185,12 +188,18 @@ impl Config {
         check_range("catch_up_seconds", self.catch_up_seconds, 1..=7_200)?;
         check_range("fill_speed", self.fill_speed.into(), 0..=100)?;
         let password = password(self.password, self.password_file)?;
-        let target = Target::new("url", &self.url, &self.user, &password)?;
+        let urls = std::iter::once(&self.url)
+            .chain(&self.spare_urls)
+            .chain(self.uplink.iter().map(|uplink| &uplink.url));
+        let tls = way::tls(urls, self.ca_file.as_deref())?;
+        let tls = tls.as_ref();
+        let target = Target::new("url", &self.url, &self.user, &password, tls)?;
         let ends = way::Ends {
             url: &self.url,
             spare_urls: &self.spare_urls,
             user: &self.user,
             password: &password,
+            tls,
         };
         let ways = way::ways(&self.uplink, ends)?;
         if self.user.contains(':') {

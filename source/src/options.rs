@@ -99,6 +99,9 @@ struct Overrides {
     /// than once: servers that stand in for the first while it does not answer
     #[arg(long, global = true)]
     url: Vec<String>,
+    /// Certificates (PEM) that vouch for an https server, besides those of this machine
+    #[arg(long, value_name = "FILE", global = true)]
+    ca_file: Option<PathBuf>,
     /// Send over this interface or local address; given more than once: over all of them at once
     #[arg(long, value_name = "INTERFACE", global = true)]
     uplink: Vec<String>,
@@ -167,6 +170,7 @@ impl Options {
             config.url.clone_from(first);
             config.spare_urls = others.to_vec();
         }
+        config.ca_file = given.ca_file.clone().or_else(|| config.ca_file.take());
         if !(given.uplink.is_empty() && given.standby_uplink.is_empty()) {
             let hot = given.uplink.iter().map(|bind| (bind, false));
             let standby = given.standby_uplink.iter().map(|bind| (bind, true));

@@ -76,8 +76,14 @@ fn what_is_wrong_is_named_and_ends_with_2() {
         "unknown.toml line 2: unknown field `bitrat`",
     );
     check_refusal(
-        &["--url", "https://x/live.ogg", "tone"],
-        "https is not supported yet",
+        &[
+            "--ca-file",
+            "/nowhere.pem",
+            "--url",
+            "https://x/live.ogg",
+            "tone",
+        ],
+        "/nowhere.pem",
     );
     check_refusal(&["--bitrate", "5000", "tone"], "`bitrate` = 5000");
     check_refusal(

@@ -41,6 +41,7 @@ mod spool;
 mod survive;
 mod titles;
 mod tls;
+mod tls_source;
 mod tls_upstream;
 mod two_paths;
 mod two_upstreams;

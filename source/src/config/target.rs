@@ -3,6 +3,7 @@
 use std::fmt;
 
 use stream::config::ConfigError;
+use stream::outward::TlsConnector;
 use stream::secret::Secret;
 use url::Url;
 
@@ -10,7 +11,7 @@ use url::Url;
 const FOLDER_NAME_MAX: usize = 200;
 
 /// A mount on a server, and the right to publish it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Target {
     /// Name or address of the server.
     pub host: String,
@@ -22,6 +23,8 @@ pub struct Target {
     pub user: String,
     /// The user's password.
     pub password: Secret,
+    /// Whose certificates are believed there. `None`: it is called in the clear.
+    pub tls: Option<TlsConnector>,
 }
 
 impl Target {
@@ -31,14 +34,23 @@ impl Target {
         url: &str,
         user: &str,
         password: &Secret,
+        tls: Option<&TlsConnector>,
     ) -> Result<Self, ConfigError> {
-        let (host, port, path) = place(key, url)?;
+        let (is_tls, host, port, path) = place(key, url)?;
+        if is_tls != tls.is_some() {
+            return Err(ConfigError::new(format!(
+                "`{key}` = {url}: of `url`, `spare_urls` and the `url` of each `[[uplink]]` some \
+                 begin with https and some with http, where the password would go in the clear; \
+                 write https everywhere"
+            )));
+        }
         Ok(Self {
             host,
             port,
             path,
             user: user.to_owned(),
             password: password.clone(),
+            tls: tls.cloned(),
         })
     }
 
@@ -58,12 +70,24 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}{}", self.host, self.port, self.path)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}{}", self.host, self.port, self.path)
     }
 }
 
-/// Host, port and path of the URL to send to.
-fn place(key: &str, text: &str) -> Result<(String, u16, String), ConfigError> {
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} as {}", self.user)
+    }
+}
+
+/// Whether this is the address of a server that is called through TLS.
+pub(super) fn is_tls(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.scheme() == "https")
+}
+
+/// Whether the URL to send to asks for TLS; its host, port and path.
+fn place(key: &str, text: &str) -> Result<(bool, String, u16, String), ConfigError> {
     let example = "write it like http://radio.example:8000/live.ogg";
     // The URL itself is not repeated before it is known to hold no password.
     let url = Url::parse(text)
@@ -76,15 +100,8 @@ fn place(key: &str, text: &str) -> Result<(String, u16, String), ConfigError> {
         )));
     }
     let complain = |what: &str| Err(ConfigError::new(format!("`{key}` = {text}: {what}")));
-    match url.scheme() {
-        "http" => {}
-        "https" => {
-            return complain(
-                "https is not supported yet by this version; use http:// (over a VPN or an \
-                 SSH tunnel where the way is not trusted)",
-            );
-        }
-        _ => return complain(&format!("begins with neither http nor https; {example}")),
+    if !matches!(url.scheme(), "http" | "https") {
+        return complain(&format!("begins with neither http nor https; {example}"));
     }
     let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
         return complain(&format!("names no host; {example}"));
@@ -96,5 +113,6 @@ fn place(key: &str, text: &str) -> Result<(String, u16, String), ConfigError> {
         return complain("a mount has no ? and no # part; take it out");
     }
     let port = url.port_or_known_default().unwrap_or(80);
-    Ok((host.to_owned(), port, url.path().to_owned()))
+    let is_tls = url.scheme() == "https";
+    Ok((is_tls, host.to_owned(), port, url.path().to_owned()))
 }

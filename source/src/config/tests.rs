@@ -57,12 +57,46 @@ fn a_password_in_the_url_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn https_is_refused_with_the_reason() {
-    let text = complaint("url = \"https://radio.example/live.ogg\"");
+fn https_asks_for_tls_at_every_address_and_never_mixes() {
+    const SECURE: &str = "url = \"https://radio.example/live.ogg\"\n";
+    let settings = check(&format!("{PASSWORD}{SECURE}")).unwrap();
+    assert!(settings.target.tls.is_some());
+    assert_eq!(
+        settings.target.to_string(),
+        "https://radio.example:443/live.ogg"
+    );
+    assert!(check(PASSWORD).unwrap().target.tls.is_none());
+    for other in [
+        "spare_urls = [\"http://spare.example/live.ogg\"]",
+        "[[uplink]]\nurl = \"http://spare.example/live.ogg\"",
+    ] {
+        let text = complaint(&format!("{SECURE}{other}"));
+        assert!(text.contains("spare.example"), "{text}");
+        assert!(text.contains("write https everywhere"), "{text}");
+        let secure = other.replace("http:", "https:");
+        let settings = check(&format!("{PASSWORD}{SECURE}{secure}")).unwrap();
+        let mut targets = settings.ways.iter().flat_map(|way| &way.targets);
+        assert!(targets.all(|target| target.tls.is_some()), "{secure}");
+    }
+}
+
+#[test]
+fn a_ca_file_vouches_for_somebody_or_is_refused() {
+    const SECURE: &str = "url = \"https://radio.example/live.ogg\"";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let line = format!("ca_file = \"{}\"", file.display());
+    let text = complaint(&format!("{SECURE}\n{line}"));
     assert!(
-        text.contains("https is not supported yet by this version"),
+        text.contains("`ca_file`: cannot read") && text.contains("ca.pem"),
         "{text}"
     );
+    std::fs::write(&file, "nothing").unwrap();
+    let text = complaint(&format!("{SECURE}\n{line}"));
+    assert!(text.contains("no certificate"), "{text}");
+    let text = complaint(&line);
+    assert!(text.contains("write https there"), "{text}");
+    assert!(check(&format!("{PASSWORD}ca_file = \"\"")).is_ok());
 }
 
 #[test]

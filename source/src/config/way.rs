@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 
 use serde::Deserialize;
 use stream::config::ConfigError;
 use stream::mount::sitting::UPLINKS_MAX;
+use stream::outward::{TlsConnector, connector};
 use stream::secret::Secret;
 
-use super::target::Target;
+use super::target::{self, Target};
 
 /// So many masters may stand in for the first.
 const SPARES_MAX: usize = 4;
@@ -49,12 +51,14 @@ pub enum Bind {
 }
 
 /// Where all ways lead: the master, those that stand in for it, and as whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Ends<'a> {
     pub(super) url: &'a str,
     pub(super) spare_urls: &'a [String],
     pub(super) user: &'a str,
     pub(super) password: &'a Secret,
+    /// How all of them are called, if it is through TLS.
+    pub(super) tls: Option<&'a TlsConnector>,
 }
 
 impl Way {
@@ -75,6 +79,27 @@ impl fmt::Display for Bind {
             Self::Interface(name) => f.write_str(name),
         }
     }
+}
+
+/// How the masters are called, if one of their addresses asks for TLS. An empty `ca_file` is none.
+pub(super) fn tls<'a>(
+    mut urls: impl Iterator<Item = &'a String>,
+    ca_file: Option<&Path>,
+) -> Result<Option<TlsConnector>, ConfigError> {
+    let ca_file = ca_file.filter(|file| !file.as_os_str().is_empty());
+    if urls.any(|url| target::is_tls(url)) {
+        let tls = connector(ca_file);
+        return tls
+            .map(Some)
+            .map_err(|why| ConfigError::new(format!("`ca_file`: {why}")));
+    }
+    if ca_file.is_none() {
+        return Ok(None);
+    }
+    Err(ConfigError::new(
+        "`ca_file` vouches for masters that are called through TLS, but `url` begins with http: \
+         write https there, or take `ca_file` out",
+    ))
 }
 
 /// The ways that are configured; one, if none is.
@@ -105,7 +130,7 @@ pub(super) fn ways(uplinks: &[Uplink], ends: Ends<'_>) -> Result<Vec<Way>, Confi
 }
 
 fn way(uplink: &Uplink, ends: Ends<'_>) -> Result<Way, ConfigError> {
-    let target = |key, url| Target::new(key, url, ends.user, ends.password);
+    let target = |key, url| Target::new(key, url, ends.user, ends.password, ends.tls);
     let mut targets = vec![if uplink.url.is_empty() {
         target("url", ends.url)?
     } else {

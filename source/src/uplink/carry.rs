@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use stream::ogg::Page;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::answer::{Answer, Answers};
 use super::connection::{
-    Ended, HUNG_UP, Known, Opened, SEND_BUFFER_BYTES, ask, broken, connect, failed, next_answer,
-    write,
+    Ended, HUNG_UP, Known, Opened, Reader, SEND_BUFFER_BYTES, Writer, ask, broken, connect, failed,
+    next_answer, write,
 };
 use super::others::{delivers, moved, needless};
 use super::request::Stream;
@@ -215,7 +214,7 @@ fn resume(load: Load<'_>, answer: &Answer) {
 }
 
 /// Sends header pages and then the backlog, until it ends.
-async fn send_pages(writer: &mut OwnedWriteHalf, load: Load<'_>) -> Result<(), Ended> {
+async fn send_pages(writer: &mut Writer, load: Load<'_>) -> Result<(), Ended> {
     let (backlog, uplink, status) = (load.backlog, load.uplink, load.status);
     // The first sound, and with it the header pages, may still be to come.
     let Some(mut page) = backlog.next(uplink).await else {
@@ -277,12 +276,7 @@ async fn second(load: Load<'_>) -> Ended {
 /// Reads what the server says while pages are sent. Ends only when the connection does,
 /// when the server changes its mind, or when a late answer shows that the pages began too
 /// late with the one numbered `began`.
-async fn listen(
-    reader: &mut OwnedReadHalf,
-    answers: &mut Answers,
-    load: Load<'_>,
-    began: u64,
-) -> Ended {
+async fn listen(reader: &mut Reader, answers: &mut Answers, load: Load<'_>, began: u64) -> Ended {
     loop {
         let answer = match next_answer(reader, answers).await {
             Ok(answer) => answer,
@@ -312,7 +306,7 @@ async fn listen(
 }
 
 /// After a final answer, whatever comes is its body.
-async fn until_closed(reader: &mut OwnedReadHalf) -> Ended {
+async fn until_closed(reader: &mut Reader) -> Ended {
     let mut bytes = [0; 2048];
     loop {
         match reader.read(&mut bytes).await {
@@ -325,8 +319,8 @@ async fn until_closed(reader: &mut OwnedReadHalf) -> Ended {
 
 /// Says that this was all, and lets the server read it to its end.
 async fn close(
-    mut reader: OwnedReadHalf,
-    mut writer: OwnedWriteHalf,
+    mut reader: Reader,
+    mut writer: Writer,
     mut answers: Answers,
     load: Load<'_>,
 ) -> Result<(), Ended> {

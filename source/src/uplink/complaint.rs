@@ -12,6 +12,9 @@ const REPEAT: Duration = Duration::from_secs(10);
 /// So many complaints are told from each other.
 const SAID_MAX: usize = 8;
 
+/// A certificate does not mend itself: somebody has to do something.
+pub(super) const NOTHING_SENT: &str = "YOU HAVE TO DO SOMETHING, nothing was sent to it";
+
 /// The mount is held by somebody, perhaps by our own last connection.
 pub(super) fn is_busy(status: u16, reason: &str) -> bool {
     status == 409 || (status == 403 && reason.to_lowercase().contains("in use"))

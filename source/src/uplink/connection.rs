@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use stream::outward::{Duplex, cause_beside_ca_file, dressed, is_of_certificate};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -23,6 +23,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// So many of the server's addresses are tried; the others in the next attempt, when the
 /// name server gives them in another order.
 const ADDRESSES_MAX: usize = 3;
+
+/// TLS with the server has to begin within this time.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
 
 /// The server may take this long to say whether it takes the stream. Some never say it:
 /// after this time pages are sent anyway.
@@ -52,12 +55,13 @@ pub(super) const HUNG_UP: &str = "the server closed the connection";
 pub(super) struct Known(Mutex<HashMap<String, Vec<SocketAddr>>>);
 
 /// Why an attempt ended.
-#[derive(Debug)]
 pub(super) enum Ended {
     /// Every page was sent and there will be no more.
     Complete,
     /// The server answered that it does not take the stream.
     Refused(Answer),
+    /// Nobody vouches for the server, in words: nothing was sent to it.
+    Untrusted(String),
     /// Anything else, in words.
     Broken(String),
     /// Nothing came any more, in words.
@@ -72,7 +76,7 @@ impl Ended {
     /// The master did not answer, or says that it takes no streams: another one may.
     pub(super) fn is_unanswered(&self, was_on_air: bool) -> bool {
         match self {
-            Self::Silent(_) => true,
+            Self::Silent(_) | Self::Untrusted(_) => true,
             Self::Broken(_) => !was_on_air,
             Self::Refused(answer) => matches!(answer.status, 404 | 405 | 500..600),
             Self::Complete | Self::Replaced(_) | Self::Needless => false,
@@ -81,10 +85,9 @@ impl Ended {
 }
 
 /// A connection on which the server takes the stream.
-#[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) reader: OwnedReadHalf,
-    pub(super) writer: OwnedWriteHalf,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
     pub(super) answers: Answers,
     /// What it said. `None`: nothing yet.
     pub(super) answer: Option<Answer>,
@@ -93,12 +96,15 @@ pub(super) struct Opened {
 }
 
 /// A new connection, and how long the server's machine took to answer.
-pub(super) type Connected = (TcpStream, Duration);
+pub(super) type Connected = (Box<dyn Duplex>, Duration);
+
+pub(super) type Reader = ReadHalf<Box<dyn Duplex>>;
+pub(super) type Writer = WriteHalf<Box<dyn Duplex>>;
 
 /// Asks the server on a new connection to take the stream.
 pub(super) async fn ask(connected: Connected, load: Load<'_>) -> Result<Opened, Ended> {
     let (socket, round_trip) = connected;
-    let (mut reader, mut writer) = socket.into_split();
+    let (mut reader, mut writer) = split(socket);
     let mut answers = Answers::new();
     let head = request::head(load.target(), load.stream, load.uplink + 1);
     write(&mut writer, head.as_bytes()).await?;
@@ -124,7 +130,10 @@ pub(super) async fn connect(load: Load<'_>) -> Result<Connected, Ended> {
     for address in reachable.take(ADDRESSES_MAX) {
         let began = Instant::now();
         match timeout(CONNECT_MAX, connect_to(*address, bind)).await {
-            Ok(Ok(socket)) => return Ok((socket, began.elapsed())),
+            Ok(Ok(socket)) => {
+                let round_trip = began.elapsed();
+                return Ok((shake_hands(socket, load.target()).await?, round_trip));
+            }
             Ok(Err(error)) => last = broken(error.to_string()),
             Err(_) => {
                 let seconds = CONNECT_MAX.as_secs();
@@ -133,6 +142,24 @@ pub(super) async fn connect(load: Load<'_>) -> Result<Connected, Ended> {
         }
     }
     Err(last)
+}
+
+/// The same connection; through TLS, if the address asks for it. Nothing else is tried then.
+async fn shake_hands(socket: TcpStream, target: &Target) -> Result<Box<dyn Duplex>, Ended> {
+    let dressing = dressed(socket, &target.host, target.tls.as_ref());
+    match timeout(HANDSHAKE_MAX, dressing).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) if is_of_certificate(&error) => {
+            Err(Ended::Untrusted(cause_beside_ca_file(&error)))
+        }
+        Ok(Err(error)) => Err(broken(cause_beside_ca_file(&error))),
+        Err(_) => {
+            let seconds = HANDSHAKE_MAX.as_secs();
+            Err(Ended::Silent(format!(
+                "TLS with it did not begin within {seconds} s"
+            )))
+        }
+    }
 }
 
 impl Known {
@@ -188,6 +215,10 @@ pub(super) fn failed(error: &std::io::Error) -> Ended {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             broken(error.to_string())
         }
+        // Through TLS, a connection that is closed without a farewell.
+        ErrorKind::UnexpectedEof => broken(HUNG_UP),
+        // What only TLS says: it ends the connection.
+        ErrorKind::InvalidData => broken(cause_beside_ca_file(error)),
         _ => Ended::Silent(error.to_string()),
     }
 }
@@ -204,7 +235,7 @@ fn set_up(socket: &TcpSocket) -> std::io::Result<()> {
 }
 
 /// Waits until the server takes the stream or says nothing for too long (`None`).
-async fn hear(reader: &mut OwnedReadHalf, answers: &mut Answers) -> Result<Option<Answer>, Ended> {
+async fn hear(reader: &mut Reader, answers: &mut Answers) -> Result<Option<Answer>, Ended> {
     let Ok(first) = timeout(ANSWER_MAX, next_answer(reader, answers)).await else {
         return Ok(None);
     };
@@ -225,7 +256,7 @@ async fn hear(reader: &mut OwnedReadHalf, answers: &mut Answers) -> Result<Optio
 
 /// The head of the server's next answer. Cancel safe: what was read stays in `answers`.
 pub(super) async fn next_answer(
-    reader: &mut OwnedReadHalf,
+    reader: &mut Reader,
     answers: &mut Answers,
 ) -> Result<Answer, Ended> {
     loop {
@@ -241,9 +272,14 @@ pub(super) async fn next_answer(
     }
 }
 
-/// Gives bytes to the kernel.
-pub(super) async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Ended> {
-    match timeout(WRITE_MAX, writer.write_all(bytes)).await {
+/// Gives bytes to the kernel: all of them, so that what it holds is all that may be under way. TLS
+/// would keep some for itself.
+pub(super) async fn write(writer: &mut Writer, bytes: &[u8]) -> Result<(), Ended> {
+    let work = async {
+        writer.write_all(bytes).await?;
+        writer.flush().await
+    };
+    match timeout(WRITE_MAX, work).await {
         Ok(outcome) => outcome.map_err(|error| failed(&error)),
         Err(_) => Err(Ended::Silent(format!(
             "the server took nothing for {} s",

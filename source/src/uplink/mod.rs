@@ -28,7 +28,7 @@ use crate::spool::Spool;
 use crate::spool::remains::Remains;
 use crate::status::{Link, Status};
 use carry::{Load, attempt};
-use complaint::{Complaints, is_busy, refusal};
+use complaint::{Complaints, NOTHING_SENT, is_busy, refusal};
 use connection::{Ended, Known};
 use request::Stream;
 
@@ -204,6 +204,9 @@ async fn send_over(mut load: Load<'_>, until: Option<Instant>, shutdown: &Shutdo
                     wait = wait.min(BUSY_WAIT);
                 }
                 refusal(answer.status, &answer.reason)
+            }
+            Ended::Untrusted(why) => {
+                format!("{NOTHING_SENT}: {why}")
             }
             Ended::Broken(why) | Ended::Silent(why) => why,
         };

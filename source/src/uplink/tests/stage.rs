@@ -125,6 +125,7 @@ pub(super) fn way(masters: &[&TcpListener]) -> Way {
         path: "/live.ogg".to_owned(),
         user: "source".to_owned(),
         password: stream::secret::Secret::new("correct horse").unwrap(),
+        tls: None,
     };
     Way {
         bind: None,
