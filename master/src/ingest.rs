@@ -184,6 +184,9 @@ async fn carry(
         return;
     }
     upload.finish();
+    if matches!(end, End::Finished) {
+        upload.end_frames();
+    }
     let Session {
         head, path, user, ..
     } = session;

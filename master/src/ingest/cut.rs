@@ -81,6 +81,13 @@ impl Upload {
         })
     }
 
+    /// It has said that this is all. Frames have no mark for their end: nobody else knows.
+    pub(super) fn end_frames(&mut self) {
+        if self.last.as_ref().is_some_and(Page::is_frames) {
+            self.publisher.end_link(Instant::now());
+        }
+    }
+
     /// It sends no more: what is left of frames or clusters is whole.
     pub(super) fn finish(&mut self) {
         if let Some(page) = self.framer.finish() {

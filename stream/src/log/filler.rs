@@ -3,7 +3,7 @@
 //!
 //! What counts is how far the sound that was written reaches, not when pages come: a page of
 //! five seconds covers five seconds, and what a source sends ahead covers the time it is ahead.
-//! What the filler is made of is in `logical`.
+//! What the filler is made of is in `logical`, of MP3 and AAC in `mpeg/silence`.
 
 use std::time::{Duration, Instant};
 
@@ -130,6 +130,11 @@ impl Clock {
         if let Some(reach) = &mut self.0 {
             reach.greeted.get_or_insert(now);
         }
+    }
+
+    /// A source has come back in this gap and has sent nothing yet.
+    pub fn is_greeted(&self) -> bool {
+        self.0.as_ref().is_some_and(|reach| reach.greeted.is_some())
     }
 
     /// How much filler is due, if the log is not to be more than `behind_max` behind the clock.

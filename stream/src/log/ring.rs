@@ -233,9 +233,9 @@ impl Ring {
         self.entries.back().map(|entry| entry.arrived)
     }
 
-    /// The stamp of the newest page that is kept.
-    pub(super) fn newest(&self) -> Option<Stamp> {
-        self.entries.back().map(|entry| entry.page.stamp())
+    /// The newest page that is kept.
+    pub(super) fn newest(&self) -> Option<&Page> {
+        self.entries.back().map(|entry| &entry.page)
     }
 
     /// The current link, once its headers are complete.

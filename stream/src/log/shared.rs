@@ -12,7 +12,7 @@ use super::Epoch;
 use super::account::{Account, Step, Trace};
 use super::resume::{Answer, Wish, decide};
 use super::ring::{Copied, FellBehind, Join, Keep, Kept, Ring};
-use crate::ogg::{Link, Page, Stamp, Stray};
+use crate::ogg::{Link, Page, Stray};
 
 /// Somebody who sleeps until a page comes.
 pub trait Wake: Send + Sync + fmt::Debug {
@@ -69,9 +69,9 @@ impl Log {
         self.ring().link().cloned()
     }
 
-    /// The stamp of the newest page that is kept.
-    pub(super) fn newest(&self) -> Option<Stamp> {
-        self.ring().newest()
+    /// The newest page that is kept.
+    pub(super) fn newest(&self) -> Option<Page> {
+        self.ring().newest().cloned()
     }
 
     /// Nothing will be appended any more: another log has taken its place, or its mount is gone.

@@ -11,6 +11,7 @@ use crate::ogg::tests::{opus, page};
 use crate::ogg::{Links, Page, Stamp};
 
 mod copied;
+mod frames;
 mod skipped;
 pub(crate) mod stage;
 mod theora;

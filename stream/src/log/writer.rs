@@ -15,6 +15,7 @@ use super::shared::Log;
 use super::sink::{Appended, Sink};
 use super::splice::Counts;
 use super::{Epoch, Splice};
+use crate::mpeg::{Bridge, Silence, bridge};
 use crate::ogg::{Page, Stray, Tags};
 
 /// So far behind the place where a log was read back from disk, others may have pages of it that
@@ -37,6 +38,7 @@ pub struct Writer {
     clock: Clock,
     filler: Duration,
     retitling: Retitling,
+    bridge: Bridge,
     /// The sink was told that filler may follow, or a link for a title.
     is_announced: bool,
     out: Vec<Page>,
@@ -67,6 +69,8 @@ pub struct WriterState {
     clusters: Clusters,
     #[serde(default)]
     retitling: RetitlingState,
+    #[serde(default)]
+    bridge: Bridge,
 }
 
 impl Writer {
@@ -80,6 +84,7 @@ impl Writer {
             counts: self.splice.counts(),
             clusters: self.clusters.clone(),
             retitling: self.retitling.state(now),
+            bridge: self.bridge.clone(),
         }
     }
 
@@ -91,6 +96,7 @@ impl Writer {
         self.splice.count_from(state.counts);
         self.clusters = state.clusters.clone();
         self.retitling = Retitling::of(&state.retitling, now);
+        self.bridge = state.bridge.clone();
         self.announce(state.is_announced);
     }
 
@@ -105,7 +111,7 @@ impl Writer {
         Self {
             doubt: Doubt::Sound { restored_at },
             clock: Clock::restored(now),
-            clusters: Clusters::restored(log.newest()),
+            clusters: Clusters::restored(log.newest().map(|page| page.stamp())),
             ..Self::of(log, splice)
         }
     }
@@ -118,6 +124,7 @@ impl Writer {
             clock: Clock::default(),
             filler: Duration::ZERO,
             retitling: Retitling::default(),
+            bridge: Bridge::default(),
             is_announced: false,
             out: Vec::new(),
             sink: None,
@@ -171,12 +178,11 @@ impl Writer {
         if link.is_some_and(|link| link.format() != page.format()) {
             return Err(Stray::OtherFormat);
         }
-        if !page.is_ogg() {
-            // Neither has frames that are missing or come twice.
-            self.out.extend(match page.is_webm() {
-                true => self.clusters.take(page, link, chance),
-                false => Some(page.clone()),
-            });
+        if page.is_frames() {
+            return self.take_frames(page, now);
+        }
+        if page.is_webm() {
+            self.out.extend(self.clusters.take(page, link, chance));
             return self.append(false, now);
         }
         if self.is_filled() && self.splice.begins_with(page) {
@@ -204,6 +210,17 @@ impl Writer {
         appended
     }
 
+    /// Takes a portion of MP3 or AAC: none is missing or comes twice.
+    fn take_frames(&mut self, page: &Page, now: Instant) -> Result<(), Stray> {
+        if self.is_filled() && self.clock.is_greeted() {
+            self.fill_up(now);
+        }
+        self.out.push(self.bridge.cross(page));
+        self.clock.sounded(bridge::length(page), now);
+        self.announce(false);
+        self.append(false, now)
+    }
+
     /// Begins a link with these tags soon: behind a page of the source that comes a second from
     /// now or later. A newer title before that takes the place of this one.
     pub fn retitle(&mut self, tags: Tags, now: Instant) {
@@ -225,7 +242,7 @@ impl Writer {
     pub fn fill(&mut self, behind_max: Duration, now: Instant) {
         let soon = behind_max.saturating_sub(ANNOUNCED_BEFORE);
         if !self.is_announced {
-            if self.splice.can_fill() && self.clock.due(soon, now).is_some() {
+            if self.can_fill() && self.clock.due(soon, now).is_some() {
                 self.announce(true);
             }
         } else if let Some(due) = self.clock.due(behind_max, now) {
@@ -262,19 +279,38 @@ impl Writer {
         self.fill_for(due, now);
     }
 
-    /// Ends the link that is open, if one is: a source said good-bye, or will not come back.
+    /// Ends the link that is open, if one is: a source said good-bye, or will not come back. Frames
+    /// have no links: there no filler comes any more.
     pub fn end_link(&mut self, now: Instant) {
+        if self.log.newest().is_some_and(|page| page.is_frames()) {
+            self.clock = Clock::default();
+        }
         self.splice.end_link(&mut self.out);
         // An `eos` page of a link whose headers never came has nowhere to go.
         let _ = self.append(false, now);
     }
 
     fn fill_for(&mut self, length: Duration, now: Instant) {
-        let filled = self.splice.fill(length, &mut self.out);
+        let filled = match self.silence() {
+            Some(silence) => {
+                self.bridge.begin();
+                silence.write(length, &mut self.out)
+            }
+            None => self.splice.fill(length, &mut self.out),
+        };
         self.clock.filled(filled);
         self.filler += filled;
         // Its link is there, or nothing would have been written.
         let _ = self.append(false, now);
+    }
+
+    fn can_fill(&self) -> bool {
+        self.splice.can_fill() || self.silence().is_some()
+    }
+
+    /// What goes on behind the newest frames, where the log is of frames.
+    fn silence(&self) -> Option<Silence> {
+        self.log.newest().as_ref().and_then(Silence::behind)
     }
 
     fn announce(&mut self, may_follow: bool) {

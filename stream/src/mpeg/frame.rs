@@ -141,6 +141,33 @@ impl Frame {
     }
 }
 
+/// How long the side information of a frame of layer III is (ISO 11172-3 §2.4.1.7).
+pub(super) fn n_side(frame: &Frame) -> usize {
+    match (frame.n_samples, frame.n_channels) {
+        (1152, 1) => 17,
+        (1152, _) => 32,
+        (_, 1) => 9,
+        _ => 17,
+    }
+}
+
+/// Puts the checksum of a frame of layer III right, if it has one: over what follows the first two
+/// bytes of its head, and the side information (ISO 11172-3 §2.4.3.1).
+pub(super) fn checksum(bytes: &mut [u8], frame: &Frame) {
+    let covered = 6..6 + n_side(frame);
+    if bytes.len() < covered.end || bytes[1] & 1 == 1 {
+        return;
+    }
+    let mut crc = 0xffff_u16;
+    for byte in bytes[2..4].iter().chain(&bytes[covered]) {
+        for place in (0..8).rev() {
+            let is_set = (crc >> 15 & 1 == 1) != (byte >> place & 1 == 1);
+            crc = crc << 1 ^ if is_set { 0x8005 } else { 0 };
+        }
+    }
+    bytes[4..6].copy_from_slice(&crc.to_be_bytes());
+}
+
 /// Whether the frame that is all of `bytes` tells of the file that it begins, and holds no sound: how
 /// long the file is, and where in it what is. Encoders and the writers of files put it there (Xing,
 /// Info, VBRI).
@@ -152,14 +179,9 @@ pub fn is_about_file(bytes: &[u8]) -> bool {
         let there = bytes.get(at..at + 4);
         there.is_some_and(|there| words.contains(&there))
     };
-    // Behind the side information of a frame without sound (ISO 11172-3 §2.4.1.7); VBRI always where it
-    // ends in MPEG-1 stereo. A checksum comes before it, where there is one.
-    let n_side = match (frame.n_samples, frame.n_channels) {
-        (1152, 1) => 17,
-        (1152, _) => 32,
-        (_, 1) => 9,
-        _ => 17,
-    };
+    // Behind the side information of a frame without sound; VBRI always where it ends in MPEG-1 stereo. A
+    // checksum comes before it, where there is one.
+    let n_side = n_side(&frame);
     let xing = [b"Xing".as_slice(), b"Info"];
     [4, 6]
         .iter()

@@ -10,9 +10,9 @@ use super::frame::{FRAME_BYTES_MAX, Frame, HEAD_BYTES, Sound};
 use crate::ogg::{Damage, Found, Page};
 
 /// A portion is complete when it lasts so long, in microseconds.
-const PORTION_MICROS: u64 = 150_000;
+pub(super) const PORTION_MICROS: u64 = 150_000;
 /// Or when it has so many bytes. With one frame more it is still no longer than a page.
-const PORTION_BYTES_MAX: usize = 16 * 1024;
+pub(super) const PORTION_BYTES_MAX: usize = 16 * 1024;
 /// So much of what follows a frame is looked at: the head of a frame, or of a tag.
 const LOOK_BYTES: usize = 10;
 /// A longer tag is not believed; it is nowhere held.

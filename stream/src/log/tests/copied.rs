@@ -18,7 +18,7 @@ use crate::ogg::{Page, Stamp};
 
 const NOW_MS: i64 = 1_790_000_000_000;
 
-fn moved(stage: &Stage, keep: Keep, now: Instant) -> Restored {
+pub(super) fn moved(stage: &Stage, keep: Keep, now: Instant) -> Restored {
     let traces = stage.writer.splice().traces();
     let log = stage.writer.log();
     let copied = log.copy(&traces, now, NOW_MS);
