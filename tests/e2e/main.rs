@@ -34,6 +34,7 @@ mod restart;
 mod several_balancers;
 mod share;
 mod silence;
+mod silent_frames;
 mod soak;
 mod sound;
 mod sources;
