@@ -38,7 +38,7 @@ pub struct Status {
 pub struct RelayStatus {
     /// The name its operator gave it.
     pub name: String,
-    /// `open`, `full`, `draining`, `silent` or `never heard of`.
+    /// In a word: see [`crate::registry::State`].
     pub state: &'static str,
     /// Where listeners reach it; null until its first report.
     pub url: Option<String>,

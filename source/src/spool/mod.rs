@@ -170,7 +170,7 @@ impl Spool {
             mark.is_confirmed = is_confirmed;
             shelf.marks.set(mark);
         }
-        // When it does not fit, the next page brings it.
+        // When it does not fit, the next mark brings it, or the next segment.
         let _ = self.jobs.try_send(Job::Marks);
     }
 

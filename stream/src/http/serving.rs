@@ -98,7 +98,7 @@ pub struct Knobs<'a> {
     pub pace_seconds_min: f64,
     /// … to.
     pub pace_seconds_max: f64,
-    /// What may be sent in all; 0 is without limit.
+    /// What may be sent in all; 0: it is found out from how the relays keep up.
     pub uplink_megabits: f64,
     /// Threads that serve listeners; 0 is one for each processor.
     pub shards: usize,
