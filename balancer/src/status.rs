@@ -159,6 +159,19 @@ impl Status {
     }
 }
 
+impl MountStatus {
+    /// One of which nobody has said anything.
+    pub fn unheard(path: MountPath) -> Self {
+        Self {
+            path,
+            content_type: String::new(),
+            is_on_air: false,
+            relays: 0,
+            listeners: 0,
+        }
+    }
+}
+
 impl RelayStatus {
     fn of(relay: &Relay, state: State, now: Instant) -> Self {
         let report = relay.report();
@@ -240,11 +253,5 @@ fn mount_status<'a>(
     mounts: &'a mut BTreeMap<MountPath, MountStatus>,
     path: &MountPath,
 ) -> &'a mut MountStatus {
-    mounts.entry(path.clone()).or_insert_with(|| MountStatus {
-        path: path.clone(),
-        content_type: String::new(),
-        is_on_air: false,
-        relays: 0,
-        listeners: 0,
-    })
+    (mounts.entry(path.clone())).or_insert_with(|| MountStatus::unheard(path.clone()))
 }

@@ -20,7 +20,7 @@ const STREAMS_MAX: usize = 50;
 pub struct Wish<'a> {
     /// The language of the page.
     pub language: Language,
-    /// The mount to be played; else the one on air that most listen to.
+    /// The mount to be played, on air or not; else the one on air that most listen to.
     pub mount: Option<MountPath>,
     /// This balancer's link without a path, empty if unknown.
     pub base: &'a str,
@@ -29,12 +29,16 @@ pub struct Wish<'a> {
 /// The page as HTML.
 pub fn front(status: &Status, wish: &Wish) -> String {
     let on_air: Vec<_> = status.mounts.iter().filter(|m| m.is_on_air).collect();
-    let wanted = |mount: &&&MountStatus| wish.mount.as_ref() == Some(&mount.path);
-    let mount = on_air
-        .iter()
-        .find(wanted)
-        .or_else(|| on_air.iter().min_by_key(|mount| Reverse(mount.listeners)))
-        .copied();
+    let unheard = wish.mount.clone().map(MountStatus::unheard);
+    let mount = match &unheard {
+        // Whoever asked for one is given no other, also while it is off the air.
+        Some(unheard) => {
+            let mut known = status.mounts.iter();
+            let named = known.find(|mount| mount.path == unheard.path);
+            Some(named.unwrap_or(unheard))
+        }
+        None => (on_air.iter().copied()).min_by_key(|mount| Reverse(mount.listeners)),
+    };
     let mut html = String::with_capacity(16 * 1024);
     let mut rest = PAGE;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -74,6 +78,8 @@ fn fill(
         "about" => {}
         "languages" => write_languages(html, mount, language),
         "plain" if mount.is_some_and(is_plain) => html.push_str(" data-plain"),
+        "off" if is_off(mount) => html.push_str(" data-off"),
+        "state" if is_off(mount) => html.push_str(&escaped(language.word("say_off"))),
         "sound" => write_sound(html, mount),
         "streams" => write_streams(html, mount, on_air, language),
         "links" => write_links(html, path, wish),
@@ -127,13 +133,18 @@ fn write_languages(html: &mut String, mount: Option<&MountStatus>, current: Lang
     }
 }
 
-/// For those without script; the script takes it over.
+/// Whether one is shown that nobody can hear.
+fn is_off(mount: Option<&MountStatus>) -> bool {
+    mount.is_some_and(|mount| !mount.is_on_air)
+}
+
 /// Whether the page cannot take it to pieces: it is no Ogg, or has a picture.
 fn is_plain(mount: &MountStatus) -> bool {
     let kind = mount.content_type.as_str();
     !kind.is_empty() && !matches!(kind, "application/ogg" | "audio/ogg")
 }
 
+/// For those without script; the script takes it over.
 fn write_sound(html: &mut String, mount: Option<&MountStatus>) {
     let Some(mount) = mount else {
         html.push_str("<audio id=\"sound\" hidden></audio>\n");

@@ -229,3 +229,25 @@ fn without_a_wish_the_mount_is_played_that_most_listen_to() {
     status.mounts[1].is_on_air = false;
     assert_eq!(played(&status), Some("/a.ogg"));
 }
+
+#[test]
+fn who_asked_for_a_mount_is_given_no_other() {
+    let mut status = status();
+    status.mounts = vec![mount("/a.ogg"), mount("/b.ogg")];
+    let played = |status: &Status, path: &str| {
+        let mount = MountPath::parse(path).ok();
+        front(status, &Wish { mount, ..wish("") })
+    };
+    let off = "Nothing is on air here at the moment.</p>";
+    let html = played(&status, "/b.ogg");
+    assert!(html.contains("data-mount=\"/b.ogg\">"), "{html}");
+    assert!(!html.contains(off), "{html}");
+    status.mounts[1].is_on_air = false;
+    for path in ["/b.ogg", "/unknown.ogg"] {
+        let html = played(&status, path);
+        let shown = format!("data-mount=\"{path}\" data-off>");
+        assert!(html.contains(&shown), "{html}");
+        assert!(html.contains(off), "{html}");
+        assert!(html.contains("mount=/a.ogg\">a.ogg</a>"), "{html}");
+    }
+}

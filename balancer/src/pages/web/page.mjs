@@ -41,7 +41,10 @@ function show() {
 
 function sentence(state, relay) {
   if (player.isUnplayable) return say("say_unplayable");
-  if (state === "stopped") return player.moves.length > 0 ? say("say_stopped") : "";
+  if (state === "stopped") {
+    if ($("player").dataset.off !== undefined) return say("say_off");
+    return player.moves.length > 0 ? say("say_stopped") : "";
+  }
   if (state !== "playing") return say(`say_${state}`);
   return relay === null ? say("say_playing_somewhere") : say("say_playing", { relay: new URL(relay).host });
 }
@@ -99,6 +102,14 @@ function remembered() {
   }
 }
 
+/** The page of the mount that is shown here, and not of the one that most listen to by now. */
+function ofMount(address) {
+  const url = new URL(address);
+  const path = $("player").dataset.mount;
+  if (path) url.searchParams.set("mount", path);
+  return url.href;
+}
+
 async function freshPage(address) {
   const answer = await fetch(address, { cache: "no-store" });
   if (!answer.ok) throw new Error(`status ${answer.status}`);
@@ -112,7 +123,11 @@ function takeOver(fresh, isAsked) {
     if (isAsked || !$(part).contains(document.activeElement)) $(part).replaceWith(fresh.getElementById(part));
   }
   if (player.state === "stopped" && player.station === null) $("station").textContent = fresh.getElementById("station").textContent;
-  $("player").dataset.mount = fresh.getElementById("player").dataset.mount;
+  for (const fact of ["mount", "plain", "off"]) {
+    const value = fresh.getElementById("player").dataset[fact];
+    if (value === undefined) delete $("player").dataset[fact];
+    else $("player").dataset[fact] = value;
+  }
   $("loud").textContent = fresh.getElementById("loud").textContent;
   document.documentElement.lang = fresh.documentElement.lang;
   document.title = fresh.title;
@@ -127,8 +142,9 @@ async function speak(event) {
   if (!link || event.metaKey || event.ctrlKey) return;
   event.preventDefault();
   try {
-    takeOver(await freshPage(link.href), true);
-    history.replaceState(null, "", link.href);
+    const address = ofMount(link.href);
+    takeOver(await freshPage(address), true);
+    history.replaceState(null, "", address);
     document.querySelector("a[hreflang][aria-current]").focus();
   } catch {
     location.href = link.href;
@@ -150,7 +166,7 @@ async function refresh() {
   if (document.hidden) return;
   turn += 1;
   if (turn % ALL_EVERY === 0) {
-    takeOver(await freshPage(location.href), false);
+    takeOver(await freshPage(ofMount(location.href)), false);
     return;
   }
   const answer = await fetch("/api/v1/places", { cache: "no-store" });
