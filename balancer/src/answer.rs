@@ -89,9 +89,13 @@ pub fn text(status: StatusCode, sentence: &str) -> Response<Body> {
     typed(status, "text/plain; charset=utf-8", sentence.to_owned())
 }
 
-/// 503, and when to come again.
-pub fn unavailable(sentence: &str) -> Response<Body> {
+/// Why there is nowhere to send a listener, in a word for programs.
+const WHY: HeaderName = HeaderName::from_static("plenum-why");
+
+/// 503, why in a word and in a sentence, and when to come again.
+pub fn unavailable(why: &'static str, sentence: &str) -> Response<Body> {
     let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, sentence);
+    set(&mut answer, WHY, why);
     set(&mut answer, header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     answer
 }

@@ -107,13 +107,23 @@ pub(crate) fn sorry(
     match nowhere {
         Nowhere::UnknownMount => unknown_mount(balancer),
         Nowhere::NoRelay(miss) => {
-            answer::unavailable(&format!("{mount} {}\n", why(miss, listener.scheme)))
+            let sentence = format!("{mount} {}\n", why(miss, listener.scheme));
+            answer::unavailable(word_for(miss), &sentence)
         }
     }
 }
 
 fn unknown_mount(balancer: &Balancer) -> Response<Body> {
     answer::unknown_mount(balancer.mounts_on_air().iter())
+}
+
+/// What `Plenum-Why` says.
+fn word_for(miss: Option<Excluded>) -> &'static str {
+    match miss {
+        Some(Excluded::Full | Excluded::SentBack | Excluded::NotReached) => "full",
+        Some(Excluded::NotOnAir) => "not_on_air",
+        _ => "no_relay",
+    }
 }
 
 fn why(miss: Option<Excluded>, scheme: Scheme) -> String {

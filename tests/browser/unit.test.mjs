@@ -12,7 +12,7 @@ const { Broken, Framer, Packets } = await import(`${web}/ogg.mjs`);
 const { codecOf } = await import(`${web}/codec.mjs`);
 const { NoCodec, Remux } = await import(`${web}/remux.mjs`);
 const { titleIn } = await import(`${web}/titles.mjs`);
-const { patience, question, wait } = await import(`${web}/pull.mjs`);
+const { lineOf, patience, question, textOf, wait } = await import(`${web}/pull.mjs`);
 const { Player } = await import(`${web}/player.mjs`);
 
 const folder = mkdtempSync(join(tmpdir(), "plenum-web-"));
@@ -209,6 +209,22 @@ describe("who is asked", () => {
   });
 });
 
+describe("an answer", () => {
+  const line = (status, why) => lineOf(new Response(null, { status, headers: why ? { "Plenum-Why": why } : {} }));
+
+  test("says whether there is nothing to hear, no place, or nobody", () => {
+    assert.deepEqual([line(503, "not_on_air"), line(503, "full"), line(404)], ["silent", "full", "silent"]);
+    assert.deepEqual([line(503, "no_relay"), line(503), line(500)], ["down", "down", "down"]);
+  });
+
+  test("names the station in its own letters", () => {
+    const sent = (text) => Buffer.from(text, "utf-8").toString("latin1");
+    assert.equal(textOf(sent("Söhne – Ёж")), "Söhne – Ёж");
+    assert.equal(textOf("S\u00f6hne"), "Söhne", "a server that writes Latin-1");
+    assert.deepEqual([textOf("Radio"), textOf(null)], ["Radio", null]);
+  });
+});
+
 describe("titles", () => {
   const source = (path, more) => ({ listenurl: `http://r.example:8000${path}`, ...more });
   const of = (sources) => titleIn({ icestats: { source: sources } }, "/a.mp3");
@@ -255,8 +271,9 @@ describe("an element that plays nothing", () => {
   }
 
   const asked = globalThis.fetch;
+  const byPort = async (url) => new Response(null, { status: Number(new URL(url).port) });
   before(() => {
-    globalThis.fetch = async (url) => new Response(null, { status: Number(new URL(url).port) });
+    globalThis.fetch = byPort;
   });
   after(() => {
     globalThis.fetch = asked;
@@ -271,6 +288,18 @@ describe("an element that plays nothing", () => {
     player.stop();
     return { state, isUnplayable, nTried: element.nTried };
   }
+
+  test("waits quietly while nothing is on air", async () => {
+    const said = [];
+    globalThis.fetch = async () => new Response(null, { status: 503, headers: { "Plenum-Why": "not_on_air" } });
+    const element = new Element(4);
+    const player = new Player(element, ({ state }) => { if (state !== said.at(-1)) said.push(state); });
+    player.start("http://radio.example/live.ogg");
+    while (element.nTried < 3) await new Promise((done) => setTimeout(done, 5));
+    player.stop();
+    globalThis.fetch = byPort;
+    assert.deepEqual(said, ["stopped", "connecting", "silent", "stopped"]);
+  });
 
   const gaveUp = (nTried) => ({ state: "stopped", isUnplayable: true, nTried });
 

@@ -172,6 +172,7 @@ async fn a_draining_relay_and_a_silent_one_get_nobody() {
         .await;
     let answer = desk.get("/live.ogg").await;
     assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.header("plenum-why"), "no_relay");
 }
 
 #[tokio::test(flavor = "multi_thread")]

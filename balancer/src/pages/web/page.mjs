@@ -1,6 +1,7 @@
 // The public page: what is pressed, what is said, and figures that stay true.
 
 import { Player } from "./player.mjs";
+import { textOf } from "./pull.mjs";
 
 /** Figures are asked for this often, by chance a little more or less, while somebody looks. */
 const FIGURES_MS = 10_000;
@@ -54,8 +55,8 @@ async function introduce() {
   const url = mount();
   if (url === null) return;
   const { headers } = await fetch(url, { method: "HEAD", cache: "no-store", credentials: "omit" });
-  player.station ??= headers.get("icy-name");
-  if (headers.get("icy-description")) $("about").textContent = headers.get("icy-description");
+  player.station ??= textOf(headers.get("icy-name"));
+  $("about").textContent = textOf(headers.get("icy-description")) || $("about").textContent;
   show();
 }
 
@@ -175,7 +176,9 @@ async function refresh() {
   for (const name of ["slots", "listeners", "free"]) {
     $(`n-${name}`).textContent = new Intl.NumberFormat(document.documentElement.lang).format(figures[name]);
   }
-  [$("load").max, $("load").value] = [Math.max(1, figures.slots), figures.listeners];
+  const { slots, listeners } = figures;
+  const load = { max: Math.max(1, slots), low: slots - Math.floor(slots / 4), high: Math.max(0, slots - 1), value: listeners };
+  Object.assign($("load"), load);
 }
 
 function keepTrue() {

@@ -4,7 +4,7 @@
 // the page fetches it itself. Elsewhere, and for what is no sound in Ogg, the element gets the
 // balancer's link, and gets it again when the sound ends.
 
-import { Pull, wait } from "./pull.mjs";
+import { Pull, lineOf, wait } from "./pull.mjs";
 import { NoCodec, Remux } from "./remux.mjs";
 import { Titles } from "./titles.mjs";
 
@@ -113,11 +113,13 @@ export class Player {
 
   /** What all of it comes to, for the listener. */
   #judge() {
+    // Between attempts nothing is said: it is as it was until there is sound.
+    const still = ["full", "silent"].includes(this.state) ? this.state : null;
     this.state = this.#stop === null ? "stopped"
-      : this.#line === "up" ? (this.#isFlowing ? "playing" : "connecting")
+      : this.#line === "up" ? (this.#isFlowing ? "playing" : still ?? "connecting")
       : this.#isFlowing ? "changing"
       : this.#line !== "down" ? this.#line
-      : this.#hasFlowed ? "waiting" : "connecting";
+      : still ?? (this.#hasFlowed ? "waiting" : "connecting");
     this.#tell(this);
   }
 
@@ -152,7 +154,13 @@ export class Player {
 
   #break(error) {
     note(this.breaks, { why: String(error) });
-    this.#line = { 404: "silent", 503: "full" }[error.status] ?? "down";
+    this.#line = error.line ?? "down";
+    this.#judge();
+  }
+
+  /** The element plays nothing, and this is why. */
+  #find(line) {
+    [this.#line, this.#isFlowing] = [line, false];
     this.#judge();
   }
 
@@ -200,8 +208,10 @@ export class Player {
       const { error } = this.#audio;
       const isMute = heard === 0 && [DECODE, NOT_SUPPORTED].includes(error?.code);
       // Whoever sends nothing is at fault himself.
-      nUnplayed = isMute && await sends(mount, signal) ? nUnplayed + 1 : 0;
+      const line = isMute ? await askedFor(mount, signal) : "down";
+      nUnplayed = line === "up" ? nUnplayed + 1 : 0;
       if (signal.aborted) return;
+      if (line !== "up") this.#find(line);
       if (nUnplayed < UNPLAYED_MAX && !isWithoutDevice(error)) again();
       else this.#giveUp(`the element plays nothing: ${error.message}`);
     };
@@ -235,13 +245,14 @@ function isWithoutDevice(error) {
   return /MediaSink/.test(error?.message);
 }
 
-/** Whether somebody would send it at this moment, as far as that can be known. */
-async function sends(mount, signal) {
+/** Whether somebody would send it at this moment (`up`), and else why not, as far as that can be known. */
+async function askedFor(mount, signal) {
   try {
     const inTime = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS_MAX)]);
-    return (await fetch(mount, { method: "HEAD", cache: "no-store", credentials: "omit", signal: inTime })).ok;
+    const answer = await fetch(mount, { method: "HEAD", cache: "no-store", credentials: "omit", signal: inTime });
+    return answer.ok ? "up" : lineOf(answer);
   } catch {
-    return false;
+    return "down";
   }
 }
 

@@ -48,10 +48,28 @@ export function question(mount, n, { epoch, next }, failed, last) {
 
 /** An answer that is no sound. `retryMs`: when it makes sense to ask again; null: as usual. */
 class Refused extends Error {
-  constructor(status, retryMs) {
-    super(`status ${status}`);
-    this.status = status;
+  constructor(answer, retryMs) {
+    super(`status ${answer.status}`);
+    this.line = lineOf(answer);
     this.retryMs = retryMs;
+  }
+}
+
+/** What an answer that is no sound means to the listener: `silent`, `full` or `down`. */
+export function lineOf({ status, headers }) {
+  const why = headers.get("Plenum-Why");
+  if (status === 404 || why === "not_on_air") return "silent";
+  return why === "full" ? "full" : "down";
+}
+
+/** A header's value, of which browsers make Latin-1 though servers write UTF-8. */
+export function textOf(value) {
+  if (value === null) return null;
+  try {
+    const bytes = Uint8Array.from(value, (letter) => letter.charCodeAt(0));
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return value;
   }
 }
 
@@ -70,7 +88,7 @@ export class Pull {
   #relay = null;
 
   /**
-   * `tell.answer({ relay, name, … })` and `tell.broken(error)` say what happens;
+   * `tell.answer({ relay, name, isResumed })` and `tell.broken(error)` say what happens;
    * `tell.pages(pages)` takes what came; `tell.aheadMs()` is how much is not heard yet.
    */
   constructor(mount, tell) {
@@ -134,14 +152,14 @@ export class Pull {
     if (answer.ok) {
       this.#nAttempts = 0;
       this.#last = answer.url;
-      this.#tell.answer({ relay: this.#relay, name: answer.headers.get("icy-name"),
-        description: answer.headers.get("icy-description"), isResumed: answer.status === 206 });
+      this.#tell.answer({ relay: this.#relay, name: textOf(answer.headers.get("icy-name")),
+        isResumed: answer.status === 206 });
       return answer;
     }
     // 416: it has not got so far yet. It is no worse than others, and has it in a moment.
     const seconds = Number(answer.headers.get("Retry-After"));
     if (answer.status === 416) [this.#relay, this.#nAttempts] = [null, 0];
-    throw new Refused(answer.status, seconds > 0 ? seconds * 1000 * (0.5 + Math.random()) : null);
+    throw new Refused(answer, seconds > 0 ? seconds * 1000 * (0.5 + Math.random()) : null);
   }
 
   /** Where in the log an answer begins. */

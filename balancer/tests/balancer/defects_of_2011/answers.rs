@@ -11,6 +11,7 @@ async fn defect_13_full_is_503_with_a_time_to_come_again_and_kept_by_no_cache() 
     desk.hear("a", &report("a", 1, 10, 10)).await;
     let answer = desk.get("/live.ogg").await;
     assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("plenum-why"), "full");
     assert!(answer.header("retry-after").parse::<u32>().unwrap() > 0);
     assert!(answer.header("cache-control").contains("no-store"));
     assert_eq!(
