@@ -54,6 +54,9 @@ pub struct RelayStatus {
     pub window: Option<u32>,
     /// What it carries.
     pub mounts: Vec<RelayMount>,
+    /// Places that somebody who comes now could get; none at one that takes nobody.
+    #[serde(skip)]
+    pub free: u64,
     /// Where it is, as far as anybody knows.
     pub place: Option<Spot>,
     /// How old its last report is; null until the first.
@@ -106,7 +109,7 @@ pub struct Totals {
     pub relays: usize,
     /// Relays that reported lately.
     pub fresh: usize,
-    /// Places.
+    /// Places; at relays that take nobody those that are taken.
     pub slots: u64,
     /// Listeners in the last reports.
     pub listeners: u64,
@@ -184,6 +187,7 @@ impl RelayStatus {
             listeners: report.map_or(0, |report| report.listeners),
             slots: report.map_or(0, |report| report.slots),
             reserved: relay.n_reserved(),
+            free: free(relay, state),
             window: relay.trust().window(),
             mounts: mounts
                 .map(|(path, mount)| RelayMount {
@@ -225,13 +229,23 @@ impl Totals {
             return;
         };
         self.fresh += 1;
-        self.slots += u64::from(report.slots);
+        // One that takes nobody has no places but those that are taken.
+        let is_served = matches!(state, State::Open | State::Full);
+        self.slots += u64::from(if is_served {
+            report.slots
+        } else {
+            report.listeners
+        });
         self.listeners += u64::from(report.listeners);
         self.reserved += relay.n_reserved();
-        if state == State::Open {
-            self.free += u64::from(report.slots).saturating_sub(relay.taken());
-        }
+        self.free += free(relay, state);
     }
+}
+
+fn free(relay: &Relay, state: State) -> u64 {
+    let slots = relay.report().filter(|_| state == State::Open);
+    let slots = slots.map_or(0, |report| u64::from(report.slots));
+    slots.saturating_sub(relay.taken())
 }
 
 fn add_mounts(mounts: &mut BTreeMap<MountPath, MountStatus>, relay: &Relay, state: State) {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use stream::mount::MountPath;
 
-use super::{escaped, files, map};
+use super::{escaped, files, many, map};
 use crate::language::Language;
 use crate::status::{MountStatus, RelayStatus, Status};
 
@@ -90,6 +90,8 @@ fn fill(
         "n_listeners" => html.push_str(&language.number(totals.listeners)),
         "n_free" => html.push_str(&language.number(totals.free)),
         "load" => html.push_str(&totals.listeners.to_string()),
+        "load_many" => html.push_str(&many(totals.slots.max(1)).to_string()),
+        "load_none" => html.push_str(&(totals.slots.max(1) - 1).to_string()),
         "load_max" => html.push_str(&totals.slots.max(1).to_string()),
         _ => {}
     }

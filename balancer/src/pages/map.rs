@@ -26,6 +26,8 @@ struct Dot<'a> {
     n_relays: usize,
     listeners: u64,
     slots: u64,
+    /// Places that somebody who comes now could get.
+    free: u64,
 }
 
 /// The map of all relays whose place is known; empty if none is.
@@ -70,6 +72,7 @@ fn dots(relays: &[RelayStatus]) -> Places<'_> {
         }
         dot.listeners += u64::from(relay.listeners);
         dot.slots += u64::from(relay.slots);
+        dot.free += relay.free;
     }
     let mut dots: Vec<_> = found.into_iter().collect();
     dots.sort_by_key(|(_, dot)| std::cmp::Reverse(dot.slots));
@@ -100,7 +103,7 @@ fn write_dot(html: &mut String, latitude: i32, longitude: i32, dot: &Dot) {
         html,
         "<circle class=\"{}\" cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"{radius:.0}\">\
          <title>{}{more}: {} / {}</title></circle>",
-        load_class(dot.listeners, dot.slots),
+        load_class(dot.slots.saturating_sub(dot.free), dot.slots),
         escaped(&dot.names.join(", ")),
         dot.listeners,
         dot.slots,

@@ -25,11 +25,16 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
 fn load_class(taken: u64, slots: u64) -> &'static str {
     if taken >= slots {
         "none"
-    } else if taken >= slots - slots / 4 {
+    } else if taken >= many(slots) {
         "many"
     } else {
         "few"
     }
+}
+
+/// From so many taken places on there is little room.
+fn many(slots: u64) -> u64 {
+    slots - slots / 4
 }
 
 /// Text that can stand in HTML and in XML.

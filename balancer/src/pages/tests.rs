@@ -39,6 +39,7 @@ fn relay(name: &str, place: Option<Spot>, listeners: u32, slots: u32) -> RelaySt
         listeners,
         slots,
         reserved: 0,
+        free: slots.saturating_sub(listeners).into(),
         window: None,
         mounts: Vec::new(),
         place,
@@ -159,6 +160,25 @@ fn relays_are_on_the_map_where_they_stand() {
     assert!(html.contains("<title>rio: 1 / 400</title>"), "{html}");
     assert!(!html.contains("<title>nowhere"), "{html}");
     assert!(html.contains("<th scope=\"row\">nowhere</th>"), "{html}");
+}
+
+#[test]
+fn who_takes_nobody_is_no_room_on_the_map() {
+    let mut status = status();
+    let mut closing = relay("closing", spot(1.0, 1.0), 10, 100);
+    (closing.state, closing.free) = ("draining", 0);
+    status.relays = vec![closing, relay("open", spot(9.0, 9.0), 10, 100)];
+    let html = front(&status, &wish(""));
+    let class = |name: &str| {
+        let dot = html
+            .lines()
+            .find(|line| line.contains(&format!("<title>{name}:")));
+        dot.and_then(|dot| dot.split('"').nth(1))
+    };
+    assert_eq!(
+        (class("closing"), class("open")),
+        (Some("none"), Some("few"))
+    );
 }
 
 #[test]
