@@ -70,8 +70,10 @@ pub struct Counts {
     pub to_relay: AtomicU64,
     /// Listeners sent to the master.
     pub to_master: AtomicU64,
-    /// Listeners sent nowhere.
+    /// Listeners sent nowhere, although what they want is on air or may be.
     pub unserved: AtomicU64,
+    /// Requests for a mount that is silent at the moment: no place is missing.
+    pub silent: AtomicU64,
     /// Requests for what nobody ever had: robots, mostly, and mistyped links.
     pub unknown: AtomicU64,
     /// Reports with a wrong token.

@@ -144,6 +144,7 @@ impl Scrape {
                 ("relay", &counts.to_relay),
                 ("master", &counts.to_master),
                 ("nowhere", &counts.unserved),
+                ("silent", &counts.silent),
                 ("unknown", &counts.unknown),
             ],
         )?;

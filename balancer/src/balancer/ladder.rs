@@ -31,7 +31,7 @@ impl Balancer {
             Err(miss) => miss,
         };
         let to_master = || self.to_master(listener, mount, intent);
-        let at_master = match to_master() {
+        let room = match to_master() {
             Ok(master) => return Ok(master),
             Err(room) => room,
         };
@@ -42,7 +42,7 @@ impl Balancer {
             Some(Excluded::SentBack) => !listener.bounced.is_full(),
             _ => false,
         };
-        if intent == Intent::Listen && (may_wait || at_master == Room::Full) {
+        if intent == Intent::Listen && (may_wait || room == Room::Full) {
             let attempt = || {
                 let relay = self.to_relay(listener, mount, intent, Some(came)).ok();
                 relay.or_else(|| to_master().ok())
@@ -58,10 +58,11 @@ impl Balancer {
             (registry.knows(mount), registry.is_strange(mount))
         };
         let is_known = is_known || at_master.is_some_and(|overflow| overflow.knows(mount));
-        let count = if is_strange && !is_known {
-            &self.counts.unknown
-        } else {
-            &self.counts.unserved
+        let is_silent = miss == Some(Excluded::NotOnAir) && room != Room::Full;
+        let count = match is_known {
+            false if is_strange => &self.counts.unknown,
+            true if is_silent => &self.counts.silent,
+            _ => &self.counts.unserved,
         };
         count.fetch_add(1, Ordering::Relaxed);
         Err(if is_known {

@@ -230,6 +230,15 @@ async fn what_nobody_ever_had_is_counted_apart_from_those_who_find_no_place() {
         assert_eq!(desk.get(gone).await.status, 404);
         assert_eq!(counted("nowhere").await, n, "it was there a moment ago");
     }
+    let mut silent = report("a", 4, 0, 10);
+    silent["mounts"][0]["is_on_air"] = json!(false);
+    desk.hear("a", &silent).await;
+    for method in ["GET", "HEAD"] {
+        let answer = desk.ask(method, "/live.ogg", "").await;
+        assert_eq!(answer.status, 503, "it is off the air");
+    }
+    assert_eq!(counted("silent").await, "2");
+    assert_eq!(counted("nowhere").await, "4", "every place is free");
     let totals = desk.get("/api/v1/status").await.json()["totals"].clone();
     assert_eq!(totals["unserved"], 4);
 }
