@@ -8,6 +8,9 @@ const N_HEADERS_MAX: usize = 64;
 /// An answer's head is not read beyond this many bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// Of what a server says no more than this is told.
+const SAID_BYTES_MAX: usize = 300;
+
 /// The head of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -15,6 +18,10 @@ pub struct Answer {
     pub status: u16,
     /// What the server says about it, without control characters.
     pub reason: String,
+    /// The first line of a refusal that is plain text, without control characters.
+    pub said: String,
+    /// So many bytes of plain text follow.
+    n_text_bytes: usize,
     /// A Plenum master says it.
     pub is_plenum: bool,
     /// Plenum's master only: the sequence number of the page it wants next.
@@ -60,6 +67,20 @@ impl Answers {
             Err(error) => Err(format!("its answer is not HTTP ({error})")),
         }
     }
+
+    /// Whether all is there of what the body of `answer`, the last one, begins with.
+    pub fn has_said(&self, answer: &Answer) -> bool {
+        self.held.len() >= answer.n_text_bytes.min(SAID_BYTES_MAX) || self.held.contains(&b'\n')
+    }
+
+    /// As much of the first line of its body as is there.
+    pub fn said(&self, answer: &Answer) -> String {
+        let n_bytes = answer.n_text_bytes.min(SAID_BYTES_MAX);
+        let text = self.held.get(..n_bytes).unwrap_or(&self.held);
+        let text = String::from_utf8_lossy(text);
+        let line = text.lines().next().unwrap_or_default();
+        line.chars().filter(|c| !c.is_control()).collect()
+    }
 }
 
 impl Answer {
@@ -88,10 +109,14 @@ fn read(response: &httparse::Response<'_, '_>) -> Answer {
     let is_plenum = value("server").is_some_and(|server| server.starts_with("Plenum/"));
     let wanted = value("stream-sequence").and_then(|number| number.parse().ok());
     let filled = value("stream-filled").and_then(|ms| ms.parse().ok());
+    let is_text = value("content-type").is_some_and(|kind| kind.starts_with("text/plain"));
+    let n_bytes = value("content-length").and_then(|number| number.parse().ok());
     let reason = response.reason.unwrap_or_default();
     Answer {
         status: response.code.unwrap_or_default(),
         reason: reason.chars().filter(|c| !c.is_control()).collect(),
+        said: String::new(),
+        n_text_bytes: n_bytes.filter(|_| is_text).unwrap_or(0),
         is_plenum,
         wanted: wanted.filter(|_| is_plenum),
         filled: Duration::from_millis(filled.filter(|_| is_plenum).unwrap_or(0)),

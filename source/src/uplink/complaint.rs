@@ -21,7 +21,7 @@ pub(super) fn is_busy(status: u16, reason: &str) -> bool {
 }
 
 /// What a refusal means to the person at the laptop, and what to do.
-pub(super) fn refusal(status: u16, reason: &str) -> String {
+pub(super) fn refusal(status: u16, reason: &str, said: &str) -> String {
     let text = reason.to_lowercase();
     let meaning = match status {
         401 => "wrong user or password (Icecast: user `source` and its `source-password`)",
@@ -43,7 +43,12 @@ pub(super) fn refusal(status: u16, reason: &str) -> String {
         500..600 => "the server has a problem or no room",
         _ => "the server does not take the stream",
     };
-    format!("{meaning} (answer {status} {reason})")
+    let words = if said.is_empty() {
+        String::new()
+    } else {
+        format!("; it says: {said}")
+    };
+    format!("{meaning} (answer {status} {reason}){words}")
 }
 
 /// Keeps repeated complaints out of the log.
@@ -98,10 +103,12 @@ mod tests {
 
     #[test]
     fn refusals_are_said_in_words() {
-        assert!(refusal(401, "Unauthorized").starts_with("wrong user or password"));
-        assert!(refusal(403, "Mountpoint in use").contains("in use by another source"));
-        assert!(refusal(403, "Mountpoint in use").contains("403 Mountpoint in use"));
-        assert!(refusal(403, "too many sources connected").contains("icecast.xml"));
+        assert!(refusal(401, "Unauthorized", "").starts_with("wrong user or password"));
+        assert!(refusal(403, "Mountpoint in use", "").contains("in use by another source"));
+        assert!(refusal(403, "Mountpoint in use", "").contains("403 Mountpoint in use"));
+        assert!(refusal(403, "too many sources connected", "").contains("icecast.xml"));
+        let said = refusal(400, "Bad Request", "it must begin with /");
+        assert!(said.ends_with("(answer 400 Bad Request); it says: it must begin with /"));
     }
 
     #[test]

@@ -244,14 +244,31 @@ async fn hear(reader: &mut Reader, answers: &mut Answers) -> Result<Option<Answe
         return Ok(Some(first));
     }
     if !first.is_interim() {
-        return Err(Ended::Refused(first));
+        return Err(refused(first, reader, answers).await);
     }
     match timeout(FINAL_ANSWER_MAX, next_answer(reader, answers)).await {
         Ok(Ok(answer)) if answer.is_welcome() || answer.is_interim() => Ok(Some(answer)),
-        Ok(Ok(answer)) => Err(Ended::Refused(answer)),
+        Ok(Ok(answer)) => Err(refused(answer, reader, answers).await),
         Ok(Err(ended)) => Err(ended),
         Err(_) => Ok(Some(first)),
     }
+}
+
+/// A refusal, with the server's own words if they come at once.
+async fn refused(mut answer: Answer, reader: &mut Reader, answers: &mut Answers) -> Ended {
+    let words = async {
+        while !answers.has_said(&answer) {
+            let mut bytes = [0; 512];
+            match reader.read(&mut bytes).await {
+                Ok(0) | Err(_) => return,
+                Ok(n_bytes) => answers.push(&bytes[..n_bytes]),
+            }
+        }
+    };
+    // What has come by then is told.
+    drop(timeout(FINAL_ANSWER_MAX, words).await);
+    answer.said = answers.said(&answer);
+    Ended::Refused(answer)
 }
 
 /// The head of the server's next answer. Cancel safe: what was read stays in `answers`.

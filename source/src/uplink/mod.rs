@@ -203,7 +203,7 @@ async fn send_over(mut load: Load<'_>, until: Option<Instant>, shutdown: &Shutdo
                 if is_busy(answer.status, &answer.reason) && now - last_good < BUSY_MAX {
                     wait = wait.min(BUSY_WAIT);
                 }
-                refusal(answer.status, &answer.reason)
+                refusal(answer.status, &answer.reason, &answer.said)
             }
             Ended::Untrusted(why) => {
                 format!("{NOTHING_SENT}: {why}")

@@ -232,3 +232,29 @@ fn answers_are_read_from_any_portions_and_never_without_end() {
     answers.push(&vec![b'a'; answer::HEAD_BYTES_MAX]);
     assert!(answers.take().is_err());
 }
+
+#[test]
+fn the_first_line_of_a_refusal_is_told_if_it_is_plain_text() {
+    let told = |head: &str, body: &str| {
+        let mut answers = answer::Answers::new();
+        answers.push(format!("HTTP/1.1 400 Bad Request\r\n{head}\r\n{body}").as_bytes());
+        let answer = answers.take().unwrap().unwrap();
+        (answers.has_said(&answer), answers.said(&answer))
+    };
+    let plain = "Content-Type: text/plain\r\nContent-Length: 400\r\n";
+    let long = "x".repeat(400);
+    for (head, body, is_all, said) in [
+        (plain, "no \u{1b}mount\r\nat all", true, "no mount"),
+        (plain, "no mo", false, "no mo"),
+        (plain, &long, true, &long[..300]),
+        (
+            "Content-Type: text/html\r\nContent-Length: 9\r\n",
+            "<p>no</p>",
+            true,
+            "",
+        ),
+        ("Content-Type: text/plain\r\n", "9\r\nno mount\n", true, ""),
+    ] {
+        assert_eq!(told(head, body), (is_all, said.to_owned()), "{head}{body}");
+    }
+}
