@@ -93,6 +93,7 @@ async function look() {
         await check(page, shape("/enter"));
         await signIn(page);
       } else {
+        await page.goto(`${balancer}/desk`);
         await Promise.all([page.waitForNavigation(), page.click(`a[hreflang=${language}]`)]);
       }
       for (const path of pages) {
@@ -149,6 +150,7 @@ async function act() {
   await Promise.all([page.waitForNavigation(), page.press("#name", "Enter")]);
   const token = (await page.textContent("dd code")).trim();
   assert.equal(token.length, 32);
+  assert.equal(await page.locator("a[hreflang]").count(), 0, "no link loses the token");
   await check(page, `${name}-added`);
   await page.goto(`${balancer}/desk/relays/paris-1`);
   assert.ok(!(await page.content()).includes(token), "a token is shown once");

@@ -11,6 +11,7 @@ use crate::desk::changes::{Change, Changes, Complaint, Entry};
 use crate::desk::fleet::Keeping;
 use crate::desk::keeping::milliseconds_now;
 use crate::desk::settling::settle;
+use crate::language::Language;
 
 impl Balancer {
     /// Brings the relays to what the settings and the operator's changes say together.
@@ -95,10 +96,12 @@ impl Balancer {
 
     fn put_away(&self, name: &str, is_put_away: bool) {
         let now = Instant::now();
+        // As all evidence it is remembered in English.
+        let evidence = Language::English.words().put_away_by_operator;
         let mut registry = self.registry();
         match registry.find(name) {
             Some(at) if is_put_away => {
-                registry.quarantine(at, "the operator put it away".to_owned(), now);
+                registry.quarantine(at, evidence.to_owned(), now);
             }
             Some(at) => registry.release(at, now),
             None => {}

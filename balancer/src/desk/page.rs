@@ -27,8 +27,23 @@ pub enum Section {
     Outside,
 }
 
+/// Whether the page can be asked for once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// Yes: it may be looked at in the other language.
+    Lasting,
+    /// It answers a form, and following a link would lose it, a new token even for good.
+    Once,
+}
+
 /// A whole page.
-pub fn page(language: Language, section: Section, title: &str, content: &str) -> String {
+pub fn page(
+    language: Language,
+    stay: Stay,
+    section: Section,
+    title: &str,
+    content: &str,
+) -> String {
     let w = language.words();
     let mut html = String::with_capacity(content.len() + 2048);
     let _ = write!(
@@ -43,7 +58,7 @@ pub fn page(language: Language, section: Section, title: &str, content: &str) ->
         w.desk,
         w.skip,
     );
-    write_header(&mut html, w, section);
+    write_header(&mut html, w, stay, section);
     let _ = write!(
         html,
         "<main id=\"content\">\n<h1>{}</h1>\n{content}</main>\n</body>\n</html>\n",
@@ -52,8 +67,8 @@ pub fn page(language: Language, section: Section, title: &str, content: &str) ->
     html
 }
 
-fn write_header(html: &mut String, w: &Words, section: Section) {
-    let _ = write!(html, "<header>\n<p class=\"name\">Plenum {}</p>\n", w.desk);
+fn write_header(html: &mut String, w: &Words, stay: Stay, section: Section) {
+    let _ = write!(html, "<header>\n<p class=\"name\">{}</p>\n", w.program);
     if section != Section::Outside {
         let _ = writeln!(html, "<nav aria-label=\"{}\"><ul>", w.sections);
         for (this, path, word) in [
@@ -71,11 +86,13 @@ fn write_header(html: &mut String, w: &Words, section: Section) {
         html.push_str("</ul></nav>\n");
     }
     html.push_str("<div class=\"corner\">");
-    let _ = write!(
-        html,
-        "<a href=\"?lang={0}\" lang=\"{0}\" hreflang=\"{0}\">{1}</a>",
-        w.other_language_tag, w.other_language
-    );
+    if stay == Stay::Lasting {
+        let _ = write!(
+            html,
+            "<a href=\"?lang={0}\" lang=\"{0}\" hreflang=\"{0}\">{1}</a>",
+            w.other_language_tag, w.other_language
+        );
+    }
     if section != Section::Outside {
         let _ = write!(
             html,

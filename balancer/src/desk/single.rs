@@ -8,6 +8,7 @@ use crate::desk::page::{fact, field, table};
 use crate::desk::stamp::age;
 use crate::desk::words::Words;
 use crate::html::Text;
+use crate::language::Language;
 
 /// The content of the page.
 pub fn content(w: &Words, facts: &Facts) -> String {
@@ -28,15 +29,23 @@ fn write_evidence(html: &mut String, w: &Words, facts: &Facts) {
     };
     let _ = write!(
         html,
-        "<div class=\"notice bad\"><p><strong>{}</strong></p><p>{}: <span lang=\"en\">{}</span></p>",
+        "<div class=\"notice bad\"><p><strong>{}</strong></p><p>{}: {}</p>",
         w.state_quarantined,
         w.evidence,
-        Text(&quarantine.evidence)
+        evidence(w, &quarantine.evidence)
     );
     if let Some(seconds) = quarantine.seconds_left {
         let _ = write!(html, "<p>{}: {seconds} s</p>", w.at_least_still);
     }
     html.push_str("</div>\n");
+}
+
+/// What was found out, which is remembered in English.
+fn evidence(w: &Words, english: &str) -> String {
+    if english == Language::English.words().put_away_by_operator {
+        return Text(w.put_away_by_operator).to_string();
+    }
+    format!("<span lang=\"en\">{}</span>", Text(english))
 }
 
 fn write_facts(html: &mut String, w: &Words, facts: &Facts) {
@@ -53,7 +62,7 @@ fn write_facts(html: &mut String, w: &Words, facts: &Facts) {
     let limit = facts
         .orders
         .slots_max
-        .map_or_else(|| w.none.to_owned(), |max| max.to_string());
+        .map_or_else(|| w.no_slots_max.to_owned(), |max| max.to_string());
     fact(html, w.slots_max, limit);
     fact(html, w.bias_km, facts.orders.bias_km);
     fact(html, w.last_report, age(w, relay.last_report_ms_ago));

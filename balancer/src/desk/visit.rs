@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use stream::http::site::is_from_here;
 
 use crate::asked::Asked;
 use crate::balancer::Balancer;
 use crate::base_url::{BaseUrl, Scheme};
 use crate::desk::guard::{LANGUAGE_COOKIE, SESSION_COOKIE, cookie};
-use crate::desk::page::{CONTENT_SECURITY_POLICY, Section, complaint, page};
+use crate::desk::page::{CONTENT_SECURITY_POLICY, Section, Stay, complaint, page};
 use crate::desk::words::Words;
 use crate::language::Language;
 use crate::token::TokenDigest;
@@ -96,7 +96,11 @@ impl Visit {
         title: &str,
         content: &str,
     ) -> Response<Body> {
-        let html = page(self.language, section, title, content);
+        let stay = match self.head.method {
+            Method::POST => Stay::Once,
+            _ => Stay::Lasting,
+        };
+        let html = page(self.language, stay, section, title, content);
         let mut answer = typed(status, "text/html; charset=utf-8", html);
         set(
             &mut answer,

@@ -83,6 +83,7 @@ pub fn answer(w: &Words, explanation: &Explanation) -> String {
     );
     let heads = [
         w.relay,
+        w.excluded,
         w.total,
         w.distance,
         w.price,
@@ -92,7 +93,6 @@ pub fn answer(w: &Words, explanation: &Explanation) -> String {
         w.health_term,
         w.bias_term,
         w.utilisation,
-        w.excluded,
     ];
     table(&mut html, w.verdicts, &heads, |html| {
         for relay in in_order(explanation) {
@@ -115,14 +115,22 @@ fn in_order(explanation: &Explanation) -> Vec<&RelayExplanation> {
 
 fn write_row(html: &mut String, w: &Words, relay: &RelayExplanation, is_chosen: bool) {
     let class = if is_chosen { " class=\"chosen\"" } else { "" };
+    let reasons: Vec<_> = relay.excluded.iter().map(|why| reason(w, *why)).collect();
+    // A sum that takes no part in the choice is none to compare.
+    let total = match reasons.is_empty() {
+        true => number(relay.total_km),
+        false => "—".to_owned(),
+    };
     let _ = write!(
         html,
-        "<tr{class}><th scope=\"row\"><a href=\"/desk/relays/{0}\">{0}</a></th>",
-        Text(&relay.name)
+        "<tr{class}><th scope=\"row\"><a href=\"/desk/relays/{0}\">{0}</a></th>\
+         <td class=\"why\">{1}</td><td class=\"n\">{2}</td>",
+        Text(&relay.name),
+        Text(reasons.join(", ")),
+        total
     );
     let terms = &relay.terms;
     for km in [
-        relay.total_km,
         terms.distance_km,
         terms.price_km,
         terms.country_km,
@@ -133,12 +141,10 @@ fn write_row(html: &mut String, w: &Words, relay: &RelayExplanation, is_chosen: 
     ] {
         let _ = write!(html, "<td class=\"n\">{}</td>", number(km));
     }
-    let reasons: Vec<_> = relay.excluded.iter().map(|why| reason(w, *why)).collect();
     let _ = writeln!(
         html,
-        "<td class=\"n\">{:.0} %</td><td class=\"why\">{}</td></tr>",
-        relay.utilisation * 100.0,
-        Text(reasons.join(", "))
+        "<td class=\"n\">{:.0} %</td></tr>",
+        relay.utilisation * 100.0
     );
 }
 

@@ -30,6 +30,7 @@ macro_rules! words {
 words! {
     // Everywhere.
     desk: "Balancer", "Verteiler";
+    program: "Plenum Balancer", "Plenum-Verteiler";
     skip: "Skip to the content", "Zum Inhalt";
     sections: "Sections", "Bereiche";
     relays: "Relays", "Relays";
@@ -41,7 +42,6 @@ words! {
     yes: "yes", "ja";
     no: "no", "nein";
     unknown: "unknown", "unbekannt";
-    none: "none", "keine";
     seconds: "s", "s";
 
     // Signing in.
@@ -139,6 +139,7 @@ words! {
     bias_km: "Bias in km", "Bevorzugung in km";
     bias_hint: "It looks so much nearer than it is. Less than 0: farther. From −20000 to 20000.", "Um so viel näher erscheint es. Unter 0: ferner. Von −20000 bis 20000.";
     slots_max: "At most so many listeners", "Höchstens so viele Hörer";
+    no_slots_max: "no limit", "ohne Grenze";
     slots_max_hint: "Empty: as many as it says itself.", "Leer: so viele, wie es selbst sagt.";
     save: "Save", "Speichern";
     saved: "Saved.", "Gespeichert.";
@@ -147,6 +148,7 @@ words! {
     remove_sure: "I am sure", "Ja, wirklich";
     remove_unsure: "Tick “I am sure” to remove a relay.", "Zum Entfernen bitte „Ja, wirklich“ ankreuzen.";
     evidence: "Evidence", "Belege";
+    put_away_by_operator: "the operator put it away", "der Betreiber hat es beiseite genommen";
     at_least_still: "At least for another", "Mindestens noch";
     family_down: "Probes got nothing, so nobody who needs it is sent there:", "Prüfungen bekamen nichts, also wird niemand hinverwiesen, der es braucht:";
     direct_per_second: "Come a second without being sent", "Kommen je Sekunde unverwiesen";

@@ -330,7 +330,11 @@ async fn any_address_is_explained_with_every_term_and_kept_nowhere() {
         .send("POST", "/desk/explain", &format!("{cookie}{FORM}"), body)
         .await;
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("has never reported"), "{page:?}");
+    let reason = "b</a></th><td class=\"why\">has never reported</td><td class=\"n\">—</td>";
+    assert!(
+        page.body.contains(reason),
+        "right behind the name: {page:?}"
+    );
     for wrong in [
         "address=localhost&mount=%2Flive.ogg",
         "address=192.0.2.7&mount=evil",
@@ -374,17 +378,21 @@ async fn the_page_speaks_the_operators_language() {
     let desk = desk().await;
     let cookie = desk.sign_in().await;
     let german = format!("{cookie}Accept-Language: de-AT,de;q=0.9\r\n");
-    assert!(
-        desk.ask("GET", "/desk", &german)
-            .await
-            .body
-            .contains("<html lang=\"de\">")
-    );
-    let english = desk.ask("GET", "/desk?lang=en", &german).await;
+    let page = async |path: &str| desk.ask("GET", path, &german).await;
+    let all = page("/desk").await.body;
+    assert!(all.contains("<html lang=\"de\">") && all.contains("?lang=en"));
+    assert!(all.contains("Plenum-Verteiler"), "{all}");
+    let form = format!("{german}{FORM}");
+    let act = async |path: &str, body: &str| desk.send("POST", path, &form, body).await.body;
+    act("/desk/relays/a", "do=quarantine").await;
+    let one = page("/desk/relays/a").await.body;
+    assert!(one.contains("Belege: der Betreiber"), "{one}");
+    assert!(one.contains("<dd>ohne Grenze</dd>"), "{one}");
+    let added = act("/desk/relays", "name=c").await;
+    assert!(added.contains("und nie wieder"), "{added}");
+    assert!(!added.contains("?lang="), "it would lose the token");
+    let english = page("/desk?lang=en").await;
     assert!(english.body.contains("<html lang=\"en\">"));
-    assert!(
-        english
-            .header("set-cookie")
-            .starts_with("plenum_language=en")
-    );
+    let cookie = english.header("set-cookie");
+    assert!(cookie.starts_with("plenum_language=en"), "{cookie}");
 }
