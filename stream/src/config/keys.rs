@@ -63,7 +63,8 @@ impl Keys {
     }
 }
 
-/// `burst_seconds`, `access.deny`, `mount[/live.ogg].hidden`.
+/// `burst_seconds`, `access.deny`, `mount[/live.ogg].hidden`; without a name `source[0].password`, as
+/// variables of the environment count.
 fn flatten(name: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
     match value {
         Value::Table(table) => {
@@ -76,7 +77,7 @@ fn flatten(name: &str, value: &Value, out: &mut BTreeMap<String, Value>) {
             let mut n_of: BTreeMap<String, usize> = BTreeMap::new();
             for (at, entry) in list.iter().enumerate() {
                 let named = NAMES.iter().find_map(|key| entry.get(key)?.as_str());
-                let named = named.map_or_else(|| (at + 1).to_string(), str::to_owned);
+                let named = named.map_or_else(|| at.to_string(), str::to_owned);
                 let n = n_of.entry(named.clone()).or_default();
                 *n += 1;
                 let named = match n {
@@ -119,7 +120,7 @@ mod tests {
                 "mount[/b]",
                 "mount[/b].path",
                 "relay.password",
-                "source[1].password"
+                "source[0].password"
             ]
         );
         assert_eq!(found.waiting, ["listen"]);
