@@ -133,6 +133,7 @@ pub async fn run(
     let renewed = Arc::clone(&master);
     let again = move || reread::settings(&renewed, file.as_deref());
     shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
+    succession.ready.say();
     door::serve(listeners, master, tls, estate.porch, shutdown).await
 }
 

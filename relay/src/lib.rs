@@ -106,6 +106,7 @@ pub async fn run(
     let renewed = Arc::clone(&relay);
     let again = move || Relay::reread(&renewed, file.as_deref());
     shutdown.spawn("reload", reload::watch(hangup, shutdown.clone(), again));
+    succession.ready.say();
     door::serve(listeners, relay, tls, estate.porch, shutdown).await
 }
 

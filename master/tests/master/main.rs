@@ -14,6 +14,8 @@ mod office;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod ready;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod sources;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use master::config::Config;
-use stream::handover::{Launch, Succession};
+use stream::handover::{Launch, Ready, Succession};
 use stream::http::door;
 use stream::shutdown::Shutdown;
 use tokio::runtime::Runtime;
@@ -68,6 +68,7 @@ impl Stage {
                 arguments: Vec::new(),
             },
             heir: None,
+            ready: Ready::default(),
         };
         let until = shutdown.clone();
         shutdown.spawn("master", async move {

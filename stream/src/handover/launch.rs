@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use tracing::info;
+
 use super::heir::Heir;
+use crate::shutdown::notify_ready;
 
 /// The argument that tells a program that it is an heir.
 pub const TAKE_OVER: &str = "--take-over";
@@ -36,6 +39,29 @@ pub struct Succession {
     pub launch: Launch,
     /// Set if this one takes over from another.
     pub heir: Option<Heir>,
+    /// To be used when nothing can fail any more.
+    pub ready: Ready,
+}
+
+/// Says that a program is up, in its log and to systemd. `default` says nothing.
+#[derive(Debug, Default)]
+pub struct Ready {
+    /// The line for the log.
+    pub(super) line: Option<String>,
+    /// systemd is told of an heir by the program before it.
+    pub(super) is_told: bool,
+}
+
+impl Ready {
+    /// From here on it serves.
+    pub fn say(self) {
+        if let Some(line) = self.line {
+            info!("{line}");
+        }
+        if self.is_told {
+            notify_ready();
+        }
+    }
 }
 
 impl Launch {

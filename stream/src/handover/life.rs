@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 use tracing::{error, info};
 
 use super::heir::listen;
-use super::launch::Succession;
+use super::launch::{Ready, Succession};
 use crate::config::command_line;
 use crate::listen::Listen;
-use crate::shutdown::{DRAIN_MAX, Shutdown, notify_ready, notify_stopping};
+use crate::shutdown::{DRAIN_MAX, Shutdown, notify_stopping};
 
 /// Listens at these addresses, or where the program listens that it takes over from, has the program
 /// `run` until a signal ends it, and waits for what is still going on.
@@ -33,7 +33,6 @@ where
         }
     };
     let version = env!("CARGO_PKG_VERSION");
-    info!("{program} {version} listens on {addresses}");
     let shutdown = Shutdown::new();
     let signals = shutdown.clone();
     shutdown.spawn("signals", async move {
@@ -41,24 +40,25 @@ where
             error!("cannot listen for signals: {complaint}");
         }
     });
-    // systemd is told of an heir by the program before it.
-    if heir.is_none() {
-        notify_ready();
-    }
+    let ready = Ready {
+        line: Some(format!("{program} {version} listens on {addresses}")),
+        is_told: heir.is_none(),
+    };
     let succession = Succession {
         launch: command_line(),
         heir,
+        ready,
     };
     let result = run(listeners, succession, shutdown.clone()).await;
+    if let Err(complaint) = result {
+        error!("cannot serve: {complaint}");
+        // What was begun ends with the program; only the complaint is news.
+        let _ = shutdown.drain(DRAIN_MAX).await;
+        return ExitCode::FAILURE;
+    }
     if !shutdown.is_handed_over() {
         notify_stopping();
     }
     info!("stopped: {}", shutdown.drain(DRAIN_MAX).await);
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(complaint) => {
-            error!("cannot serve: {complaint}");
-            ExitCode::FAILURE
-        }
-    }
+    ExitCode::SUCCESS
 }

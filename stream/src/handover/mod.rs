@@ -25,7 +25,7 @@ pub use feed::Feeding;
 pub use freeze::{Freeze, Member, Part, Stage, Verdict};
 pub use giver::{Giver, asked};
 pub use heir::{Heir, Inheritance};
-pub use launch::{Launch, Succession, TAKE_OVER};
+pub use launch::{Launch, Ready, Succession, TAKE_OVER};
 pub use life::live;
 
 pub(crate) use channel::{Channel, SOCKETS_MAX};
