@@ -5,8 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tracing::warn;
+use jiff::Timestamp;
+use tracing::{info, warn};
 
+use super::clock::Reading;
 use super::folder::{self, Description};
 use crate::archive::fills::FOLDER;
 use crate::archive::{Retention, Retentions};
@@ -22,8 +24,9 @@ struct Found {
 
 /// Deletes in all mounts' folders what nobody needs: what is older than `kept` (than the newest
 /// bytes of the same log, where that log can be continued; than now otherwise), unless it is part
-/// of a recording that may stay.
-pub(super) fn tidy(mounts: &Path, kept: Duration, retentions: &Retentions) {
+/// of a recording that may stay. While the clock is not believed, no recording is too old.
+pub(super) fn tidy(mounts: &Path, kept: Duration, retentions: &Retentions, reading: Reading) {
+    let mut surplus = Surplus::default();
     for mount in folders(mounts) {
         let current = match Description::read(&mount) {
             Ok(description) => description.map(|description| description.epoch),
@@ -34,26 +37,32 @@ pub(super) fn tidy(mounts: &Path, kept: Duration, retentions: &Retentions) {
         let logs = folder::logs(&mount);
         let mut found: Vec<Found> = logs
             .iter()
-            .flat_map(|(epoch, log)| segments(log, (Some(*epoch) == current).then_some(kept)))
+            .flat_map(|(epoch, log)| {
+                segments(log, (Some(*epoch) == current).then_some(kept), reading)
+            })
             .collect();
-        found.extend(fills(&mount));
+        found.extend(fills(&mount, reading));
         found.sort_by_key(|segment| segment.age);
-        delete_surplus(&found, kept, retention);
+        match retention {
+            Some(retention) => surplus.delete(&found, retention, reading),
+            None => delete_old(&found, kept),
+        }
         let logs = logs.into_iter().map(|(_, log)| log);
         for folder in logs.chain([mount.join(FOLDER), mount]) {
             // Only an empty folder can be removed so.
             let _ = std::fs::remove_dir(folder);
         }
     }
+    surplus.tell();
 }
 
 /// The segments of a log. `needed`: so much of its end is needed.
-fn segments(log: &Path, needed: Option<Duration>) -> Vec<Found> {
+fn segments(log: &Path, needed: Option<Duration>, reading: Reading) -> Vec<Found> {
     let mut newest = None;
     let offsets = folder::offsets(log).unwrap_or_default();
     let found = offsets.into_iter().map(|offset| {
         let files = folder::segment(log, offset).to_vec();
-        let age = age(&files[0]);
+        let age = age(&files[0], reading.clock);
         let newest = *newest.get_or_insert(age);
         Found {
             n_bytes: files.iter().map(|file| length(file)).sum(),
@@ -66,10 +75,10 @@ fn segments(log: &Path, needed: Option<Duration>) -> Vec<Found> {
 }
 
 /// What was back-filled: as old as it is on this disk.
-fn fills(mount: &Path) -> Vec<Found> {
+fn fills(mount: &Path, reading: Reading) -> Vec<Found> {
     let entries = std::fs::read_dir(mount.join(FOLDER)).into_iter().flatten();
     let found = entries.flatten().map(|entry| Found {
-        age: age(&entry.path()),
+        age: age(&entry.path(), reading.clock),
         n_bytes: length(&entry.path()),
         files: vec![entry.path()],
         is_needed: false,
@@ -77,18 +86,54 @@ fn fills(mount: &Path) -> Vec<Found> {
     found.collect()
 }
 
-/// The newest first.
-fn delete_surplus(found: &[Found], kept: Duration, retention: Option<Retention>) {
-    let mut n_bytes = 0;
-    for segment in found {
-        n_bytes += segment.n_bytes;
-        let may_stay = match retention {
-            Some(retention) => retention.allows(segment.age, n_bytes),
-            None => segment.age <= kept,
-        };
-        if !may_stay && !segment.is_needed {
-            segment.files.iter().for_each(|file| delete(file));
+/// What of recordings is deleted at a time.
+#[derive(Default)]
+struct Surplus {
+    n_deleted: usize,
+    oldest: Duration,
+}
+
+impl Surplus {
+    /// The newest first.
+    fn delete(&mut self, found: &[Found], retention: Retention, reading: Reading) {
+        let mut n_bytes = 0;
+        for segment in found {
+            n_bytes += segment.n_bytes;
+            let age = if reading.is_steady {
+                segment.age
+            } else {
+                Duration::ZERO
+            };
+            if !retention.allows(age, n_bytes) && !segment.is_needed {
+                segment.delete();
+                self.n_deleted += 1;
+                self.oldest = self.oldest.max(segment.age);
+            }
         }
+    }
+
+    fn tell(&self) {
+        if self.n_deleted > 0 {
+            info!(
+                "deleted {} segments of recordings, the oldest {:.1} h old, as `keep_hours` and \
+                 `keep_megabytes` say",
+                self.n_deleted,
+                self.oldest.as_secs_f64() / 3600.0
+            );
+        }
+    }
+}
+
+/// Of what is not recorded.
+fn delete_old(found: &[Found], kept: Duration) {
+    let old = found.iter().filter(|segment| segment.age > kept);
+    old.filter(|segment| !segment.is_needed)
+        .for_each(Found::delete);
+}
+
+impl Found {
+    fn delete(&self) {
+        self.files.iter().for_each(|file| delete(file));
     }
 }
 
@@ -96,12 +141,13 @@ fn length(file: &Path) -> u64 {
     file.metadata().map_or(0, |about| about.len())
 }
 
-/// How long ago it was written to; nothing, if the clock was put back.
-fn age(file: &Path) -> Duration {
+/// How long before `now` it was written to; nothing, if the clock was put back.
+fn age(file: &Path, now: Timestamp) -> Duration {
     let written = file.metadata().and_then(|about| about.modified());
     written
         .ok()
-        .and_then(|written| written.elapsed().ok())
+        .and_then(|written| Timestamp::try_from(written).ok())
+        .and_then(|written| now.duration_since(written).try_into().ok())
         .unwrap_or_default()
 }
 

@@ -2,10 +2,11 @@
 //! start, so that epoch and offsets outlive the program.
 //!
 //! `folder` says what lies where, `load` reads back, `queue` takes pages without ever waiting,
-//! `writing` is the one thread that writes, `keeping` deletes what is too old. What stands in the
+//! `writing` is the one thread that writes, `keeping` deletes what is too old, as far as `clock` lets it. What stands in the
 //! files is `stream::log::segment`. `reign` keeps whether a standby was promoted. These are the only
 //! files a master writes; `archive` reads them.
 
+mod clock;
 pub(crate) mod folder;
 mod keeping;
 mod load;

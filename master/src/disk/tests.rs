@@ -232,7 +232,7 @@ async fn a_mount_that_was_removed_does_not_come_back() {
     run.stop().await;
     assert_eq!(Run::start(folder.path()).n_found, 0);
     // What it left behind goes, too.
-    keeping::tidy(
+    retention::tidy(
         &folder.path().join("mounts"),
         Duration::ZERO,
         &Retentions::default(),
@@ -257,9 +257,9 @@ async fn of_a_log_that_can_go_on_the_newest_segment_is_kept_however_old() {
     let (_, offsets) = log_on_disk(folder.path());
     assert_eq!(offsets.len(), 2);
     let mounts = folder.path().join("mounts");
-    keeping::tidy(&mounts, Duration::from_secs(3600), &Retentions::default());
+    retention::tidy(&mounts, Duration::from_secs(3600), &Retentions::default());
     assert_eq!(log_on_disk(folder.path()).1, offsets);
-    keeping::tidy(&mounts, Duration::ZERO, &Retentions::default());
+    retention::tidy(&mounts, Duration::ZERO, &Retentions::default());
     assert_eq!(log_on_disk(folder.path()).1, offsets[..1]);
     let run = Run::start(folder.path());
     assert_eq!(run.n_found, 1);

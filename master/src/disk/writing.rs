@@ -13,11 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use stream::log::Epoch;
 use stream::log::segment::RECORD_BYTES;
 use stream::ogg::Page;
 use tracing::{info, warn};
 
+use super::clock::{Change, Reading, STEADY_AFTER, Watch};
 use super::folder::{self, Description, Folder};
 use super::queue::{Order, Track};
 use super::{keeping, load};
@@ -47,6 +49,7 @@ pub(super) struct Hand {
     open: HashMap<Epoch, Open>,
     tidied: Option<Instant>,
     looked_up: Instant,
+    watch: Watch,
 }
 
 /// A segment that is being written.
@@ -72,6 +75,7 @@ impl Hand {
             open: HashMap::new(),
             tidied: None,
             looked_up: Instant::now(),
+            watch: Watch::new(Instant::now(), Timestamp::now()),
         }
     }
 
@@ -100,7 +104,9 @@ impl Hand {
             if self.tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
                 self.tidied = Some(Instant::now());
                 let Kept { kept, retentions } = &self.kept;
-                keeping::tidy(&self.folder.mounts(), *kept, retentions);
+                let reading = self.watch.look(Instant::now(), Timestamp::now());
+                tell(reading);
+                keeping::tidy(&self.folder.mounts(), *kept, retentions, reading);
             }
         }
         for (_, open) in self.open.drain() {
@@ -218,6 +224,21 @@ impl Hand {
             }
             !has_failed
         });
+    }
+}
+
+/// What there is to say of the clock.
+fn tell(reading: Reading) {
+    let minutes = STEADY_AFTER.as_secs() / 60;
+    match reading.change {
+        Some(Change::Set(seconds)) => warn!(
+            "the clock was set by {seconds:+.0} s: no recording is deleted for its age until it \
+             has gone steadily for {minutes} minutes"
+        ),
+        Some(Change::Steady) => info!(
+            "the clock has gone steadily for {minutes} minutes: `keep_hours` is followed again"
+        ),
+        None => {}
     }
 }
 

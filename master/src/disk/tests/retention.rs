@@ -1,5 +1,8 @@
 //! What of a mount stays on disk as a recording.
 
+use jiff::Timestamp;
+
+use super::clock::Reading;
 use super::*;
 use crate::archive::ArchiveConfig;
 
@@ -11,6 +14,19 @@ fn keeping(keep_hours: f64, keep_megabytes: u64) -> Retentions {
         public: false,
     };
     config.retentions(&[])
+}
+
+pub(super) fn tidy(mounts: &Path, kept: Duration, retentions: &Retentions) {
+    keeping::tidy(mounts, kept, retentions, at(Duration::ZERO, true));
+}
+
+/// What a clock says that is so far ahead.
+fn at(ahead: Duration, is_steady: bool) -> Reading {
+    Reading {
+        clock: Timestamp::now() + ahead,
+        is_steady,
+        change: None,
+    }
 }
 
 /// A segment is made as long as this, by what is no page.
@@ -34,7 +50,7 @@ async fn four_segments(path: &Path) {
                 file.set_len(SEGMENT_BYTES).unwrap();
             }
             let age = Duration::from_secs(3_500 + n * 60);
-            let written = jiff::Timestamp::now() - age;
+            let written = Timestamp::now() - age;
             file.set_modified(written.into()).unwrap();
         }
     }
@@ -47,7 +63,7 @@ async fn a_recording_stays_for_its_hours_and_within_its_megabytes() {
     let mounts = folder.path().join("mounts");
     let left = |keep_hours, keep_megabytes| {
         let retentions = keeping(keep_hours, keep_megabytes);
-        keeping::tidy(&mounts, Duration::from_secs(1), &retentions);
+        tidy(&mounts, Duration::from_secs(1), &retentions);
         log_on_disk(folder.path()).1.len()
     };
     // They are 3500, 3560, 3620 and 3680 seconds old.
@@ -73,8 +89,24 @@ async fn a_recording_outlives_its_mount() {
     run.stop().await;
     let mount = folder.path().join("mounts").join(name_of(&live()).unwrap());
     let mounts = folder.path().join("mounts");
-    keeping::tidy(&mounts, Duration::ZERO, &keeping(1.0, 0));
+    tidy(&mounts, Duration::ZERO, &keeping(1.0, 0));
     assert_eq!(folder::logs(&mount).len(), 1);
-    keeping::tidy(&mounts, Duration::ZERO, &keeping(0.0, 0));
+    tidy(&mounts, Duration::ZERO, &keeping(0.0, 0));
     assert!(!mount.exists());
+}
+
+#[tokio::test]
+async fn while_the_clock_is_not_believed_only_size_deletes_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    four_segments(folder.path()).await;
+    let mounts = folder.path().join("mounts");
+    let left = |keep_megabytes, is_steady| {
+        let reading = at(Duration::from_secs(25 * 3600), is_steady);
+        let retentions = keeping(2.0, keep_megabytes);
+        keeping::tidy(&mounts, Duration::from_secs(1), &retentions, reading);
+        log_on_disk(folder.path()).1.len()
+    };
+    assert_eq!(left(0, false), 4);
+    assert_eq!(left(5, false), 3);
+    assert_eq!(left(0, true), 1, "a restart needs the newest");
 }
