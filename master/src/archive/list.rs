@@ -166,7 +166,7 @@ impl Line {
             ),
             from: timestamp(session.first_ms()),
             to: timestamp(session.last_ms()),
-            seconds: (session.last_ms() - session.first_ms()) / 1000,
+            seconds: seconds(session.first_ms(), session.last_ms()),
             bytes: layout.n_bytes,
             is_running,
             is_late: false,
@@ -182,7 +182,7 @@ impl Line {
             url: format!("/api/v1/archive{mount}/{name}.ogg"),
             from: timestamp(first_ms),
             to: timestamp(last_ms),
-            seconds: (last_ms - first_ms) / 1000,
+            seconds: seconds(first_ms, last_ms),
             bytes,
             is_running: false,
             is_late: true,
@@ -199,6 +199,11 @@ fn written_ms(fills: &[Fill], serial: u32) -> (i64, i64) {
     (first, times.iter().max().copied().unwrap_or(first))
 }
 
+/// From one to the other; none, if the clock was put back in between.
+fn seconds(first_ms: i64, last_ms: i64) -> i64 {
+    last_ms.saturating_sub(first_ms).max(0) / 1000
+}
+
 /// To the second.
 pub(super) fn timestamp(ms: i64) -> Timestamp {
     let at = Timestamp::from_millisecond(ms).unwrap_or_default();
@@ -209,4 +214,15 @@ pub(super) fn timestamp(ms: i64) -> Timestamp {
 pub(super) fn folders(mounts: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(mounts).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_recording_is_shorter_than_nothing() {
+        assert_eq!(seconds(1_000, 61_900), 60);
+        assert_eq!(seconds(90_000_000, 5_000), 0, "the clock was put back");
+    }
 }

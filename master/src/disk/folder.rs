@@ -186,7 +186,7 @@ impl Description {
     pub(super) fn read(mount: &Path) -> Result<Option<Self>, String> {
         let bytes = read_at_most(&description(mount), DESCRIPTION_BYTES_MAX)
             .map_err(|error| error.to_string())?;
-        if bytes.is_empty() {
+        if bytes.is_empty() && !description(mount).exists() {
             return Ok(None);
         }
         let found: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;

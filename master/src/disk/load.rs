@@ -28,7 +28,8 @@ pub(crate) struct Found {
 
 /// Why a log cannot go on.
 struct Bad {
-    file: PathBuf,
+    /// What is of no use: a segment, or the whole folder.
+    files: Vec<PathBuf>,
     why: String,
 }
 
@@ -84,14 +85,13 @@ fn one(mount: &Path, keep: Keep) -> Option<Found> {
             })
         }
         Ok(None) => None,
-        Err(Bad { file, why }) => {
+        Err(Bad { files, why }) => {
             warn!(
-                "{} is damaged: {why}; {} begins anew, and {} is set aside",
-                file.display(),
-                description.path,
-                log.display()
+                "{} is damaged: {why}; {} begins anew, and this is set aside",
+                names(&files),
+                description.path
             );
-            set_aside(&log);
+            files.iter().for_each(|file| set_aside(file));
             forget(mount);
             None
         }
@@ -111,19 +111,29 @@ pub(super) fn forget(mount: &Path) {
 fn set_aside(path: &Path) {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".damaged");
-    if let Err(error) = std::fs::rename(path, aside) {
-        warn!("cannot set {} aside: {error}", path.display());
+    match std::fs::rename(path, aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            warn!("cannot set {} aside: {error}", path.display());
+        }
+        _ => {}
     }
 }
 
+/// Of a segment either file may be the one.
+fn names(files: &[PathBuf]) -> String {
+    let names = files.iter().map(|file| file.display().to_string());
+    names.collect::<Vec<_>>().join(" or ")
+}
+
 fn restore(log: &Path, description: &Description, keep: Keep) -> Result<Option<Restored>, Bad> {
-    let bad = |file: &Path, why: String| Bad {
-        file: file.to_owned(),
+    let bad = |files: &[PathBuf], why: String| Bad {
+        files: files.to_vec(),
         why,
     };
+    let folder = [log.to_owned()];
     let offsets = match folder::offsets(log) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        offsets => offsets.map_err(|error| bad(log, error.to_string()))?,
+        offsets => offsets.map_err(|error| bad(&folder, error.to_string()))?,
     };
     let mut chain = Chain::new();
     let mut reads = Vec::new();
@@ -141,17 +151,17 @@ fn restore(log: &Path, description: &Description, keep: Keep) -> Result<Option<R
             Err(damage) => {
                 let why = damage.map_or_else(|| "cannot be read".to_owned(), |d| d.to_string());
                 if chain.is_empty() {
-                    return Err(bad(&files[1], why));
+                    return Err(bad(&files, why));
                 }
                 warn!(
                     "{} is damaged: {why}; newer bytes are enough",
-                    files[1].display()
+                    names(&files)
                 );
                 break;
             }
         };
         if segment.head.epoch != description.epoch || segment.head.offset != offset {
-            return Err(bad(&files[1], "it belongs to another log".to_owned()));
+            return Err(bad(&files, "it belongs to another log".to_owned()));
         }
         let is_torn = segment.is_torn;
         let (n_head_bytes, offsets) = (segment.n_head_bytes, page_offsets(&segment));
@@ -169,7 +179,7 @@ fn restore(log: &Path, description: &Description, keep: Keep) -> Result<Option<R
     let now_ms = Timestamp::now().as_millisecond();
     let restored = chain
         .restore(keep, Instant::now(), now_ms)
-        .map_err(|damage| bad(log, damage.to_string()))?
+        .map_err(|damage| bad(&folder, damage.to_string()))?
         // Nothing was ever heard of it.
         .filter(|restored| restored.log().head() > 0);
     if let Some(restored) = &restored {

@@ -13,6 +13,7 @@ use stream::shutdown::{Drained, Shutdown};
 use super::folder::{self, Folder, name_of};
 use super::*;
 
+mod damaged;
 mod filler;
 mod handed;
 mod retention;
@@ -190,33 +191,6 @@ async fn a_torn_end_is_cut_off_in_the_files_too() {
     let run = Run::start(folder.path());
     assert_eq!(run.read(), whole);
     run.stop().await;
-}
-
-#[tokio::test]
-async fn a_damaged_log_is_set_aside_and_a_new_one_begins() {
-    let folder = tempfile::tempdir().unwrap();
-    let run = Run::start(folder.path());
-    let mut publisher = run.claim("Hall");
-    take(&mut publisher, 7, 0..9);
-    let epoch = publisher.mount().log().epoch();
-    drop(publisher);
-    run.stop().await;
-    let (log, offsets) = log_on_disk(folder.path());
-    let [pages, _] = folder::segment(&log, offsets[0]);
-    let mut bytes = std::fs::read(&pages).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(&pages, bytes).unwrap();
-    let run = Run::start(folder.path());
-    assert_eq!(run.n_found, 0);
-    assert!(!log.exists() && log.with_extension("damaged").exists());
-    let mut publisher = run.claim("Hall");
-    assert_eq!(next(&publisher), None);
-    take(&mut publisher, 7, 0..4);
-    assert_ne!(publisher.mount().log().epoch(), epoch);
-    drop(publisher);
-    run.stop().await;
-    assert_eq!(Run::start(folder.path()).n_found, 1);
 }
 
 #[tokio::test]
