@@ -217,6 +217,11 @@ fn a_file_plays_on_while_its_master_is_upgraded() -> Result<()> {
         .header("Content-Length", "9223372036854775807")
         .open()?;
     upload.send(&std::fs::read(speech::sitting_ogg()?)?[..60_000])?;
+    // Until then who comes hears the file first.
+    until(PATIENCE, "its source is there", || {
+        let log = cluster.program(Role::Master).log();
+        log.contains("/c.ogg is back")
+    })?;
     let listen = |url: &String| eventually(PATIENCE, "its source is heard", || Ear::listen(url));
     let ears = urls.iter().map(listen).collect::<Result<Vec<_>>>()?;
     drop(upload);
